@@ -1,0 +1,704 @@
+// SPDX-License-Identifier: MIT
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "rttables.h"
+#include "util.h"
+
+enum {
+	/* inih's INI_MAX_LINE is 200 as packaged: a longer line would be
+	 * split, and its tail taken for a line of its own.
+	 */
+	LINE_LEN_MAX = 198,
+	/* What the rules' priorities must stay below: main's own rule. */
+	PRIORITY_SPAN = 1000,
+	PRIORITY_MAIN = 32766,
+};
+
+/* Everything that is known only while the file is read. */
+struct parse {
+	struct conf *conf;
+	const char *path;
+	char *next;			/* the rest of the text */
+	unsigned int line;
+	enum { IN_NONE, IN_MWAN, IN_LINK } section;
+	unsigned int seen;		/* bit per key of the section */
+	bool balance_given, mwan_given;
+	unsigned int balance_line;
+	struct link_parse {
+		unsigned int line, mark_line, table_line;
+		bool qdisc_given;
+	} link[LINKS_MAX];
+	struct err *err;
+	int code;
+	bool tables_loaded;
+	struct rttables tables;		/* last: large, and not cleared */
+};
+
+/* The value of one key; returns 0 or -EINVAL after fail(). */
+typedef int (*set_fn)(struct parse *p, const char *key, const char *value);
+
+static int fail(struct parse *p, unsigned int line, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int fail(struct parse *p, unsigned int line, const char *fmt, ...)
+{
+	char what[400];
+	va_list ap;
+
+	/* The first mistake is the one to mend. */
+	if (p->code)
+		return p->code;
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	p->code = err_set(p->err, -EINVAL, "%s:%u: %s", p->path, line, what);
+	return p->code;
+}
+
+static int number(struct parse *p, const char *key, const char *value,
+		  uint32_t min, uint32_t max, uint32_t *out)
+{
+	if (!u32_parse(value, min, max, out))
+		return 0;
+	return fail(p, p->line, "%s = \"%s\" is not a number from %u to %u",
+		    key, value, min, max);
+}
+
+static int yes_no(struct parse *p, const char *key, const char *value,
+		  bool *out)
+{
+	*out = !strcmp(value, "yes");
+	if (*out || !strcmp(value, "no"))
+		return 0;
+	return fail(p, p->line, "%s = \"%s\" is neither yes nor no", key,
+		    value);
+}
+
+/* A file that gives every table by number never needs their names. */
+static uint32_t table_named(struct parse *p, const char *name)
+{
+	if (!p->tables_loaded)
+		rttables_load(&p->tables);
+	p->tables_loaded = true;
+	return rttables_find(&p->tables, name);
+}
+
+static int table(struct parse *p, const char *key, const char *value,
+		 uint32_t *out)
+{
+	if (u32_parse(value, 1, UINT32_MAX, out)) {
+		*out = table_named(p, value);
+		if (!*out)
+			return fail(p, p->line, "%s = \"%s\" is neither a "
+				    "number from 1 to 4294967295 nor a name "
+				    "in /etc/iproute2/rt_tables", key, value);
+	}
+	if (*out >= TABLE_DEFAULT && *out <= TABLE_LOCAL)
+		return fail(p, p->line, "%s = \"%s\": the tables local, main "
+			    "and default are the system's, take another", key,
+			    value);
+	return 0;
+}
+
+/* "20mbit": tc(8)'s units of 1000; bits a second, kept as bytes a second. */
+static int bandwidth(const char *text, uint64_t *out)
+{
+	static const struct {
+		const char *name;
+		uint64_t bits;
+	} units[] = { { "bit", 1 }, { "kbit", 1000 }, { "mbit", 1000000 },
+		      { "gbit", 1000000000 } };
+	size_t digits = strspn(text, "0123456789"), i;
+	char head[12];
+	uint32_t n;
+
+	if (!digits || digits >= sizeof(head))
+		return -EINVAL;
+	memcpy(head, text, digits);
+	head[digits] = '\0';
+	for (i = 0; i < COUNT(units); i++) {
+		if (strcasecmp(text + digits, units[i].name) ||
+		    u32_parse(head, 1, UINT32_MAX, &n))
+			continue;
+		*out = n * units[i].bits / 8;
+		return *out ? 0 : -EINVAL;
+	}
+	return -EINVAL;
+}
+
+static int qdisc(struct parse *p, const char *value, struct qdisc_conf *q)
+{
+	static const char cake[] = "cake bandwidth ";
+
+	*q = (struct qdisc_conf){ .kind = QDISC_NONE };
+	if (!strcmp(value, "none"))
+		return 0;
+	q->kind = QDISC_PRIO_SFQ;
+	if (!strcmp(value, "prio-sfq"))
+		return 0;
+	q->kind = QDISC_FQ_CODEL;
+	if (!strcmp(value, "fq_codel"))
+		return 0;
+	q->kind = QDISC_CAKE;
+	if (!strcmp(value, "cake") ||
+	    (!strncmp(value, cake, strlen(cake)) &&
+	     !bandwidth(value + strlen(cake), &q->bandwidth)))
+		return 0;
+	return fail(p, p->line, "qdisc = \"%s\" is none of: none, prio-sfq, "
+		    "fq_codel, cake, cake bandwidth 20mbit", value);
+}
+
+static int set_log(struct parse *p, const char *key, const char *value)
+{
+	if (value[0] == '/' && !str_copy(p->conf->log, sizeof(p->conf->log),
+					 value))
+		return 0;
+	return fail(p, p->line, "%s = \"%s\" is not an absolute path", key,
+		    value);
+}
+
+static int set_rule_priority(struct parse *p, const char *key,
+			     const char *value)
+{
+	return number(p, key, value, 1, PRIORITY_MAIN - PRIORITY_SPAN,
+		      &p->conf->rule_priority);
+}
+
+static int set_mark_mask(struct parse *p, const char *key, const char *value)
+{
+	return number(p, key, value, 1, UINT32_MAX, &p->conf->mark_mask);
+}
+
+static int set_nexthop_base(struct parse *p, const char *key,
+			    const char *value)
+{
+	return number(p, key, value, 1, UINT32_MAX - NEXTHOP_SPAN,
+		      &p->conf->nexthop_base);
+}
+
+static int set_standby_table(struct parse *p, const char *key,
+			     const char *value)
+{
+	return table(p, key, value, &p->conf->standby_table);
+}
+
+static int set_lan(struct parse *p, const char *key, const char *value)
+{
+	struct conf *c = p->conf;
+	char words[LINE_LEN_MAX + 2], *word, *save;
+
+	str_copy(words, sizeof(words), value);
+	for (word = strtok_r(words, " \t,", &save); word;
+	     word = strtok_r(NULL, " \t,", &save)) {
+		if (!ifname_valid(word))
+			return fail(p, p->line, "%s: \"%s\" cannot be a "
+				    "network interface", key, word);
+		if (c->n_lan == LAN_MAX)
+			return fail(p, p->line, "%s: more than %d interfaces",
+				    key, LAN_MAX);
+		str_copy(c->lan[c->n_lan++], IFNAMSIZ, word);
+	}
+	return 0;
+}
+
+static int set_balance(struct parse *p, const char *key, const char *value)
+{
+	p->balance_given = true;
+	p->balance_line = p->line;
+	p->conf->balance = BALANCE_SOURCE;
+	if (!strcmp(value, "source"))
+		return 0;
+	p->conf->balance = BALANCE_SOURCE_PARITY;
+	if (!strcmp(value, "source-parity"))
+		return 0;
+	return fail(p, p->line, "%s = \"%s\" is neither source nor "
+		    "source-parity", key, value);
+}
+
+static int set_masquerade(struct parse *p, const char *key, const char *value)
+{
+	return yes_no(p, key, value, &p->conf->masquerade);
+}
+
+static int set_clamp_mss(struct parse *p, const char *key, const char *value)
+{
+	return yes_no(p, key, value, &p->conf->clamp_mss);
+}
+
+static int set_sysctl(struct parse *p, const char *key, const char *value)
+{
+	return yes_no(p, key, value, &p->conf->sysctl);
+}
+
+static int set_qdisc(struct parse *p, const char *key, const char *value)
+{
+	(void)key;
+	return qdisc(p, value, &p->conf->qdisc);
+}
+
+static struct conf_link *link_of(struct parse *p)
+{
+	return &p->conf->link[p->conf->n_links - 1];
+}
+
+static int set_link_table(struct parse *p, const char *key, const char *value)
+{
+	p->link[p->conf->n_links - 1].table_line = p->line;
+	return table(p, key, value, &link_of(p)->table);
+}
+
+static int set_link_mark(struct parse *p, const char *key, const char *value)
+{
+	p->link[p->conf->n_links - 1].mark_line = p->line;
+	return number(p, key, value, 1, UINT32_MAX, &link_of(p)->mark);
+}
+
+static int small_number(struct parse *p, const char *key, const char *value,
+			uint8_t *out)
+{
+	uint32_t n = 0;
+	int code = number(p, key, value, 1, UINT8_MAX, &n);
+
+	*out = (uint8_t)n;
+	return code;
+}
+
+static int set_link_weight(struct parse *p, const char *key, const char *value)
+{
+	return small_number(p, key, value, &link_of(p)->weight);
+}
+
+static int set_link_tier(struct parse *p, const char *key, const char *value)
+{
+	return small_number(p, key, value, &link_of(p)->tier);
+}
+
+static int set_link_qdisc(struct parse *p, const char *key, const char *value)
+{
+	(void)key;
+	p->link[p->conf->n_links - 1].qdisc_given = true;
+	return qdisc(p, value, &link_of(p)->qdisc);
+}
+
+struct key {
+	const char *name;
+	set_fn set;
+};
+
+static const struct key mwan_keys[] = {
+	{ "log", set_log },
+	{ "rule_priority", set_rule_priority },
+	{ "mark_mask", set_mark_mask },
+	{ "standby_table", set_standby_table },
+	{ "nexthop_base", set_nexthop_base },
+	{ "lan", set_lan },
+	{ "balance", set_balance },
+	{ "masquerade", set_masquerade },
+	{ "clamp_mss", set_clamp_mss },
+	{ "sysctl", set_sysctl },
+	{ "qdisc", set_qdisc },
+	{ NULL, NULL },
+};
+
+static const struct key link_keys[] = {
+	{ "table", set_link_table },
+	{ "mark", set_link_mark },
+	{ "weight", set_link_weight },
+	{ "tier", set_link_tier },
+	{ "qdisc", set_link_qdisc },
+	{ NULL, NULL },
+};
+
+static void push_link(struct parse *p, const char *name)
+{
+	struct conf *c = p->conf;
+
+	if (!ifname_valid(name)) {
+		fail(p, p->line, "[link %s]: \"%s\" cannot be a network "
+		     "interface", name, name);
+	} else if (conf_link_index(c, name) >= 0) {
+		fail(p, p->line, "[link %s] is there a second time", name);
+	} else if (c->n_links == LINKS_MAX) {
+		fail(p, p->line, "more than %d links", LINKS_MAX);
+	} else {
+		p->link[c->n_links].line = p->line;
+		c->link[c->n_links] = (struct conf_link){ .weight = 1,
+							  .tier = 1 };
+		str_copy(c->link[c->n_links++].name, IFNAMSIZ, name);
+	}
+}
+
+/* inih tells of keys only, and cuts a section's name at 49 characters: the
+ * sections are read here.
+ */
+static void section(struct parse *p, const char *line)
+{
+	char name[LINE_LEN_MAX + 2];
+	const char *end = strchr(line, ']');
+	size_t len;
+
+	p->seen = 0;
+	if (!end || end[1 + strspn(end + 1, " \t\r\n")]) {
+		fail(p, p->line, "a section is a name in brackets, alone on "
+		     "its line: [mwan] or [link ppp0]");
+		return;
+	}
+	len = (size_t)(end - line - 1);
+	memcpy(name, line + 1, len);
+	name[len] = '\0';
+	if (!strcmp(name, "mwan")) {
+		if (p->mwan_given)
+			fail(p, p->line, "[mwan] is there a second time");
+		p->mwan_given = true;
+		p->section = IN_MWAN;
+	} else if (!strncmp(name, "link ", 5)) {
+		p->section = IN_LINK;
+		push_link(p, name + 5 + strspn(name + 5, " \t"));
+	} else {
+		fail(p, p->line, "unknown section [%s]: [mwan] and [link "
+		     "NAME] are known", name);
+	}
+}
+
+/* inih's reader, in the place of fgets(): a line at a time, counted. Blanks
+ * before a key are taken away, because inih would take such a line for more
+ * of the value before it.
+ */
+static char *next_line(char *buf, int size, void *stream)
+{
+	struct parse *p = stream;
+	char *line = p->next, *end;
+	size_t len;
+
+	if (!*line || p->code)
+		return NULL;
+	p->line++;
+	end = strchr(line, '\n');
+	len = end ? (size_t)(end - line) : strlen(line);
+	p->next = line + len + (end ? 1 : 0);
+	while (len && isspace((unsigned char)*line)) {
+		line++;
+		len--;
+	}
+	if (len > LINE_LEN_MAX || (int)len + 2 > size) {
+		fail(p, p->line, "the line is longer than %d characters",
+		     LINE_LEN_MAX);
+		return NULL;
+	}
+	memcpy(buf, line, len);
+	strcpy(buf + len, "\n");
+	if (*buf == '[')
+		section(p, buf);
+	return p->code ? NULL : buf;
+}
+
+/* inih's handler: 1 means "taken". */
+static int handle(void *user, const char *sec, const char *name,
+		  const char *value)
+{
+	struct parse *p = user;
+	const struct key *keys = p->section == IN_LINK ? link_keys : mwan_keys;
+	unsigned int i;
+
+	(void)sec;
+	if (p->code)
+		return 0;
+	if (p->section == IN_NONE)
+		return !fail(p, p->line, "%s stands before the first section: "
+			     "begin with [mwan] or [link NAME]", name);
+	for (i = 0; keys[i].name && strcmp(keys[i].name, name); i++)
+		;
+	if (!keys[i].name)
+		return !fail(p, p->line, "unknown key \"%s\" in %s", name,
+			     p->section == IN_LINK ? "a [link]" : "[mwan]");
+	if (p->seen & 1U << i)
+		return !fail(p, p->line, "%s is there a second time", name);
+	p->seen |= 1U << i;
+	if (!*value)
+		return !fail(p, p->line, "%s has no value", name);
+	return !keys[i].set(p, name, value);
+}
+
+static void set_defaults(struct conf *c)
+{
+	/* A link is cleared when there is one. */
+	memset(c, 0, offsetof(struct conf, link));
+	strcpy(c->log, CONF_LOG);
+	c->rule_priority = 1000;
+	c->mark_mask = 0xff;
+	c->standby_table = 200;
+	/* Far from what people and routing daemons count up from 1. */
+	c->nexthop_base = 77000;
+	c->masquerade = true;
+	c->clamp_mss = true;
+	c->sysctl = true;
+	c->qdisc.kind = QDISC_PRIO_SFQ;
+}
+
+static int check_link(struct parse *p, unsigned int i)
+{
+	struct conf *c = p->conf;
+	struct conf_link *l = &c->link[i];
+	unsigned int k, mark_line = p->link[i].mark_line;
+	unsigned int table_line = p->link[i].table_line;
+
+	if (!l->table)
+		l->table = table_named(p, l->name);
+	if (!l->table)
+		return fail(p, p->link[i].line, "link %s has no table: add "
+			    "\"table = NUMBER\" here, or a line \"NUMBER %s\" "
+			    "to /etc/iproute2/rt_tables", l->name, l->name);
+	if (!l->mark)
+		l->mark = (i + 1) << (ffs((int)c->mark_mask) - 1);
+	if (!mark_line)
+		mark_line = p->link[i].line;
+	if (!table_line)
+		table_line = p->link[i].line;
+	if (!l->mark || l->mark & ~c->mark_mask)
+		return fail(p, mark_line, "mark 0x%x of link %s does not fit "
+			    "mask 0x%x", l->mark, l->name, c->mark_mask);
+	if (l->table == c->standby_table)
+		return fail(p, table_line, "table %u of link %s is the "
+			    "standby_table, give one of them another number",
+			    l->table, l->name);
+	for (k = 0; k < i; k++) {
+		if (c->link[k].mark == l->mark)
+			return fail(p, mark_line, "link %s has the same mark "
+				    "0x%x as link %s", l->name, l->mark,
+				    c->link[k].name);
+		if (c->link[k].table == l->table)
+			return fail(p, table_line, "link %s has the same "
+				    "table %u as link %s", l->name, l->table,
+				    c->link[k].name);
+	}
+	return 0;
+}
+
+/* Parity deals by the address's low bits: every link one of 2^n remainders. */
+static int check_balance(struct parse *p)
+{
+	struct conf *c = p->conf;
+	uint8_t best = conf_best_tier(c);
+	unsigned int i, n = 0;
+	bool even = true;
+
+	for (i = 0; i < c->n_links; i++) {
+		if (c->link[i].tier != best)
+			continue;
+		n++;
+		even = even && c->link[i].weight == 1;
+	}
+	if (!p->balance_given)
+		c->balance = n == 2 && even ? BALANCE_SOURCE_PARITY :
+					      BALANCE_SOURCE;
+	if (c->balance != BALANCE_SOURCE_PARITY)
+		return 0;
+	if (n & (n - 1))
+		return fail(p, p->balance_line, "balance = source-parity "
+			    "needs 1, 2, 4, 8 ... links in the best tier, and "
+			    "there are %u: use source", n);
+	if (!even)
+		return fail(p, p->balance_line, "balance = source-parity "
+			    "knows no weights: use source");
+	return 0;
+}
+
+static int finish(struct parse *p)
+{
+	struct conf *c = p->conf;
+	unsigned int i;
+
+	for (i = 0; i < c->n_links; i++) {
+		if (!p->link[i].qdisc_given)
+			c->link[i].qdisc = c->qdisc;
+		if (check_link(p, i))
+			return p->code;
+	}
+	return check_balance(p);
+}
+
+/* The tables ppp0, ppp1, ... of rt_tables, lowest number first. */
+static void links_from_rttables(struct parse *p)
+{
+	uint32_t n, best, last = 0;
+	bool first = true;
+	char name[IFNAMSIZ];
+	unsigned int i;
+
+	(void)table_named(p, "");
+	for (;;) {
+		best = UINT32_MAX;
+		for (i = 0; i < p->tables.n; i++) {
+			const char *e = p->tables.entry[i].name;
+
+			if (strncmp(e, "ppp", 3) || !isdigit(e[3]) ||
+			    u32_parse(e + 3, 0, 99999999, &n))
+				continue;
+			if ((first || n > last) && n < best)
+				best = n;
+		}
+		if (best == UINT32_MAX || p->conf->n_links == LINKS_MAX)
+			return;
+		snprintf(name, sizeof(name), "ppp%u", best);
+		/* "ppp00" is not the interface ppp0. */
+		if (table_named(p, name))
+			push_link(p, name);
+		last = best;
+		first = false;
+	}
+}
+
+/* The whole file, NUL-terminated, or a negative errno. */
+static int read_text(struct parse *p, char *text, size_t size)
+{
+	struct stat st;
+	ssize_t n;
+	int code, fd = open(p->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
+			    O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set(p->err, -errno, "cannot open %s: %s", p->path,
+			       errno == ELOOP ? "it is a symbolic link" :
+						strerror(errno));
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
+	    (st.st_uid && st.st_uid != geteuid()) || (st.st_mode & 022)) {
+		close(fd);
+		return err_set(p->err, -EPERM, "%s must be a plain file of "
+			       "root that nobody else can write: chown root, "
+			       "chmod 644", p->path);
+	}
+	n = read(fd, text, size - 1);
+	code = -errno;
+	close(fd);
+	if (n < 0)
+		return err_set(p->err, code, "cannot read %s: %s", p->path,
+			       strerror(-code));
+	text[n] = '\0';
+	if ((size_t)n == size - 1)
+		return err_set(p->err, -EFBIG, "%s is longer than %zu bytes",
+			       p->path, size - 1);
+	if (strlen(text) != (size_t)n)
+		return err_set(p->err, -EINVAL, "%s holds a NUL byte: it is "
+			       "not a text file", p->path);
+	return 0;
+}
+
+int conf_read(struct conf *conf, const char *path, bool must_exist,
+	      struct err *err)
+{
+	static struct parse parse;
+	static char text[CONF_FILE_MAX];
+	struct parse *p = &parse;
+	int code, bad;
+
+	memset(p, 0, offsetof(struct parse, tables));
+	p->conf = conf;
+	p->path = path;
+	p->err = err;
+	p->next = text;
+	set_defaults(conf);
+	code = read_text(p, text, sizeof(text));
+	if (code && (code != -ENOENT || must_exist))
+		return code;
+	if (code) {
+		links_from_rttables(p);
+	} else {
+		/* The number of the first line that it could not read. */
+		bad = ini_parse_stream(next_line, p, handle, p);
+		if (bad)
+			fail(p, (unsigned int)bad, "this is neither \"key = "
+			     "value\" nor a section");
+	}
+	return p->code ? p->code : finish(p);
+}
+
+int conf_link_index(const struct conf *conf, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (!strcmp(conf->link[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+uint8_t conf_best_tier(const struct conf *conf)
+{
+	uint8_t best = UINT8_MAX;
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (conf->link[i].tier < best)
+			best = conf->link[i].tier;
+	return best;
+}
+
+const char *qdisc_conf_text(const struct qdisc_conf *q, char *buf, size_t size)
+{
+	static const char *const names[] = {
+		[QDISC_NONE] = "none", [QDISC_PRIO_SFQ] = "prio-sfq",
+		[QDISC_FQ_CODEL] = "fq_codel", [QDISC_CAKE] = "cake",
+	};
+
+	if (q->bandwidth)
+		snprintf(buf, size, "cake bandwidth %llubit",
+			 (unsigned long long)q->bandwidth * 8);
+	else
+		snprintf(buf, size, "%s", names[q->kind]);
+	return buf;
+}
+
+static void print_links(FILE *f, const struct conf *c)
+{
+	const struct conf_link *l;
+	char text[64];
+	unsigned int i;
+
+	for (i = 0; i < c->n_links; i++) {
+		l = &c->link[i];
+		fprintf(f, "\n[link %s]\ntable = %u\nmark = 0x%x\n"
+			"weight = %u\ntier = %u\nqdisc = %s\n", l->name,
+			l->table, l->mark, l->weight, l->tier,
+			qdisc_conf_text(&l->qdisc, text, sizeof(text)));
+	}
+}
+
+int conf_print(const struct conf *c, char *buf, size_t size)
+{
+	char text[64];
+	unsigned int i;
+	long len;
+	FILE *f = fmemopen(buf, size, "w");
+
+	if (!f)
+		return -errno;
+	fprintf(f, "[mwan]\nlog = %s\nrule_priority = %u\nmark_mask = 0x%x\n"
+		"standby_table = %u\nnexthop_base = %u\n", c->log,
+		c->rule_priority, c->mark_mask, c->standby_table,
+		c->nexthop_base);
+	for (i = 0; i < c->n_lan; i++)
+		fprintf(f, "%s%s", i ? " " : "lan = ", c->lan[i]);
+	fprintf(f, "%sbalance = %s\nmasquerade = %s\nclamp_mss = %s\n"
+		"sysctl = %s\nqdisc = %s\n", i ? "\n" : "",
+		c->balance == BALANCE_SOURCE ? "source" : "source-parity",
+		c->masquerade ? "yes" : "no", c->clamp_mss ? "yes" : "no",
+		c->sysctl ? "yes" : "no",
+		qdisc_conf_text(&c->qdisc, text, sizeof(text)));
+	print_links(f, c);
+	len = ftell(f);
+	if (fclose(f) || len < 0 || (size_t)len + 1 >= size)
+		return -ENOSPC;
+	return (int)len;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_CONF_H
+#define MWAN_CONF_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+enum {
+	/* A nexthop group's weight is one byte (before Linux 6.12), and a link
+	 * wants a rule priority and two chains of its own.
+	 */
+	LINKS_MAX = 255,
+	WEIGHT_MAX = 255,
+	TIER_MAX = 255,
+	LAN_MAX = 32,
+	LOG_PATH_MAX = 256,
+	/* Ids from nexthop_base on: 255 links, 255 tiers. */
+	NEXTHOP_SPAN = 512,
+	/* A file that a person wrote for 255 links is about 40 KB. */
+	CONF_FILE_MAX = 256 * 1024,
+};
+
+enum balance {
+	BALANCE_SOURCE,		/* a hash of the host's address */
+	BALANCE_SOURCE_PARITY,	/* the low bits of the host's address */
+};
+
+enum qdisc_kind {
+	QDISC_NONE,		/* leave the device's queue alone */
+	QDISC_PRIO_SFQ,		/* prio 1: with sfq 10: 20: 30: */
+	QDISC_FQ_CODEL,
+	QDISC_CAKE,
+};
+
+struct qdisc_conf {
+	enum qdisc_kind kind;
+	uint64_t bandwidth;	/* cake: bytes a second; 0: unlimited */
+};
+
+struct conf_link {
+	char name[IFNAMSIZ];
+	uint32_t table;
+	uint32_t mark;		/* under mark_mask, never 0 */
+	uint8_t weight;
+	uint8_t tier;		/* 1 is used first */
+	struct qdisc_conf qdisc;
+};
+
+/* What is wanted, complete: every default is filled in. */
+struct conf {
+	char log[LOG_PATH_MAX];
+	uint32_t rule_priority;
+	uint32_t mark_mask;
+	uint32_t standby_table;
+	uint32_t nexthop_base;
+	enum balance balance;
+	bool masquerade;
+	bool clamp_mss;
+	bool sysctl;
+	struct qdisc_conf qdisc;
+	unsigned int n_lan;	/* 0: every interface that is not a link */
+	char lan[LAN_MAX][IFNAMSIZ];
+	unsigned int n_links;
+	struct conf_link link[LINKS_MAX];
+};
+
+#define CONF_PATH "/etc/ppp/mwan.ini"
+#define CONF_LOG "/var/log/ifchang.log"
+
+/* Read the configuration @path into @conf, with every default filled in. When
+ * there is no such file, the links are the rt_tables entries ppp0, ppp1, ...
+ * in the order of their numbers; there may be none. Returns 0, or a negative
+ * errno with "PATH:LINE: sentence" in @err; -EINVAL is a mistake in the file.
+ * The file must be a plain one, of root or the caller, that nobody else can
+ * write. -ENOENT is returned only when @must_exist.
+ */
+int conf_read(struct conf *conf, const char *path, bool must_exist,
+	      struct err *err);
+
+/* Write @conf as a file that conf_read() takes back to the same struct. Returns
+ * the length, or -ENOSPC.
+ */
+int conf_print(const struct conf *conf, char *buf, size_t size);
+
+/* The link called @name, or -1. */
+int conf_link_index(const struct conf *conf, const char *name);
+
+/* The tier that is used first: the lowest number of all links'. */
+uint8_t conf_best_tier(const struct conf *conf);
+
+/* The qdisc as the configuration writes it: "cake bandwidth 20000000bit". */
+const char *qdisc_conf_text(const struct qdisc_conf *q, char *buf,
+			    size_t size);
+
+#endif

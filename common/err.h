@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_ERR_H
+#define MWAN_ERR_H
+
+/* Why a call failed: a sentence that can be printed as it is. The caller owns
+ * it; a function that returns 0 leaves it alone.
+ */
+struct err {
+	char msg[512];
+};
+
+/* Write the sentence and give @code (a negative errno) back, so that a
+ * failing function ends in "return err_set(err, -EINVAL, ...)".
+ * @err may be NULL.
+ */
+int err_set(struct err *err, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

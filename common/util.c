@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include <ctype.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+int u32_parse(const char *text, uint32_t min, uint32_t max, uint32_t *out)
+{
+	bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+	const char *digits = hex ? text + 2 : text;
+	unsigned long long v;
+	char *end;
+
+	/* strtoull() would take blanks, a sign, and an octal number. */
+	if (!isxdigit((unsigned char)digits[0]))
+		return -EINVAL;
+	errno = 0;
+	v = strtoull(digits, &end, hex ? 16 : 10);
+	if (end == digits || *end)
+		return -EINVAL;
+	if (errno == ERANGE || v < min || v > max)
+		return -ERANGE;
+	*out = (uint32_t)v;
+	return 0;
+}
+
+int str_copy(char *dst, size_t size, const char *src)
+{
+	size_t len = strlen(src);
+
+	if (len >= size)
+		return -ENAMETOOLONG;
+	memcpy(dst, src, len + 1);
+	return 0;
+}
+
+bool ifname_valid(const char *name)
+{
+	const char *c;
+
+	if (!*name || strlen(name) >= IFNAMSIZ || !strcmp(name, ".") ||
+	    !strcmp(name, ".."))
+		return false;
+	for (c = name; *c; c++)
+		if (!isgraph((unsigned char)*c) || *c == '/' || *c == ':' ||
+		    *c == '"' || *c == '\\')
+			return false;
+	return true;
+}

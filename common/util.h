@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_UTIL_H
+#define MWAN_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The number of elements of an array (not of a pointer). */
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Read a whole number, decimal or 0x hexadecimal, nothing before or behind
+ * it. Returns 0, -EINVAL when @text is no number, or -ERANGE when it does not
+ * lie in [min, max].
+ */
+int u32_parse(const char *text, uint32_t min, uint32_t max, uint32_t *out);
+
+/* Copy a string. Returns 0, or -ENAMETOOLONG (nothing is copied then). */
+int str_copy(char *dst, size_t size, const char *src);
+
+/* Could @name be a network interface? 1 to 15 bytes, printable, and none of
+ * what the kernel refuses ("." ".." '/' ':' and white space,
+ * net/core/dev.c, dev_valid_name()).
+ */
+bool ifname_valid(const char *name);
+
+#endif

@@ -1,0 +1,177 @@
+# shellcheck shell=bash
+# For the t/tNNNN-*.t: TAP, and a place of its own for every test: new network
+# and mount namespaces with an empty /etc/ppp, /run and /var/log and a copy of
+# /etc/iproute2, so that no test can touch the host and no production code
+# needs to know of tests. To be sourced first:
+#
+#	. "$(dirname "$0")/lib.sh"
+#
+# $root is the repository, $BIN has the binaries under test (BIN=... in the
+# environment, else build/release/bin), $T is a directory for the test's
+# files, removed at the end unless a test has failed.
+
+set -u
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+BIN=${BIN:-$root/build/release/bin}
+export PATH=$BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL=C
+
+if [ -z "${LIB_INSIDE-}" ]; then
+	if [ "$(id -u)" != 0 ]; then
+		echo "Bail out! $0 makes namespaces: run it as root"
+		exit 1
+	fi
+	LIB_INSIDE=1 exec unshare --net --mount --propagation private \
+		bash "$0" "$@"
+fi
+
+T=$(mktemp -d)
+lib_count=0
+lib_failed=0
+lib_finished=0
+
+lib_end() {
+	status=$?
+	if [ "$lib_finished" = 0 ]; then
+		echo "Bail out! $0 ended early with status $status"
+		status=1
+	fi
+	if [ "$lib_failed" != 0 ] || [ "$status" != 0 ]; then
+		echo "# the test's files are in $T"
+		exit 1
+	fi
+	rm -rf "$T"
+	exit 0
+}
+trap lib_end EXIT
+
+mount -t tmpfs -o mode=755 tmpfs /etc/ppp 2>/dev/null || {
+	mkdir -p /etc/ppp && mount -t tmpfs -o mode=755 tmpfs /etc/ppp
+}
+mount -t tmpfs -o mode=755 tmpfs /run
+mount -t tmpfs -o mode=755 tmpfs /var/log
+mkdir "$T/iproute2"
+if [ -d /etc/iproute2 ]; then
+	cp -r /etc/iproute2/. "$T/iproute2"
+else
+	cp -r /usr/share/iproute2/. "$T/iproute2"
+	mkdir -p /etc/iproute2
+fi
+mount --bind "$T/iproute2" /etc/iproute2
+ip link set lo up
+
+# ok DESCRIPTION COMMAND...: the command must succeed.
+ok() {
+	local desc=$1 out
+	shift
+	lib_count=$((lib_count + 1))
+	if out=$("$@" 2>&1); then
+		echo "ok $lib_count - $desc"
+		return 0
+	fi
+	lib_failed=$((lib_failed + 1))
+	echo "not ok $lib_count - $desc"
+	diag "failed: $*"
+	diag "$out"
+	return 1
+}
+
+# not_ok DESCRIPTION COMMAND...: the command must fail.
+not_ok() {
+	local desc=$1
+	shift
+	ok "$desc" lib_not "$@"
+}
+
+lib_not() {
+	! "$@"
+}
+
+# is DESCRIPTION GOT WANT: the two strings must be the same.
+is() {
+	lib_count=$((lib_count + 1))
+	if [ "$2" = "$3" ]; then
+		echo "ok $lib_count - $1"
+		return 0
+	fi
+	lib_failed=$((lib_failed + 1))
+	echo "not ok $lib_count - $1"
+	diag "     got: $2"
+	diag "expected: $3"
+	return 1
+}
+
+# like DESCRIPTION GOT REGEX: the string must match the extended expression.
+like() {
+	lib_count=$((lib_count + 1))
+	if [[ $2 =~ $3 ]]; then
+		echo "ok $lib_count - $1"
+		return 0
+	fi
+	lib_failed=$((lib_failed + 1))
+	echo "not ok $lib_count - $1"
+	diag "           got: $2"
+	diag "does not match: $3"
+	return 1
+}
+
+diag() {
+	printf '%s\n' "$*" | sed 's/^/# /'
+}
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			diag "waited in vain for: $*"
+			return 1
+		fi
+		read -rt 0.05 <> <(:) || true
+	done
+}
+
+# status COMMAND...: print the exit status.
+status() {
+	"$@" >/dev/null 2>&1
+	echo $?
+}
+
+# link_new NAME LOCAL PEER: an interface that looks to the hooks like a PPP
+# link that has just come up. (A pair of veths: there is no ppp here; the lab
+# has.) Its other end is in this namespace too, and unused.
+link_new() {
+	ip link add "$1" type veth peer name "x$1"
+	sysctl -qw "net.ipv6.conf.$1.disable_ipv6=1"
+	ip link set "x$1" up
+	ip link set "$1" up
+	ip addr add "$2" peer "$3" dev "$1"
+}
+
+# links_wanted NAME...: name the tables in rt_tables, 201 and up, as in the
+# original.
+links_wanted() {
+	local id=201 name
+
+	for name; do
+		echo "$id $name" >>/etc/iproute2/rt_tables
+		id=$((id + 1))
+	done
+}
+
+# hook up|down NAME LOCAL [PEER]: call the hook as pppd does.
+hook() {
+	env -i "$BIN/ip-$1.local" "$2" eth9 0 "$3" "${4:-10.64.0.1}"
+}
+
+done_testing() {
+	lib_finished=1
+	echo "1..$lib_count"
+	if [ "$lib_failed" != 0 ]; then
+		diag "$lib_failed of $lib_count failed"
+		exit 1
+	fi
+	exit 0
+}
