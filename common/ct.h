@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_CT_H
+#define MWAN_CT_H
+
+#include "addr.h"
+#include "nl.h"
+
+/* Delete the conntrack entries whose replies go to @local: the flows that left
+ * by an address that is gone. They would go on under that address for ever;
+ * their next packet begins anew by a live link. @nl is a NETLINK_NETFILTER
+ * socket. Returns how many were deleted, or a negative errno.
+ */
+int ct_forget(struct nl *nl, const struct addr *local, struct err *err);
+
+#endif

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "link.h"
+#include "util.h"
+
+/* linux/if.h and net/if.h do not go together; this one is only in the first. */
+#ifndef IFF_LOWER_UP
+#define IFF_LOWER_UP (1U << 16)
+#endif
+
+struct dump {
+	union {
+		link_cb link;
+		link_addr_cb addr;
+	} cb;
+	void *data;
+};
+
+static int on_link(const struct nlmsghdr *nlh, void *data)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[IFLA_IFNAME + 1];
+	const struct dump *d = data;
+	struct link l = { 0 };
+
+	if (nlh->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	if (nl_attrs(nlh, sizeof(*ifi), tb, IFLA_IFNAME))
+		return -EBADMSG;
+	l.ifindex = (uint32_t)ifi->ifi_index;
+	l.up = ifi->ifi_flags & IFF_UP;
+	l.carrier = ifi->ifi_flags & IFF_LOWER_UP;
+	if (str_copy(l.name, sizeof(l.name), nl_str(tb[IFLA_IFNAME])))
+		return -EBADMSG;
+	return d->cb.link(&l, d->data);
+}
+
+int link_dump(struct nl *nl, link_cb cb, void *data, struct err *err)
+{
+	static const struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
+	struct dump d = { .cb.link = cb, .data = data };
+	char buf[256] __attribute__((aligned(8)));
+	struct nl_batch b;
+	struct nlmsghdr *nlh;
+
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nlh = nl_put(&b, nl, RTM_GETLINK, 0, &head, sizeof(head), 64);
+	/* The statistics are half of each answer. */
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	nl_end(&b, nlh);
+	return nl_dump(nl, &b, on_link, &d, err);
+}
+
+static int on_addr(const struct nlmsghdr *nlh, void *data)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[IFA_LOCAL + 1], *local;
+	const struct dump *d = data;
+	struct link_addr a = { 0 };
+
+	if (nlh->nlmsg_type != RTM_NEWADDR)
+		return 0;
+	if (nl_attrs(nlh, sizeof(*ifa), tb, IFA_LOCAL))
+		return -EBADMSG;
+	/* On a point-to-point interface IFA_ADDRESS is the peer's. */
+	local = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
+	if (!local || !tb[IFA_ADDRESS])
+		return 0;
+	a.ifindex = ifa->ifa_index;
+	if (addr_set(&a.local, mnl_attr_get_payload(local),
+		     mnl_attr_get_payload_len(local)) ||
+	    addr_set(&a.peer, mnl_attr_get_payload(tb[IFA_ADDRESS]),
+		     mnl_attr_get_payload_len(tb[IFA_ADDRESS])))
+		return -EBADMSG;
+	return d->cb.addr(&a, d->data);
+}
+
+int link_addr_dump(struct nl *nl, uint8_t family, link_addr_cb cb, void *data,
+		   struct err *err)
+{
+	struct ifaddrmsg head = { .ifa_family = family };
+	struct dump d = { .cb.addr = cb, .data = data };
+	char buf[64] __attribute__((aligned(8)));
+	struct nl_batch b;
+
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nl_end(&b, nl_put(&b, nl, RTM_GETADDR, 0, &head, sizeof(head), 0));
+	return nl_dump(nl, &b, on_addr, &d, err);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_LINK_H
+#define MWAN_LINK_H
+
+#include <net/if.h>
+#include <stdbool.h>
+
+#include "addr.h"
+#include "nl.h"
+
+/* A network interface. */
+struct link {
+	uint32_t ifindex;
+	char name[IFNAMSIZ];
+	bool up;		/* administratively: IFF_UP */
+	bool carrier;		/* IFF_LOWER_UP */
+};
+
+/* An address of an interface. */
+struct link_addr {
+	uint32_t ifindex;
+	struct addr local;
+	struct addr peer;	/* the same as local where there is no peer */
+};
+
+/* Called for each; a negative errno ends the reading with that error. */
+typedef int (*link_cb)(const struct link *l, void *data);
+typedef int (*link_addr_cb)(const struct link_addr *a, void *data);
+
+/* Read all interfaces, or all addresses of @family. Errors of nl_dump(). */
+int link_dump(struct nl *nl, link_cb cb, void *data, struct err *err);
+int link_addr_dump(struct nl *nl, uint8_t family, link_addr_cb cb, void *data,
+		   struct err *err);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_NFT_H
+#define MWAN_NFT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "nl.h"
+#include "ruleset.h"
+
+enum {
+	/* Our largest table and some room for what others have added. A table
+	 * with more chains than that is replaced as a whole.
+	 */
+	NFT_SEEN_CHAINS = RULESET_CHAINS + 64,
+};
+
+/* A chain of our table as the kernel has it. */
+struct nft_chain {
+	char name[RULESET_NAME];
+	char type[8];
+	uint8_t hook;		/* HOOK_NONE: a regular chain */
+	uint8_t policy;
+	int32_t priority;
+	uint32_t n_rules;
+	uint64_t digest;	/* of its rules' hashes, in their order */
+};
+
+/* Our table as the kernel has it. */
+struct nft_seen {
+	bool present;
+	bool odd;		/* dormant, owned, or with chains that do not
+				 * fit here: never ours */
+	uint32_t generation;	/* of all of nftables, when it was read */
+	unsigned int n_chains;
+	struct nft_chain chain[NFT_SEEN_CHAINS];
+};
+
+/* Read our table through @nl (NETLINK_NETFILTER): its generation, its chains
+ * and the hash that each rule carries. A missing table is not present and no
+ * error. Returns -EINTR when nftables changed meanwhile: read again.
+ */
+int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err);
+
+/* Whether the kernel's table is exactly @rs: same chains, hooks, priorities,
+ * policies, and the same rules in the same order. Sets need no look: ours are
+ * anonymous and constant, so the kernel itself refuses to change them while
+ * their rule exists, and the rule's hash covers them.
+ */
+bool nft_intact(const struct nft_seen *seen, const struct ruleset *rs);
+
+/* Make the kernel's table @rs, in one transaction: a packet meets the old rules
+ * or the new ones. @seen is what nft_read() saw; when nftables has changed
+ * since, nothing is done and -ERESTART returned: read again. Whatever else
+ * stands in our table goes, but for named sets and maps, which stay with their
+ * contents. Other errors name the rule or chain in @err; nothing has changed
+ * then either.
+ */
+int nft_load(struct nl *nl, const struct ruleset *rs,
+	     const struct nft_seen *seen, struct err *err);
+
+/* Delete our table; an absent one is fine. */
+int nft_delete(struct nl *nl, struct err *err);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_QDISC_H
+#define MWAN_QDISC_H
+
+#include <stdbool.h>
+
+#include "conf.h"
+#include "nl.h"
+
+enum { QDISC_BANDS = 3, QDISC_KIND_MAX = 16 };
+
+/* The queue that an interface has. */
+struct qdisc {
+	char kind[QDISC_KIND_MAX];	/* of the root; "" where not told */
+	uint32_t handle;		/* 0: the kernel's own default */
+	uint64_t bandwidth;		/* of a cake, bytes a second */
+	uint8_t sfq_bands;		/* bit per band of a prio with sfq */
+};
+
+/* Encode the questions that tell @ifindex's queue (a refusal is an answer
+ * too: "there is none"); the replies belong to qdisc_reply(), which returns
+ * -EBADMSG for a malformed one. Returns 0 or -ENOSPC.
+ */
+int qdisc_put_get(struct nl_batch *b, struct nl *nl, uint32_t ifindex);
+
+/* Which interface a reply is about, 0 when it is about none. */
+uint32_t qdisc_reply_ifindex(const struct nlmsghdr *nlh);
+int qdisc_reply(const struct nlmsghdr *nlh, struct qdisc *q);
+
+/* Is this queue what @want says? Is it one of ours? */
+bool qdisc_matches(const struct qdisc *q, const struct qdisc_conf *want);
+bool qdisc_is_ours(const struct qdisc *q);
+
+/* Encode "take the queue from @ifindex" (ENOENT when it has none), or "give
+ * it this one". Return 0 or -ENOSPC.
+ */
+int qdisc_put_del(struct nl_batch *b, struct nl *nl, uint32_t ifindex);
+int qdisc_put_set(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
+		  const struct qdisc_conf *want);
+
+/* The same as a line of tc commands, each ended by a newline. */
+void qdisc_text(const char *dev, const struct qdisc_conf *want, char *buf,
+		size_t size);
+
+#endif
