@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_ACCEPTED_H
+#define MWAN_ACCEPTED_H
+
+#include "conf.h"
+
+/* The configuration that mwan-rules has put in force, as a file in the run
+ * directory: mwan-rules apply makes it before anything else, mwan-rules flush
+ * removes it last of all, and a reboot empties the directory. Its first line
+ * names the file that it was made from.
+ */
+
+/* Is a configuration in force, and from which file was it made? @source becomes
+ * its path, "" when there was none. Returns 0, -ENOENT when nothing is in
+ * force, -EACCES without the right to know.
+ */
+int accepted_source(char source[LOG_PATH_MAX]);
+
+/* Read it. Returns 0 or a negative errno with a sentence. */
+int accepted_read(struct conf *conf, struct err *err);
+
+/* Write it, in one step (rename), unless it says the same already. Returns 0
+ * or a negative errno with a sentence.
+ */
+int accepted_write(const struct conf *conf, const char *source,
+		   struct err *err);
+
+/* Remove it. Returns 0 (also when there is none) or a negative errno. */
+int accepted_drop(struct err *err);
+
+#endif

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lock.h"
+
+enum { POLL_MS = 5 };
+
+int rundir_open(struct err *err)
+{
+	struct stat st;
+	int fd, code;
+
+	if (mkdir(RUN_DIR, 0700) && errno != EEXIST)
+		return err_set(err, -errno, "cannot make %s: %s", RUN_DIR,
+			       strerror(errno));
+	fd = open(RUN_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "cannot open the directory %s: "
+			       "%s", RUN_DIR, strerror(errno));
+	if (fstat(fd, &st)) {
+		code = -errno;
+		close(fd);
+		return err_set(err, code, "cannot examine %s: %s", RUN_DIR,
+			       strerror(-code));
+	}
+	if (st.st_uid != geteuid() || (st.st_mode & 077)) {
+		close(fd);
+		return err_set(err, -EACCES, "%s is not ours alone (owner %u, "
+			       "mode %04o): remove it, it is made again",
+			       RUN_DIR, st.st_uid, st.st_mode & 07777);
+	}
+	return fd;
+}
+
+static long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int lock_take(struct lock *l, const char *name, unsigned int ms,
+	      struct err *err)
+{
+	static const struct timespec pause = { .tv_nsec = POLL_MS * 1000000 };
+	long deadline = now_ms() + ms;
+	int dir, code;
+
+	l->fd = -1;
+	dir = rundir_open(err);
+	if (dir < 0)
+		return dir;
+	l->fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
+		       O_CLOEXEC, 0600);
+	code = -errno;
+	close(dir);
+	if (l->fd < 0)
+		return err_set(err, code, "cannot open the lock %s/%s: %s",
+			       RUN_DIR, name, strerror(-code));
+	/* flock(2) has no time limit of its own, and a timer signal would
+	 * interrupt whatever else is going on.
+	 */
+	while (flock(l->fd, LOCK_EX | LOCK_NB)) {
+		code = -errno;
+		if (code == -EINTR)
+			continue;
+		if (code == -EWOULDBLOCK && now_ms() < deadline) {
+			nanosleep(&pause, NULL);
+			continue;
+		}
+		lock_release(l);
+		if (code == -EWOULDBLOCK)
+			return err_set(err, -EBUSY, "%s/%s is held by another "
+				       "process for more than %u ms: try "
+				       "again, or see who holds it with "
+				       "\"fuser %s/%s\"", RUN_DIR, name, ms,
+				       RUN_DIR, name);
+		return err_set(err, code, "cannot lock %s/%s: %s", RUN_DIR,
+			       name, strerror(-code));
+	}
+	return 0;
+}
+
+void lock_release(struct lock *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_LOG_H
+#define MWAN_LOG_H
+
+#include <stddef.h>
+
+#include "err.h"
+
+enum { LOG_LINE_MAX = 2048 };
+
+/* One line "ts=... key=value ..." in the making. */
+struct log {
+	size_t len;
+	char line[LOG_LINE_MAX];
+};
+
+/* Begin a line with the time of now: ISO 8601, milliseconds, the offset of
+ * /etc/localtime. The environment's TZ counts unless the caller has cleared
+ * it; the tools clear theirs.
+ */
+void log_begin(struct log *l);
+
+/* Add key=value. A value that is not one plain word is put in quotation
+ * marks, with \" \\ and \xNN for what would not be printable ASCII, so that
+ * no value can look like another key or line. What does not fit is left out.
+ */
+void log_add(struct log *l, const char *key, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Append the line to the file with one write(2). A missing file is made, mode
+ * 0640; one that is not a plain file of ours with one name is refused. Returns
+ * 0 or a negative errno with a sentence; never waits.
+ */
+int log_write(struct log *l, const char *path, struct err *err);
+
+#endif

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ppp.h"
+#include "util.h"
+
+/* pppd 2.4.9 and 2.5: argv[1..6] of ip-up and ip-down. */
+enum { ARG_IFNAME = 1, ARG_LOCAL = 4, ARG_REMOTE = 5, ARG_IPPARAM = 6 };
+
+static const char *variable(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value ? value : "";
+}
+
+static int read_addr(struct addr *a, const char *text, const char *name,
+		     struct err *err)
+{
+	memset(a, 0, sizeof(*a));
+	if (!*text)
+		return 0;
+	if (addr_parse(a, text) || a->family != AF_INET)
+		return err_set(err, -EINVAL, "%s \"%s\" is not an IPv4 "
+			       "address", name, text);
+	return 0;
+}
+
+int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
+		   struct err *err)
+{
+	bool args = argc > ARG_REMOTE;
+	const char *ifname = args ? argv[ARG_IFNAME] : variable("IFNAME");
+	const char *local = args ? argv[ARG_LOCAL] : variable("IPLOCAL");
+	const char *peer = args ? argv[ARG_REMOTE] : variable("IPREMOTE");
+	int code;
+
+	*e = (struct ppp_event){ .up = up };
+	if (argc > 1 && !args)
+		return err_set(err, -EINVAL, "%d arguments where pppd gives "
+			       "five or six: ifname tty speed local remote "
+			       "[ipparam]", argc - 1);
+	if (!*ifname)
+		return err_set(err, -EINVAL, "IFNAME is missing: pppd sets "
+			       "it, or try IFNAME=ppp0 IPLOCAL=192.0.2.1");
+	if (!ifname_valid(ifname) ||
+	    str_copy(e->ifname, sizeof(e->ifname), ifname))
+		return err_set(err, -EINVAL, "IFNAME \"%s\" cannot be a "
+			       "network interface", ifname);
+	if (up && !*local)
+		return err_set(err, -EINVAL, "IPLOCAL is missing: %s came up "
+			       "with what address?", ifname);
+	code = read_addr(&e->local, local, "IPLOCAL", err);
+	if (!code)
+		code = read_addr(&e->peer, peer, "IPREMOTE", err);
+	e->ipparam = argc > ARG_IPPARAM ? argv[ARG_IPPARAM] : "";
+	e->linkname = variable("LINKNAME");
+	e->connect_time = variable("CONNECT_TIME");
+	e->sent = variable("BYTES_SENT");
+	e->received = variable("BYTES_RCVD");
+	return code;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_PPP_H
+#define MWAN_PPP_H
+
+#include <net/if.h>
+#include <stdbool.h>
+
+#include "addr.h"
+#include "err.h"
+
+/* What pppd told its hook. Every string points into argv or the environment,
+ * or is "", and may hold any bytes but NUL: PEERNAME, ACNAME and the like are
+ * chosen by the remote side and are not even read.
+ */
+struct ppp_event {
+	bool up;
+	char ifname[IFNAMSIZ];
+	struct addr local;	/* family 0: not said */
+	struct addr peer;
+	const char *ipparam;
+	const char *linkname;
+	const char *connect_time;	/* seconds */
+	const char *sent;		/* bytes */
+	const char *received;
+};
+
+/* Read pppd's arguments (ifname tty speed local remote [ipparam], pppd(8),
+ * SCRIPTS) where there are any, else IFNAME, IPLOCAL and IPREMOTE. An ip-up
+ * needs the interface and the local address, an ip-down the interface: after
+ * the interface is gone, pppd itself may not know more. Returns 0 or -EINVAL
+ * with a sentence that quotes what is wrong.
+ */
+int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
+		   struct err *err);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_PRESENT_H
+#define MWAN_PRESENT_H
+
+#include <stdbool.h>
+
+#include "addr.h"
+#include "conf.h"
+#include "nexthop.h"
+#include "nft.h"
+#include "nl.h"
+#include "qdisc.h"
+#include "route.h"
+#include "rule.h"
+
+enum {
+	/* More than we can want; what does not fit is seen the next time
+	 * round.
+	 */
+	PRESENT_RULES_MAX = 4 * LINKS_MAX,
+	PRESENT_ROUTES_MAX = 4 * LINKS_MAX,
+	PRESENT_NEXTHOPS_MAX = 2 * LINKS_MAX + 2,
+	PRESENT_MEMBERS_MAX = 4 * LINKS_MAX,
+	PRESENT_ADDRS_MAX = 1024,
+};
+
+/* What the kernel has of conf->link[i]. */
+struct present_link {
+	uint32_t ifindex;	/* 0: no such interface */
+	bool up, carrier;
+	struct addr local;	/* family 0: no IPv4 address */
+	struct addr peer;
+	int rp_filter;		/* negative: not known */
+	struct qdisc qdisc;	/* only of an interface that is up */
+};
+
+/* What the kernel has, as far as it is our business. */
+struct present {
+	struct present_link link[LINKS_MAX];
+	unsigned int n_routes;
+	struct route route[PRESENT_ROUTES_MAX];	/* defaults, our tables' */
+	unsigned int n_nexthops;
+	struct nexthop nexthop[PRESENT_NEXTHOPS_MAX];	/* of our ids */
+	unsigned int n_members;
+	struct nexthop_member member[PRESENT_MEMBERS_MAX];
+	unsigned int n_rules;
+	struct rule rule[PRESENT_RULES_MAX];		/* of our protocol */
+	unsigned int n_addrs;
+	struct addr addr[PRESENT_ADDRS_MAX];	/* every interface's */
+	bool addrs_complete;
+	bool more;		/* not everything of ours has been seen */
+	int rp_filter_all;
+	int ip_forward;
+	struct nft_seen nft;
+	int nft_code;		/* negative: the table cannot be read ... */
+	struct err nft_err;	/* ... and why */
+};
+
+/* Where to look: sockets, opened by the caller. @nfnl may be NULL: the
+ * nftables table is not read then, and counts as missing.
+ */
+struct present_source {
+	struct nl *rtnl;
+	struct nl *nfnl;
+};
+
+/* Observe the kernel. Reads again (a few times) when it changes meanwhile.
+ * Returns 0 or a negative errno with a sentence. That nftables cannot be read
+ * is no error: the links come first.
+ */
+int present_read(struct present *p, const struct conf *conf,
+		 const struct present_source *from, struct err *err);
+
+/* Can the link be used: it exists, is up, has carrier and an address? */
+bool present_usable(const struct present_link *l);
+
+/* Is this address on any interface? True where that is not known. */
+bool present_has_addr(const struct present *p, const struct addr *a);
+
+#endif

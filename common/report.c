@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "report.h"
+
+static long now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+void report_begin(struct report *r, const char *tool, const char *event)
+{
+	int fd;
+
+	r->start_us = now_us();
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	r->tool = tool;
+	report_event(r, event);
+}
+
+void report_event(struct report *r, const char *event)
+{
+	log_begin(&r->line);
+	log_add(&r->line, "tool", "%s", r->tool);
+	log_add(&r->line, "pid", "%d", (int)getpid());
+	log_add(&r->line, "event", "%s", event);
+}
+
+void report_say(const struct report *r, const char *sentence)
+{
+	fprintf(stderr, "%s: %s\n", r->tool, sentence);
+}
+
+void report_end(struct report *r, const char *path, const char *result)
+{
+	struct err err;
+
+	log_add(&r->line, "result", "%s", result);
+	log_add(&r->line, "took_us", "%ld", now_us() - r->start_us);
+	if (log_write(&r->line, path, &err))
+		report_say(r, err.msg);
+}
+
+bool report_help(const char *tool, const char *usage, int argc, char **argv)
+{
+	if (argc != 2)
+		return false;
+	if (!strcmp(argv[1], "--version"))
+		printf("%s %s\n", tool, MWAN_VERSION);
+	else if (!strcmp(argv[1], "--help"))
+		printf("%s", usage);
+	else
+		return false;
+	return true;
+}

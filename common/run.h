@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_RUN_H
+#define MWAN_RUN_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "apply.h"
+#include "conf.h"
+#include "lock.h"
+#include "plan.h"
+#include "present.h"
+#include "ruleset.h"
+
+/* sysexits.h's numbers, which pppd and systemd show. */
+enum {
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 64,
+	EXIT_BUSY = 75,
+	EXIT_CONFIG = 78,
+};
+
+/* The one code path of the hooks and of mwan-rules: what is wanted, what is
+ * there, what was done. Large; the tools have one, static.
+ */
+struct run {
+	struct conf conf;
+	char source[LOG_PATH_MAX];	/* the file of conf; "": none */
+	bool in_force;
+	struct err bad_conf;		/* why the file was not used; "": was */
+	struct ruleset ruleset;
+	bool have_ruleset;
+	struct present present;
+	struct plan plan;
+	struct nl rtnl, nfnl, watch;
+	struct lock lock;
+	struct err no_lock;		/* why there is none; "": there is */
+	struct apply_result result;	/* of the last round */
+	unsigned int changes;		/* of all rounds */
+	char sysctls[256];		/* "path=value ..." that were set */
+};
+
+/* Choose the configuration for a hook: the file that is in force, or the
+ * default one; when it is not usable the accepted copy, else what rt_tables
+ * says. Fails only when there is nothing at all to go by.
+ */
+int run_conf(struct run *run, struct err *err);
+
+/* Open the sockets. */
+int run_open(struct run *run, struct err *err);
+void run_close(struct run *run);
+
+/* Observe the kernel, as far as it matters for @goal. @dry: without privilege
+ * the nftables table, which only root may read, counts as missing.
+ */
+int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err);
+
+/* Observe, plan and apply, and again if an interface or address has changed
+ * meanwhile: pppd does not call a second time for what happens during a hook.
+ * A few times at the most. With @dry set, print the plan to it instead. Returns 0, or the
+ * negative errno of what could not be done with its sentence; what could be
+ * done is done.
+ */
+int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
+	       struct err *err);
+
+/* The names of the links that carry the traffic of those that are down, with
+ * commas between; "none".
+ */
+const char *run_standby_text(const struct run *run, char *buf, size_t size);
+
+bool run_any_usable(const struct run *run);
+bool run_any_down(const struct run *run);
+
+#endif

@@ -1,0 +1,121 @@
+#!/bin/bash
+# Whatever is missing or malformed: one sentence that quotes it, exit 64 or
+# 78, nothing changed; and links keep working under a bad configuration.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+objects() {
+	ip rule
+	ip nexthop
+	ip route show table all
+	nft list ruleset
+}
+
+# refused DESCRIPTION STATUS REGEX COMMAND...: exits so, says so in one line.
+refused() {
+	local desc=$1 want=$2 regex=$3 before said
+	shift 3
+	before=$(objects)
+	said=$("$@" 2>&1 >/dev/null)
+	is "$desc: exit" "$?" "$want"
+	like "$desc: says" "$said" "$regex"
+	is "$desc: in one line" "$(wc -l <<<"$said")" 1
+	is "$desc: nothing changed" "$(objects)" "$before"
+}
+
+up() {
+	env -i "$@" "$BIN/ip-up.local"
+}
+
+links_wanted ppp0 ppp1
+printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+link_new ppp0 10.64.1.100 10.64.1.1
+link_new ppp1 10.64.2.100 10.64.2.1
+
+refused "no IFNAME" 64 '^ip-up.local: IFNAME is missing' up IPLOCAL=10.0.0.1
+like "no IFNAME: also in the log" "$(cat /var/log/ifchang.log)" \
+	'event=failed error="IFNAME is missing.*result=usage'
+refused "no IPLOCAL" 64 'IPLOCAL is missing: ppp0' up IFNAME=ppp0
+refused "bad IPLOCAL" 64 'IPLOCAL "10.0.0" is not' up IFNAME=ppp0 IPLOCAL=10.0.0
+refused "bad IFNAME" 64 'IFNAME "a/b" cannot be' up IFNAME=a/b IPLOCAL=10.0.0.1
+refused "long IFNAME" 64 'IFNAME "abcdefghijklmnop" cannot' \
+	up IFNAME=abcdefghijklmnop IPLOCAL=10.0.0.1
+refused "bad argv address" 64 'IPLOCAL "x" is not' \
+	env -i "$BIN/ip-up.local" ppp0 eth9 0 x 10.0.0.1
+refused "too few arguments" 64 '2 arguments where pppd gives' \
+	env -i "$BIN/ip-down.local" ppp0 eth9
+refused "no command" 64 'one of apply, flush' mwan-rules
+refused "unknown command" 64 'unknown command aply' mwan-rules aply
+refused "unknown option" 64 'unknown option' mwan-rules -x apply
+refused "no such file" 78 'cannot open /nowhere' mwan-rules apply -f /nowhere
+
+# bad TEXT REGEX: a configuration that apply and check refuse.
+bad() {
+	printf '%b' "$1" >"$T/bad.ini"
+	refused "apply: ${1%%\\*}" 78 "^mwan-rules: $T/bad.ini:$2" \
+		mwan-rules apply -f "$T/bad.ini"
+	refused "check: ${1%%\\*}" 78 "^mwan-rules: $T/bad.ini:$2" \
+		mwan-rules check -f "$T/bad.ini"
+}
+bad '[mwan]\nmark_mask = 0xgg\n[link ppp0]\n' '2: mark_mask = "0xgg" is not'
+bad '[link ppp0]\nmark = 0x300\n' '2: mark 0x300 of link ppp0 does not fit mask 0xff'
+bad '[link ppp0]\ntable = nosuch\n' '2: table = "nosuch" is neither'
+bad '[link ppp0]\ntable = main\n' '2: table = "main"'
+bad '[link ppp0]\n[link ppp1]\ntable = 201\n' '3: link ppp1 has the same table 201 as'
+bad '[link ppp0]\nwieght = 3\n' '2: unknown key "wieght"'
+bad '[link ppp0]\nweight = 256\n' '2: weight = "256" is not a number from 1 to 255'
+bad '[lnk ppp0]\n' '1: unknown section \[lnk ppp0\]'
+bad '[mwan]\nbalance = source-parity\n[link ppp0]\n[link ppp1]\n[link ppp2]\ntable = 7\n' \
+	'2: balance = source-parity needs'
+
+# A bad file while links run: the hook says so, and works by what was accepted.
+mwan-rules apply
+hook up ppp0 10.64.1.100
+before=$(objects)
+echo 'nonsense' >>/etc/ppp/mwan.ini
+ip link set ppp0 down
+ip link set ppp0 up
+said=$(hook up ppp0 10.64.1.100 2>&1)
+is "a hook under a bad file: exit" "$?" 78
+like "a hook under a bad file: says" "$said" 'mwan.ini:5: this is neither'
+is "a hook under a bad file: the link works" "$(objects)" "$before"
+like "a hook under a bad file: the log" "$(tail -n 1 /var/log/ifchang.log)" \
+	'event=up .*config="/etc/ppp/mwan.ini:5: .*result=ok'
+refused "apply under a bad file" 78 'mwan.ini:5: this is neither' \
+	mwan-rules apply
+mwan-rules flush 2>/dev/null
+hook up ppp0 10.64.1.100 2>/dev/null
+is "a bad file, nothing accepted: by rt_tables" \
+	"$(ip route show table 201 | grep -c 'dev ppp0 proto 119')" 1
+
+# Without the right to change anything.
+printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ip link set ppp0 down
+ip link set ppp0 up
+nobody() {
+	setpriv --reuid=65534 --clear-groups env -i "$@"
+}
+mkdir -m 755 /run/bin
+cp "$BIN/ip-up.local" "$BIN/mwan-rules" /run/bin/
+like "without permission it says so" \
+	"$(nobody /run/bin/ip-up.local ppp0 e 0 10.64.1.100 10.64.1.1 2>&1)" \
+	'Operation not permitted; run this as root or with CAP_NET_ADMIN'
+is "and exits 1" "$(status nobody /run/bin/ip-up.local ppp0 e 0 10.64.1.100 \
+	10.64.1.1)" 1
+like "-n needs no privilege" \
+	"$(nobody /run/bin/ip-up.local -n ppp0 e 0 10.64.1.100 10.64.1.1 2>&1)" \
+	'ip route prepend default dev ppp0 table 201'
+like "nor does apply -n" "$(nobody /run/bin/mwan-rules apply -n 2>&1)" \
+	'nft -f -'
+
+# CAP_NET_ADMIN alone, as newer pppds run their hooks: no lock, but links.
+cap_only() {
+	setpriv --reuid=65534 --clear-groups --inh-caps=+net_admin \
+		--ambient-caps=+net_admin env -i "$@"
+}
+said=$(cap_only /run/bin/ip-up.local ppp0 e 0 10.64.1.100 10.64.1.1 2>&1)
+is "CAP_NET_ADMIN is enough" "$?" 0
+like "but says what it cannot do" "$said" 'ip-up.local: cannot make /run/mwan|/run/mwan is not ours|cannot open the directory /run/mwan'
+is "and the link is there" \
+	"$(ip route show table 201 | grep -c 'dev ppp0 proto 119')" 1
+done_testing
