@@ -134,7 +134,7 @@ static int encode(struct applying *a, const struct op *op)
 		return rule_put_del(b, a->rtnl, &op->rule);
 	case OP_QDISC_SET:
 		return qdisc_put_set(b, a->rtnl, op->qdisc.ifindex,
-				     op->qdisc.want);
+				     &op->qdisc.is, op->qdisc.want);
 	case OP_QDISC_DEL:
 		return qdisc_put_del(b, a->rtnl, op->qdisc.ifindex);
 	default:
@@ -175,6 +175,11 @@ static int alone(const struct op *op, const struct plan *plan,
 	default:
 		return -EINVAL;
 	}
+}
+
+bool apply_only_queues(const struct apply_result *r)
+{
+	return r->failed && r->failed == r->failed_queues;
 }
 
 void apply_plan(const struct plan *plan, struct nl *rtnl, struct nl *nfnl,

@@ -15,6 +15,9 @@ struct apply_result {
 	struct err first;	/* its sentence */
 };
 
+/* Has nothing failed but queues? The way of every packet is right then. */
+bool apply_only_queues(const struct apply_result *r);
+
 /* Carry out the operations in their order. A refused one does not keep the
  * others from being tried: a kernel without sfq still gets its routes. @nfnl is
  * needed for nftables and conntrack only.

@@ -109,8 +109,12 @@ static int ignore(struct hook *h)
 	log_add(&h->report.line, "note", "%s is not a configured link",
 		h->event.ifname);
 	tell_bad_conf(h);
+	if (h->run.bad_conf.msg[0]) {
+		report_end(&h->report, h->run.conf.log, "config");
+		return EXIT_CONFIG;
+	}
 	report_end(&h->report, h->run.conf.log, "ok");
-	return h->run.bad_conf.msg[0] ? EXIT_CONFIG : 0;
+	return 0;
 }
 
 static int fail(struct hook *h, const char *event, const char *result,
@@ -120,8 +124,6 @@ static int fail(struct hook *h, const char *event, const char *result,
 	if (!h->dry) {
 		report_event(&h->report, event);
 		log_session(h);
-		if (status == EXIT_FAILED)
-			log_outcome(h);
 		log_add(&h->report.line, "error", "%s", err->msg);
 		tell_bad_conf(h);
 		report_end(&h->report, h->run.conf.log, result);
@@ -133,8 +135,9 @@ static int fail(struct hook *h, const char *event, const char *result,
 static int carry_out(struct hook *h)
 {
 	struct run *r = &h->run;
-	struct plan_event event = { .goal = r->in_force ? PLAN_ALL :
-							  PLAN_LINKS };
+	/* Who may not know is shown all of it. */
+	bool all = r->in_force || (h->dry && r->unknown_force);
+	struct plan_event event = { .goal = all ? PLAN_ALL : PLAN_LINKS };
 	struct err err;
 	bool queues;
 	int code;
@@ -148,8 +151,7 @@ static int carry_out(struct hook *h)
 		code = run_rounds(r, &event, h->dry ? stdout : NULL, &err);
 	if (!code && !h->dry && r->in_force && !r->bad_conf.msg[0])
 		code = accepted_write(&r->conf, r->source, &err);
-	queues = code && r->result.failed == r->result.failed_queues &&
-		 r->result.failed;
+	queues = code && apply_only_queues(&r->result);
 	if (code && !queues)
 		return fail(h, "failed", "failed", &err, EXIT_FAILED);
 	if (h->dry)
@@ -216,6 +218,11 @@ int hook_main(const char *tool, bool up, int argc, char **argv)
 		h->dry = true;
 		argv++;
 		argc--;
+	}
+	if (argc > 1 && argv[1][0] == '-') {
+		fprintf(stderr, "%s: unknown option \"%s\"; see %s --help\n",
+			tool, argv[1], tool);
+		return EXIT_USAGE;
 	}
 	bad = ppp_event_read(&h->event, up, argc, argv, &bad_event);
 	/* Whoever may start pppd may set its hooks' variables: TZ and the

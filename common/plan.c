@@ -586,6 +586,7 @@ static void plan_qdiscs(struct making *m)
 			continue;
 		}
 		op->qdisc.ifindex = is->ifindex;
+		op->qdisc.is = is->qdisc;
 		set_dev(op, want->name);
 	}
 }

@@ -71,6 +71,7 @@ struct op {
 		struct rule rule;
 		struct {
 			uint32_t ifindex;
+			struct qdisc is;
 			const struct qdisc_conf *want;
 		} qdisc;
 		struct addr addr;	/* OP_CT_FORGET */

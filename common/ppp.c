@@ -6,8 +6,8 @@
 #include "ppp.h"
 #include "util.h"
 
-/* pppd 2.4.9 and 2.5: argv[1..6] of ip-up and ip-down. */
-enum { ARG_IFNAME = 1, ARG_LOCAL = 4, ARG_REMOTE = 5, ARG_IPPARAM = 6 };
+/* pppd 2.4.9 and 2.5: the places in ip-up's and ip-down's argv. */
+enum { ARG_IFNAME = 1, ARG_LOCAL = 4, ARG_REMOTE = 5 };
 
 static const char *variable(const char *name)
 {
@@ -55,8 +55,6 @@ int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 	code = read_addr(&e->local, local, "IPLOCAL", err);
 	if (!code)
 		code = read_addr(&e->peer, peer, "IPREMOTE", err);
-	e->ipparam = argc > ARG_IPPARAM ? argv[ARG_IPPARAM] : "";
-	e->linkname = variable("LINKNAME");
 	e->connect_time = variable("CONNECT_TIME");
 	e->sent = variable("BYTES_SENT");
 	e->received = variable("BYTES_RCVD");

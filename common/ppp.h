@@ -17,8 +17,6 @@ struct ppp_event {
 	char ifname[IFNAMSIZ];
 	struct addr local;	/* family 0: not said */
 	struct addr peer;
-	const char *ipparam;
-	const char *linkname;
 	const char *connect_time;	/* seconds */
 	const char *sent;		/* bytes */
 	const char *received;

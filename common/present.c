@@ -129,8 +129,10 @@ static int forgive(const struct nl_refusal *no, void *data)
 	return 0;
 }
 
-static int read_qdiscs(struct reading *r, struct nl *nl, struct err *err)
+static int read_qdiscs(struct reading *r, const struct present_source *from,
+		       struct err *err)
 {
+	struct nl *nl = from->rtnl;
 	char buf[16384] __attribute__((aligned(8)));
 	struct nl_batch b;
 	unsigned int i, n = 0;
@@ -138,7 +140,8 @@ static int read_qdiscs(struct reading *r, struct nl *nl, struct err *err)
 
 	nl_batch_init(&b, nl, buf, sizeof(buf));
 	for (i = 0; i < r->conf->n_links && !code; i++) {
-		if (r->conf->link[i].qdisc.kind == QDISC_NONE ||
+		if ((r->conf->link[i].qdisc.kind == QDISC_NONE &&
+		     !from->every_queue) ||
 		    !present_usable(&r->p->link[i]))
 			continue;
 		code = qdisc_put_get(&b, nl, r->p->link[i].ifindex);
@@ -232,7 +235,7 @@ static int read_once(struct present *p, const struct conf *conf,
 	if (!code)
 		code = read_routes(&r, from->rtnl, err);
 	if (!code)
-		code = read_qdiscs(&r, from->rtnl, err);
+		code = read_qdiscs(&r, from, err);
 	read_sysctls(&r);
 	p->nft.present = false;
 	p->nft_code = 0;

@@ -62,6 +62,7 @@ struct present {
 struct present_source {
 	struct nl *rtnl;
 	struct nl *nfnl;
+	bool every_queue;	/* also where the configuration wants none */
 };
 
 /* Observe the kernel. Reads again (a few times) when it changes meanwhile.

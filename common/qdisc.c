@@ -45,8 +45,11 @@ static struct nlmsghdr *begin(struct nl_batch *b, struct nl *nl, uint16_t type,
 static int put_get(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
 		   uint32_t parent)
 {
-	struct nlmsghdr *nlh = begin(b, nl, RTM_GETQDISC, 0, ifindex, parent,
-				     0);
+	/* Without ECHO the answer goes only to those who listen to RTNLGRP_TC
+	 * (sch_api.c, qdisc_notify(), up to 6.2).
+	 */
+	struct nlmsghdr *nlh = begin(b, nl, RTM_GETQDISC, NLM_F_ECHO, ifindex,
+				     parent, 0);
 
 	if (!nlh)
 		return -ENOSPC;
@@ -109,16 +112,32 @@ int qdisc_reply(const struct nlmsghdr *nlh, struct qdisc *q)
 	return 0;
 }
 
+static bool root_is(const struct qdisc *is, const struct qdisc_conf *want)
+{
+	return !strcmp(is->kind, roots[want->kind].kind) &&
+	       is->handle == roots[want->kind].handle &&
+	       is->bandwidth == want->bandwidth;
+}
+
+/* Does band 1, 2 or 3 of the original's prio lack its sfq? */
+static bool lacks_band(const struct qdisc *is, const struct qdisc_conf *want,
+		       uint32_t band)
+{
+	if (want->kind != QDISC_PRIO_SFQ)
+		return false;
+	return !root_is(is, want) || !(is->sfq_bands & 1U << (band - 1));
+}
+
 bool qdisc_matches(const struct qdisc *q, const struct qdisc_conf *want)
 {
+	uint32_t band;
+
 	if (want->kind == QDISC_NONE)
 		return true;
-	if (strcmp(q->kind, roots[want->kind].kind) ||
-	    q->handle != roots[want->kind].handle)
-		return false;
-	if (want->kind == QDISC_PRIO_SFQ)
-		return q->sfq_bands == (1U << QDISC_BANDS) - 1;
-	return q->bandwidth == want->bandwidth;
+	for (band = 1; band <= QDISC_BANDS; band++)
+		if (lacks_band(q, want, band))
+			return false;
+	return root_is(q, want);
 }
 
 bool qdisc_is_ours(const struct qdisc *q)
@@ -156,19 +175,23 @@ static struct nlmsghdr *begin_set(struct nl_batch *b, struct nl *nl,
 	return nlh;
 }
 
-int qdisc_put_set(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
-		  const struct qdisc_conf *want)
+/* Seconds; the original perturbs the first two. */
+static int perturb(uint32_t band)
+{
+	return band < QDISC_BANDS ? SFQ_PERTURB : 0;
+}
+
+static int put_root(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
+		    const struct qdisc_conf *want)
 {
 	/* tc(8)'s own defaults: three bands, by the packet's TOS. */
 	static const struct tc_prio_qopt prio = { .bands = QDISC_BANDS,
 		.priomap = { 1, 2, 2, 2, 1, 2, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1 } };
-	struct tc_sfq_qopt_v1 sfq = { 0 };
-	struct nlmsghdr *nlh;
+	struct nlmsghdr *nlh = begin_set(b, nl, ifindex, TC_H_ROOT,
+					 roots[want->kind].handle,
+					 roots[want->kind].kind);
 	struct nlattr *nest;
-	uint32_t band;
 
-	nlh = begin_set(b, nl, ifindex, TC_H_ROOT, roots[want->kind].handle,
-			roots[want->kind].kind);
 	if (!nlh)
 		return -ENOSPC;
 	if (want->kind == QDISC_CAKE && want->bandwidth) {
@@ -179,49 +202,56 @@ int qdisc_put_set(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
 		mnl_attr_put(nlh, TCA_OPTIONS, sizeof(prio), &prio);
 	}
 	nl_end(b, nlh);
-	for (band = 1; want->kind == QDISC_PRIO_SFQ && band <= QDISC_BANDS;
-	     band++) {
+	return 0;
+}
+
+int qdisc_put_set(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
+		  const struct qdisc *is, const struct qdisc_conf *want)
+{
+	struct tc_sfq_qopt_v1 sfq = { 0 };
+	struct nlmsghdr *nlh;
+	uint32_t band;
+
+	if (!root_is(is, want) && put_root(b, nl, ifindex, want))
+		return -ENOSPC;
+	for (band = 1; band <= QDISC_BANDS; band++) {
+		if (!lacks_band(is, want, band))
+			continue;
 		nlh = begin_set(b, nl, ifindex, HANDLE_PRIO | band,
 				HANDLE_SFQ * band, "sfq");
 		if (!nlh)
 			return -ENOSPC;
-		/* The original perturbs the first two. */
-		sfq.v0.perturb_period = band < QDISC_BANDS ? SFQ_PERTURB : 0;
+		sfq.v0.perturb_period = perturb(band);
 		mnl_attr_put(nlh, TCA_OPTIONS, sizeof(sfq), &sfq);
 		nl_end(b, nlh);
 	}
 	return 0;
 }
 
-void qdisc_text(const char *dev, const struct qdisc_conf *want, char *buf,
-		size_t size)
+void qdisc_text(const char *dev, const struct qdisc *is,
+		const struct qdisc_conf *want, char *buf, size_t size)
 {
-	switch (want->kind) {
-	case QDISC_PRIO_SFQ:
-		snprintf(buf, size,
-			 "tc qdisc replace dev %s root handle 1: prio\n"
-			 "tc qdisc replace dev %s parent 1:1 handle 10: sfq "
-			 "perturb 20\n"
-			 "tc qdisc replace dev %s parent 1:2 handle 20: sfq "
-			 "perturb 20\n"
-			 "tc qdisc replace dev %s parent 1:3 handle 30: sfq\n",
-			 dev, dev, dev, dev);
-		return;
-	case QDISC_FQ_CODEL:
-		snprintf(buf, size, "tc qdisc replace dev %s root handle 2: "
-			 "fq_codel\n", dev);
-		return;
-	case QDISC_CAKE:
-		if (want->bandwidth)
-			snprintf(buf, size, "tc qdisc replace dev %s root "
-				 "handle 3: cake bandwidth %llubit\n", dev,
-				 (unsigned long long)want->bandwidth * 8);
-		else
-			snprintf(buf, size, "tc qdisc replace dev %s root "
-				 "handle 3: cake\n", dev);
-		return;
-	case QDISC_NONE:
-		break;
-	}
+	size_t len = 0;
+	uint32_t band;
+
 	buf[0] = '\0';
+	if (!root_is(is, want))
+		len += (size_t)snprintf(buf, size, "tc qdisc replace dev %s "
+					"root handle %u: %s", dev,
+					TC_H_MAJ(roots[want->kind].handle) >>
+					16, roots[want->kind].kind);
+	if (len && want->bandwidth)
+		len += (size_t)snprintf(buf + len, size - len,
+					" bandwidth %llubit",
+					(unsigned long long)want->bandwidth *
+					8);
+	if (len)
+		len += (size_t)snprintf(buf + len, size - len, "\n");
+	for (band = 1; band <= QDISC_BANDS; band++)
+		if (lacks_band(is, want, band))
+			len += (size_t)snprintf(buf + len, size - len,
+						"tc qdisc replace dev %s "
+						"parent 1:%u handle %u0: sfq "
+						"perturb %d\n", dev, band,
+						band, perturb(band));
 }

@@ -32,14 +32,15 @@ bool qdisc_matches(const struct qdisc *q, const struct qdisc_conf *want);
 bool qdisc_is_ours(const struct qdisc *q);
 
 /* Encode "take the queue from @ifindex" (ENOENT when it has none), or "give
- * it this one". Return 0 or -ENOSPC.
+ * it what this one lacks in place of @is": an sfq cannot be replaced by
+ * another under the same handle. Return 0 or -ENOSPC.
  */
 int qdisc_put_del(struct nl_batch *b, struct nl *nl, uint32_t ifindex);
 int qdisc_put_set(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
-		  const struct qdisc_conf *want);
+		  const struct qdisc *is, const struct qdisc_conf *want);
 
-/* The same as a line of tc commands, each ended by a newline. */
-void qdisc_text(const char *dev, const struct qdisc_conf *want, char *buf,
-		size_t size);
+/* The same as tc commands, each ended by a newline. */
+void qdisc_text(const char *dev, const struct qdisc *is,
+		const struct qdisc_conf *want, char *buf, size_t size);
 
 #endif

@@ -16,9 +16,10 @@ enum {
 int run_conf(struct run *run, struct err *err)
 {
 	const char *path = CONF_PATH;
-	int code;
+	int code = accepted_source(run->source);
 
-	run->in_force = !accepted_source(run->source);
+	run->in_force = !code;
+	run->unknown_force = code == -EACCES;
 	if (run->in_force && run->source[0])
 		path = run->source;
 	code = conf_read(&run->conf, path, run->in_force, &run->bad_conf);
@@ -59,6 +60,7 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
 	struct present_source from = {
 		.rtnl = &run->rtnl,
 		.nfnl = goal == PLAN_LINKS ? NULL : &run->nfnl,
+		.every_queue = goal == PLAN_FLUSH,
 	};
 	int code = present_read(&run->present, &run->conf, &from, err);
 

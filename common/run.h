@@ -27,6 +27,7 @@ struct run {
 	struct conf conf;
 	char source[LOG_PATH_MAX];	/* the file of conf; "": none */
 	bool in_force;
+	bool unknown_force;		/* ... as far as one may see */
 	struct err bad_conf;		/* why the file was not used; "": was */
 	struct ruleset ruleset;
 	bool have_ruleset;
@@ -40,7 +41,7 @@ struct run {
 	char sysctls[256];		/* "path=value ..." that were set */
 };
 
-/* Choose the configuration for a hook: the file that is in force, or the
+/* Choose the configuration of a hook: the file that is in force, or the
  * default one; when it is not usable the accepted copy, else what rt_tables
  * says. Fails only when there is nothing at all to go by.
  */

@@ -77,7 +77,7 @@ static void show_qdisc(const struct op *op, FILE *out)
 {
 	char text[512];
 
-	qdisc_text(op->dev, op->qdisc.want, text, sizeof(text));
+	qdisc_text(op->dev, &op->qdisc.is, op->qdisc.want, text, sizeof(text));
 	fputs(text, out);
 }
 

@@ -144,7 +144,8 @@ status() {
 # has.) Its other end is in this namespace too, and unused.
 link_new() {
 	ip link add "$1" type veth peer name "x$1"
-	sysctl -qw "net.ipv6.conf.$1.disable_ipv6=1"
+	sysctl -qw "net.ipv6.conf.$1.disable_ipv6=1" \
+		"net.ipv6.conf.x$1.disable_ipv6=1"
 	ip link set "x$1" up
 	ip link set "$1" up
 	ip addr add "$2" peer "$3" dev "$1"

@@ -29,6 +29,10 @@ links_wanted ppp0 ppp1
 printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
 sysctl -qw net.ipv4.ip_forward=0
 
+since() {
+	mwan-rules status | awk -v link="$1" '$1 == link { print $3 }'
+}
+
 # --- before any link: apply at boot ---
 ok "apply before pppd" mwan-rules apply
 like "apply says what sysctl it set" "$(log_last)" \
@@ -52,6 +56,8 @@ is "its table has its default and nothing else" \
 is "the other link's mark falls through to the standby" \
 	"$(ip route get 192.0.2.1 mark 2 | grep -o 'dev [^ ]*')" "dev ppp0"
 is "status: degraded" "$(status mwan-rules status)" 1
+is "since when is in the log" "$(since ppp0)" "$(log_last | cut -c4-22)"
+is "and not known of the other" "$(since ppp1)" -
 link_new ppp1 10.64.2.100 10.64.2.1
 ok "second link up" hook up ppp1 10.64.2.100 10.64.2.1
 is "status: all well" "$(status mwan-rules status)" 0

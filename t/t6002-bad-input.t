@@ -44,9 +44,9 @@ refused "bad argv address" 64 'IPLOCAL "x" is not' \
 	env -i "$BIN/ip-up.local" ppp0 eth9 0 x 10.0.0.1
 refused "too few arguments" 64 '2 arguments where pppd gives' \
 	env -i "$BIN/ip-down.local" ppp0 eth9
-refused "no command" 64 'one of apply, flush' mwan-rules
-refused "unknown command" 64 'unknown command aply' mwan-rules aply
-refused "unknown option" 64 'unknown option' mwan-rules -x apply
+refused "no command" 64 'one command is expected: apply' mwan-rules
+refused "unknown command" 64 'unknown command "aply"' mwan-rules aply
+refused "unknown option" 64 'unknown option "-x"' mwan-rules -x apply
 refused "no such file" 78 'cannot open /nowhere' mwan-rules apply -f /nowhere
 
 # bad TEXT REGEX: a configuration that apply and check refuse.

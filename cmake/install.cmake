@@ -1,0 +1,103 @@
+# What "cmake --install" does; included by the top CMakeLists.txt, behind the
+# targets. DESTDIR and --prefix are obeyed.
+#
+# pppd looks for its hooks in /etc/ppp and nowhere else. There they are links to
+# the programs in libexec/mwan, and by its being such a link a hook is known as
+# ours: what is not is never overwritten. Neither is a configuration: samples
+# go to share/doc/mwan, and /etc/ppp/mwan.ini is the administrator's alone.
+
+set(MWAN_PPP_DIR /etc/ppp CACHE PATH "Where pppd looks for its hooks")
+set(mwan_libexec ${CMAKE_INSTALL_LIBEXECDIR}/mwan)
+set(mwan_doc ${CMAKE_INSTALL_DATADIR}/doc/mwan)
+
+# First of all, so that a refusal leaves everything as it was. Debian's and
+# OpenWrt's pppd run the links in ip-up.d; there an ip-up.local would keep
+# other packages' hooks from running.
+install(CODE "
+	set(ppp \"\$ENV{DESTDIR}${MWAN_PPP_DIR}\")
+	set(libexec \"\${CMAKE_INSTALL_PREFIX}/${mwan_libexec}\")
+	foreach(what up down)
+		set(tool ip-\${what}.local)
+		set(hook \"\${ppp}/\${tool}\")
+		if(IS_DIRECTORY \"\${ppp}/ip-\${what}.d\")
+			set(link_\${what} \"\${ppp}/ip-\${what}.d/000mwan\")
+		else()
+			set(link_\${what} \"\${hook}\")
+		endif()
+		foreach(path \"\${hook}\" \"\${link_\${what}}\")
+			set(to \"\")
+			if(IS_SYMLINK \"\${path}\")
+				file(READ_SYMLINK \"\${path}\" to)
+			elseif(NOT EXISTS \"\${path}\")
+				continue()
+			endif()
+			if(NOT to MATCHES \"/mwan/\${tool}\$\")
+				message(FATAL_ERROR \"\${path} is there and \"
+					\"is not a link of ours, so nothing \"
+					\"was installed. Keep it under \"
+					\"another name and install again: \"
+					\"mv \${path} \${path}.before-mwan\")
+			endif()
+		endforeach()
+	endforeach()
+")
+
+set(mwan_tools mwan-rules)
+if(TARGET cprt)
+	list(APPEND mwan_tools cprt)
+endif()
+install(TARGETS ${mwan_tools} DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(TARGETS ip-up.local ip-down.local DESTINATION ${mwan_libexec})
+
+# The links; one that an earlier installation made elsewhere goes.
+install(CODE "
+	foreach(what up down)
+		set(hook \"\${ppp}/ip-\${what}.local\")
+		if(NOT link_\${what} STREQUAL hook)
+			file(REMOVE \"\${hook}\")
+		endif()
+		get_filename_component(dir \"\${link_\${what}}\" DIRECTORY)
+		file(MAKE_DIRECTORY \"\${dir}\")
+		file(REMOVE \"\${link_\${what}}\")
+		file(CREATE_LINK \"\${libexec}/ip-\${what}.local\"
+			\"\${link_\${what}}\" SYMBOLIC)
+		message(STATUS \"Hook: \${link_\${what}}\")
+		string(LENGTH \"\$ENV{DESTDIR}\" skip)
+		string(SUBSTRING \"\${link_\${what}}\" \${skip} -1 path)
+		list(APPEND CMAKE_INSTALL_MANIFEST_FILES \"\${path}\")
+	endforeach()
+")
+
+file(GLOB mwan_man8 ${CMAKE_CURRENT_SOURCE_DIR}/cmd/*.8)
+file(WRITE ${CMAKE_BINARY_DIR}/ip-down.local.8 ".so man8/ip-up.local.8\n")
+install(FILES ${mwan_man8} ${CMAKE_BINARY_DIR}/ip-down.local.8
+	DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+install(FILES cmd/mwan.ini.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
+
+# systemd wants to know where the program is.
+file(READ etc/mwan-rules.service unit)
+string(REPLACE "/usr/local/sbin" "${CMAKE_INSTALL_FULL_SBINDIR}" unit "${unit}")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/mwan-rules.service
+	CONTENT "${unit}" @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/mwan-rules.service
+	DESTINATION lib/systemd/system)
+
+# One that a person has changed stays.
+install(CODE "
+	set(ours \"${CMAKE_CURRENT_SOURCE_DIR}/etc/logrotate/mwan\")
+	set(theirs \"\$ENV{DESTDIR}/etc/logrotate.d/mwan\")
+	file(READ \"\${ours}\" text)
+	set(old \"\${text}\")
+	if(EXISTS \"\${theirs}\")
+		file(READ \"\${theirs}\" old)
+	endif()
+	if(old STREQUAL text)
+		file(INSTALL \"\${ours}\" DESTINATION /etc/logrotate.d)
+	else()
+		message(STATUS \"Kept: \${theirs}\")
+	endif()
+")
+
+install(FILES README.md LICENSE DESTINATION ${mwan_doc})
+install(DIRECTORY etc/ DESTINATION ${mwan_doc}/examples
+	USE_SOURCE_PERMISSIONS PATTERN mwan-rules.service EXCLUDE)

@@ -1,0 +1,209 @@
+#!/bin/sh
+# One outage and return of one of two PPPoE links, measured.
+#
+#	t/lab/failover.sh baseline|ours|both
+#
+# boots the lab once for each variant and prints, per group of flows:
+#
+#	result variant= group= home= proto= flows= sent= lost= lost_max=
+#		known_lost= known_lost_max= moved= reset= dead= failback_moved=
+#		failback_reset= gap_ms_max= links=
+#
+# groups: early (opened before the outage), during (opened in it) and after
+# (opened when the link was back). home=cut are flows of the LAN hosts whose
+# early flows used the link that gets cut, home=live the others. lost_max is
+# the worst flow's; known_* counts packets sent after the router's device had
+# gone down, when it could have known; moved and reset count flows that changed their public
+# address or were reset: for early flows that means in the outage or after it.
+# failback_moved and failback_reset count only from the link's return on.
+#
+#	event variant= what= ms=		times of the run
+#	takeover variant= ms=			cut until all flows answered
+#
+# A run in which a link went down that was not cut says nothing about either
+# variant: t/lab/retry repeats it once and says so. LAB_RATE: packets/s a flow
+# (default 10); LAB_OUTAGE: seconds (default 16); LAB_OUT: where logs and
+# series.csv of each variant go. BIN: where our binaries are. LAB_OURS: a script
+# to source in place of installing them.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+bin=${BIN:-$root/build/release/bin}
+rate=${LAB_RATE:-10}
+outage=${LAB_OUTAGE:-16}
+
+now_ms()
+{
+	date +%s%3N
+}
+
+event() # WHAT
+{
+	echo "event variant=$variant what=$1 ms=$(($(now_ms) - started))"
+}
+
+# The router's half: what makes it a multi-WAN router.
+setup_baseline()
+{
+	mkdir -p /etc/iproute2
+	printf '201 ppp0\n202 ppp1\n' >>/etc/iproute2/rt_tables
+	sysctl -qw net.ipv4.ip_forward=1
+	must "$root/t/baseline/rc.local" >/dev/null
+	must install -m 755 "$root/t/baseline/ip-up.local" \
+		"$root/t/baseline/ip-down.local" /etc/ppp
+}
+
+setup_ours()
+{
+	mkdir -p /etc/iproute2
+	printf '201 ppp0\n202 ppp1\n' >>/etc/iproute2/rt_tables
+	if [ -n "${LAB_OURS-}" ]; then
+		# shellcheck disable=SC1090
+		. "$LAB_OURS"
+		return
+	fi
+	must install -m 755 "$bin/ip-up.local" "$bin/ip-down.local" /etc/ppp
+	must "$bin/mwan-rules" apply
+}
+
+keep_logs()
+{
+	[ -n "${LAB_OUT-}" ] || return 0
+	mkdir -p "$LAB_OUT/$variant"
+	cp "$lab"/*.log "$lab/series.csv" /var/log/ifchang.log \
+		"$LAB_OUT/$variant" 2>/dev/null || :
+	flows report >"$LAB_OUT/$variant/report"
+}
+
+# Joins the reports: of all, and of the time since the return.
+results()
+{
+	flows report >"$lab/all"
+	must flows report known >"$lab/known"
+	flows report back >"$lab/back"
+	flows report after >"$lab/after"
+	awk -v variant="$variant" -v cut="10.64.1." '
+	function get(key) {
+		return match($0, " " key "=[^ ]*") ? \
+			substr($0, RSTART + length(key) + 2, \
+			       RLENGTH - length(key) - 2) : ""
+	}
+	FNR == 1 { file++ }
+	{ id = $1; group = get("group"); proto = get("proto"); src = get("src") }
+	# Which link a host is at home on, as its early flows show.
+	file == 1 && group == "early" {
+		home[src] = index(get("first"), cut) == 1 ? "cut" : "live"
+	}
+	file == 2 { known[id] = get("lost"); next }
+	file > 2 {
+		back_moved[id] += get("changes") + get("ports")
+		back_reset[id] += get("resets")
+		next
+	}
+	{ order[n++] = id; line[id] = $0 }
+	END {
+		for (i = 0; i < n; i++) {
+			id = order[i]; $0 = line[id]
+			key = "group=" get("group") " home=" home[get("src")] \
+				" proto=" get("proto")
+			if (!(key in count))
+				keys[k++] = key
+			count[key]++
+			sent[key] += get("sent")
+			lost[key] += get("lost")
+			if (get("lost") + 0 > max[key] + 0) max[key] = get("lost")
+			klost[key] += known[id]
+			if (known[id] + 0 > kmax[key] + 0) kmax[key] = known[id]
+			moved[key] += get("changes") + get("ports") > 0
+			reset[key] += get("resets") > 0
+			dead[key] += get("state") != "open"
+			fmoved[key] += back_moved[id] > 0
+			freset[key] += back_reset[id] > 0
+			if (get("gap_ms") + 0 > gap[key] + 0) gap[key] = get("gap_ms")
+			if (!((key, get("last")) in seen)) {
+				seen[key, get("last")] = 1
+				links[key] = links[key] (links[key] ? "," : "") get("last")
+			}
+		}
+		for (i = 0; i < k; i++) {
+			key = keys[i]
+			printf "result variant=%s %s flows=%d sent=%d lost=%d" \
+				" lost_max=%d known_lost=%d known_lost_max=%d" \
+				" moved=%d reset=%d dead=%d" \
+				" failback_moved=%d failback_reset=%d" \
+				" gap_ms_max=%d links=%s\n", variant, key, \
+				count[key], sent[key], lost[key], max[key], \
+				klost[key], kmax[key], \
+				moved[key], reset[key], dead[key], \
+				fmoved[key], freset[key], gap[key], links[key]
+		}
+	}' "$lab/all" "$lab/known" "$lab/back" "$lab/after"
+}
+
+# Inside the machine.
+scenario() # VARIANT
+{
+	variant=$1
+	# shellcheck source=t/lab/net.sh
+	. "$root/t/lab/net.sh"
+	lab_net 2
+	"setup_$variant"
+	isp_start 1
+	isp_start 2
+	started=$(now_ms)
+	link_up 1
+	link_up 2
+	must wait_for 30 link_is_up 1
+	must wait_for 30 link_is_up 2
+	event up
+	flows_start "$lab/series.csv"
+	# An open flow whose link's hook is not through yet may be refused once.
+	must wait_for 20 hooks_are_through 2
+	flows_open early rate="$rate"
+	must wait_for 20 flows_ready
+	flows_mark_when_down 1 known
+	sleep 3
+
+	flows mark cut
+	event cut
+	cut_ms=$(now_ms)
+	link_cut 1
+	must wait_for 30 flows_answer 300
+	echo "takeover variant=$variant ms=$(($(now_ms) - cut_ms))"
+	flows_open during rate="$rate"
+	wait_for 20 flows_ready || echo "note: not all flows could be opened"
+	while [ $(($(now_ms) - cut_ms)) -lt $((outage * 1000)) ]; do
+		sleep 0.2
+	done
+
+	flows mark back
+	event mend
+	link_mend 1
+	must wait_for 60 link_is_up 1
+	event back
+	must wait_for 20 hooks_are_through 3
+	sleep 6
+
+	flows mark after
+	flows_open after rate="$rate"
+	wait_for 20 flows_ready || echo "note: not all flows could be opened"
+	sleep 4
+	flows_settle
+	results
+	keep_logs
+	undisturbed 1 0
+}
+
+case ${1-} in
+baseline|ours|both) ;;
+*)
+	echo "usage: t/lab/failover.sh baseline|ours|both" >&2
+	exit 64
+	;;
+esac
+if [ -n "${LAB_INSIDE-}" ]; then
+	scenario "$1"
+elif [ "$1" = both ]; then
+	"$root/t/lab/retry" "$0" baseline && "$root/t/lab/retry" "$0" ours
+else
+	"$root/t/lab/retry" "$0" "$1"
+fi

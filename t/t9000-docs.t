@@ -1,0 +1,383 @@
+#!/bin/bash
+# What the manual pages, the README and etc/ say is what the programs do: every
+# example is run, and every list is compared with the source's own.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+cmd=$root/cmd
+rules=$cmd/mwan-rules.8
+hooks=$cmd/ip-up.local.8
+conf=$cmd/mwan.ini.5
+readme=$root/README.md
+log=/var/log/ifchang.log
+
+# example FILE KIND N: the Nth example of that kind in a manual page.
+example() {
+	awk -v want="$2" -v n="$3" '
+		$1 == ".\\\"" && $2 == "example:" { on = $3 == want && !--n }
+		/^\.Ed/ { if (on && in_bd) exit; in_bd = 0 }
+		on && in_bd { gsub(/\\e/, "\\"); print }
+		on && /^\.Bd/ { in_bd = 1 }' "$1"
+}
+
+# lines of words, sorted, each once, on one line
+set_of() {
+	sort -u | tr '\n' ' '
+}
+
+log_last() {
+	tail -n 1 "$log"
+}
+
+# --- manual pages ---
+for page in "$cmd"/*.[58]; do
+	# What the pages refer to need not be installed here.
+	is "$(basename "$page"): mandoc has nothing to say" "$(
+		mandoc -T lint "$page" 2>/dev/null |
+			grep -v 'referenced manual not found')" ""
+done
+for source in "$cmd"/*.c; do
+	tool=$(basename "$source" .c)
+	ok "$tool has a page" grep -q "^\.Nm $tool\b" "$cmd"/*.8
+	for option in --help --version; do
+		is "$tool $option" "$(status "$tool" $option)" 0
+	done
+done
+is "the commands of mwan-rules are those of the page" \
+	"$(sed -n 's/^\.It Cm //p' "$rules" | set_of)" \
+	"$(sed -n 's/^\t{ "\([a-z]*\)", cmd_.*/\1/p' "$cmd/mwan-rules.c" |
+		set_of)"
+
+# --- mwan.ini(5): keys ---
+# keys_of_page SECTION, keys_of_code SECTION
+keys_of_page() {
+	awk -v want="$1" '/^\.Ss/ { on = $3 ~ want } /^\.Sh/ { on = 0 }
+		on && /^\.It Ic/ { print $3 }' "$conf"
+}
+
+keys_of_code() {
+	sed -n "/struct key $1_keys/,/^};/s/^\t{ \"\([a-z_]*\)\", .*/\1/p" \
+		"$root/common/conf.c"
+}
+
+like "the source has keys" "$(keys_of_code mwan | wc -l)" '^[1-9][0-9]$'
+is "[mwan]: the keys of the page are those of the code" \
+	"$(keys_of_page '^.mwan' | set_of)" "$(keys_of_code mwan | set_of)"
+is "[link]: the keys of the page are those of the code" \
+	"$(keys_of_page '^.link' | set_of)" "$(keys_of_code link | set_of)"
+
+links=$'[link ppp0]\ntable = 201\n[link ppp1]\ntable = 202\n'
+examples=$(sed -n 's/^\.Dl \([a-z_]* = .*\)/\1/p' "$conf")
+is "every key has its example" "$(cut -d' ' -f1 <<<"$examples" | set_of)" \
+	"$( (keys_of_code mwan && keys_of_code link) | set_of)"
+while read -r line; do
+	key=${line%% *}
+	for section in mwan link; do
+		grep -qx "$key" <(keys_of_code $section) || continue
+		case $section in
+		mwan) text=$'[mwan]\n'"$line"$'\n'"$links" ;;
+		link) text=$'[link ppp7]\n'"$line" ;;
+		esac
+		[ "$key" = table ] || text=${text/\[link ppp7]/[link ppp7]
+table = 207}
+		echo "$text" >"$T/example.ini"
+		ok "[$section] $line" mwan-rules check -f "$T/example.ini"
+	done
+done <<<"$examples"
+
+# The copy in the run directory holds every default.
+echo "$links" >/etc/ppp/mwan.ini
+mwan-rules apply 2>/dev/null
+cp /run/mwan/mwan.ini "$T/defaults"
+mwan-rules flush
+awk '/^\.It Ic/ { key = $3; said = 0 } /^Default:/ { said = 1; next }
+	said && /^\.Ql/ { print key " = " $2 } { said = 0 }' "$conf" \
+	>"$T/said"
+like "the page tells defaults" "$(wc -l <"$T/said")" '^1[0-9]$'
+while read -r line; do
+	ok "default: $line" grep -qx "$line" "$T/defaults"
+done <"$T/said"
+is "no other default but those that the page describes in words" \
+	"$(sed -n 's/ = .*//p' "$T/defaults" | grep -vxf \
+		<(sed 's/ = .*//' "$T/said") | set_of)" "balance mark table "
+# balance_of TEXT: which balance that file has without saying so.
+balance_of() {
+	echo "$1" >/etc/ppp/mwan.ini
+	mwan-rules apply >/dev/null 2>&1
+	sed -n 's/^balance = //p' /run/mwan/mwan.ini
+	mwan-rules flush
+}
+is "default balance: two links" "$(balance_of "$links")" source-parity
+is "default balance: unequal weights" \
+	"$(balance_of "$links"'weight = 2')" source
+is "default balance: three links" \
+	"$(balance_of "$links"$'[link ppp2]\ntable = 203')" source
+
+for i in 1 2; do
+	example "$conf" ini $i >"$T/example.ini"
+	like "example $i of mwan.ini(5)" \
+		"$(mwan-rules check -f "$T/example.ini" 2>&1)" 'is fine: [23] links'
+done
+
+# --- numbers that the pages repeat ---
+# said PAGE REGEX CONSTANT FILE: the regex, with the constant of that file of
+# common/ in the place of each @, is in the page.
+said() {
+	local value
+	value=$(sed -n "s/.*\b$3 = \([0-9]*\),.*/\1/p" "$root/common/$4")
+	like "$3 of $4 is what $(basename "$1") says" \
+		"$(grep -oE "${2//@/$value}" "$1")" .
+}
+said "$conf" 'There can be @ links' LINKS_MAX conf.h
+said "$conf" '1 to @: of two links' WEIGHT_MAX conf.h
+said "$conf" 'at most @,' LAN_MAX conf.h
+said "$conf" 'first of @ ids' NEXTHOP_SPAN conf.h
+said "$conf" 'at most @ characters' LINE_LEN_MAX conf.c
+said "$rules" 'protocol number @\.' PROTO_MWAN route.h
+is "the lock is waited for as long as the pages say" \
+	"$(grep -c 'more than 1.5 seconds' "$rules" "$hooks" | cut -d: -f2 |
+		set_of)$(grep -c 'LOCK_WAIT_MS = 1500' "$root/common/lock.h")" \
+	"1 1"
+codes=$(sed -n 's/^\tEXIT_[A-Z]* = \([0-9]*\),/\1/p' "$root/common/run.h")
+for page in "$rules" "$hooks"; do
+	is "$(basename "$page"): exit status" "$(
+		awk '/^\.Sh/ { on = /EXIT STATUS/ }
+			on && /^\.It/ { print $2 }' "$page" | set_of)" \
+		"$( (echo 0 && echo "$codes") | set_of)"
+done
+
+# --- etc/mwan.ini ---
+like "the sample" "$(mwan-rules check -f "$root/etc/mwan.ini" 2>&1)" \
+	'is fine: 2 links'
+sed 's/^# \([a-z_]* = \)/\1/' "$root/etc/mwan.ini" >"$T/all.ini"
+ok "the sample with everything in it" mwan-rules check -f "$T/all.ini"
+is "the sample has every key" \
+	"$(sed -n 's/^\([a-z_]*\) = .*/\1/p' "$T/all.ini" | set_of)" \
+	"$( (keys_of_code mwan && keys_of_code link) | set_of)"
+sed -n '/^\[link/q; s/^# \([a-z_]* = .*\)/\1/p' "$root/etc/mwan.ini" |
+	grep -v '^lan' >"$T/shown"
+is "what it shows as defaults are the defaults" \
+	"$(grep -vxFf "$T/defaults" "$T/shown")" ""
+
+# --- what the kernel holds ---
+sysctl -qw net.ipv4.ip_forward=0
+printf '[mwan]\nqdisc = none\nlan = lan0\n%s' "$links" >/etc/ppp/mwan.ini
+cp "$root/etc/rt_tables.d/mwan.conf" "$T/mwan.conf"
+mkdir -p /etc/iproute2/rt_tables.d
+grep -v standby "$T/mwan.conf" >/etc/iproute2/rt_tables.d/mwan.conf
+mwan-rules apply 2>/dev/null
+like "apply line" "$(log_last)" 'event=apply sysctl=.* links=2 .*note='
+link_new ppp0 10.64.1.100 10.64.1.1
+hook up ppp0 10.64.1.100
+sed -n 's/^\.It \(P\|3[0-9]*\)\(.*\) Ta \(.*\) Ta .*/\1\2: \3/p' "$rules" |
+	sed 's/^P + \([0-9]*\)/\1 1000/; s/^P:/1000:/; s/ \.\.\.//
+		s/ of one link//; s/MARK/0x1/; s/MASK/0xff/
+		s/TABLE/ppp0/; s/ADDRESS/10.64.1.100/' |
+	awk '$2 == "1000:" { $1 += 1000; $1 = $1 ":"; $2 = "" }
+		{ $1 = $1; gsub(/  +/, " "); print }' >"$T/documented"
+# The first link's, and those of no link.
+ip rule | sed -n 's/[\t ]*proto 119 *$//p' |
+	sed 's/\t/ /; s/from all //; /lookup ppp1/d' >"$T/real"
+is "the rules are those of the page" "$(cat "$T/real")" \
+	"$(cat "$T/documented")"
+link_new ppp1 10.64.2.100 10.64.2.1
+hook up ppp1 10.64.2.100
+for id in $(ip nexthop | sed 's/^id \([0-9]*\).*/\1/'); do
+	ok "nexthop $id is in the page" grep -q "$id" "$rules"
+done
+is "the standby's route is that of the page" \
+	"$(ip route show table 200 | head -n 1 | sed 's/ proto 119//; s/ *$//')" \
+	"$(sed -n 's/^\.It table 200 Ta \(.*\), for .*/\1/p' "$rules")"
+is "the head of status is that of the page" \
+	"$(mwan-rules status | head -n 1)" "$(grep '^LINK ' "$rules")"
+
+# --- your own rules choose a link ---
+ip netns add lan
+ip link add lan0 type veth peer name eth0 netns lan
+ip addr add 10.0.0.1/24 dev lan0
+ip link set lan0 up
+ip -n lan addr add 10.0.0.2/24 dev eth0
+ip -n lan addr add 10.0.0.3/24 dev eth0
+ip -n lan link set eth0 up
+wait_for 5 ip -n lan route add default via 10.0.0.1
+
+# The sender must not have to wait for its router's hardware address.
+# shellcheck disable=SC2317 # wait_for calls it
+reach_router() {
+	ip netns exec lan bash -c 'echo >/dev/udp/10.0.0.1/9'
+	ip -n lan neigh show 10.0.0.1 | grep -q lladdr
+}
+wait_for 5 reach_router
+nft -f - <<'END'
+table ip count {
+	chain postrouting {
+		type filter hook postrouting priority 300
+		oifname "ppp0" counter
+		oifname "ppp1" counter
+	}
+}
+END
+
+# send SOURCE PROTO PORT TOS: the link that the first packet leaves by.
+send() {
+	local before after
+
+	before=$(counts)
+	# shellcheck disable=SC2016 # perl's variables
+	ip netns exec lan perl -MSocket -MIO::Handle -e '
+		my ($src, $proto, $port, $tos) = @ARGV;
+		my $type = $proto eq "tcp" ? SOCK_STREAM : SOCK_DGRAM;
+		socket(my $s, PF_INET, $type, 0) or die;
+		$s->blocking(0);
+		setsockopt($s, IPPROTO_IP, 1, pack("i", oct($tos))) or die;
+		bind($s, sockaddr_in(0, inet_aton($src))) or die;
+		connect($s, sockaddr_in($port, inet_aton("192.0.2.9")));
+		send($s, "x", 0) if $proto eq "udp";' "$@"
+	wait_for 5 changed "$before" || return
+	after=$(counts)
+	if [ "${before%% *}" = "${after%% *}" ]; then
+		echo ppp1
+	else
+		echo ppp0
+	fi
+}
+
+counts() {
+	nft list table ip count | grep -o 'packets [0-9]*' | cut -c9- | xargs
+}
+
+# shellcheck disable=SC2317 # wait_for calls it
+changed() {
+	[ "$(counts)" != "$1" ]
+}
+
+for kind in none nft iptables; do
+	case $kind in
+	none)
+		sec=ppp0 low=ppp1
+		;;
+	nft)
+		example "$conf" nft 1 >"$T/marks.nft"
+		ok "the nft example loads" nft -f "$T/marks.nft"
+		sec=ppp1 low=ppp0
+		;;
+	iptables)
+		nft delete table ip mylinks
+		example "$conf" iptables 1 >"$T/marks.sh"
+		ok "the iptables example runs" sh -e "$T/marks.sh"
+		;;
+	esac
+	is "$kind: even host, port 80" "$(send 10.0.0.2 tcp 80 0)" ppp0
+	is "$kind: odd host, port 53" "$(send 10.0.0.3 udp 53 0)" ppp1
+	is "$kind: even host, port 443" "$(send 10.0.0.2 tcp 443 0)" "$sec"
+	is "$kind: even host, port 25" "$(send 10.0.0.2 tcp 25 0)" "$sec"
+	is "$kind: odd host, low delay" "$(send 10.0.0.3 udp 53 0x10)" "$low"
+done
+
+# --- the examples with our own commands ---
+example "$hooks" sh 1 >"$T/example.sh"
+ok "example of ip-up.local(8)" sh -e "$T/example.sh"
+example "$rules" sh 1 >"$T/example.sh"
+ok "example of mwan-rules(8)" sh -e "$T/example.sh"
+
+# --- the log ---
+is "the keys of the log are those of the page" "$(
+	awk '/^\.It Va/ { $1 = $2 = ""; gsub(/Va|,/, ""); print }' "$hooks" |
+		xargs -n 1 | set_of)" "$(
+	(echo ts && sed -n 's/.*log_add[r]*([^"]*, "\([a-z_]*\)",.*/\1/p' \
+		"$cmd"/*.c "$root"/common/*.c) | set_of)"
+is "the hooks' variables are those of the page" "$(
+	awk '/^\.It Ev/ { $1 = $2 = ""; gsub(/Ev|,/, ""); print }' "$hooks" |
+		xargs -n 1 | set_of)" "$(
+	sed -n 's/.*variable("\([A-Z]*_*[A-Z]*\)").*/\1/p' \
+		"$root/common/ppp.c" | set_of)"
+ip link del ppp0
+CONNECT_TIME=61 BYTES_SENT=12 BYTES_RCVD=34 \
+	ip-down.local ppp0 eth1 0 10.64.1.100 10.64.1.1
+# same LINE: without what differs from call to call
+same() {
+	tr '\n' ' ' | sed -E 's/(ts|pid|changes|took_us)=[^ ]*/\1/g; s/ $//'
+}
+is "a line as in the page" "$(log_last | same)" \
+	"$(example "$hooks" log 1 | same)"
+
+# Every key and every word, by every kind of call.
+hook up tun9 10.9.9.9
+ip-up.local 2>/dev/null
+echo nonsense >>/etc/ppp/mwan.ini
+hook down ppp0 10.64.1.100 2>/dev/null
+sed -i '$d' /etc/ppp/mwan.ini
+mwan-rules flush
+chmod 755 /run/mwan
+hook up ppp1 10.64.2.100 2>/dev/null
+chmod 700 /run/mwan
+flock /run/mwan/lock ip-up.local ppp1 eth1 0 10.64.2.100 10.64.2.1 2>/dev/null
+ip nexthop flush protocol 119 >/dev/null 2>&1
+ip nexthop add id 77002 blackhole
+hook up ppp1 10.64.2.100 2>/dev/null
+keys=$(sed 's/\\"//g; s/"[^"]*"/x/g' "$log" | grep -o '[a-z_]*=' | tr -d = |
+	set_of)
+is "every key of the page was seen" "$keys" "$(
+	awk '/^\.It Va/ { $1 = $2 = ""; gsub(/Va|,/, ""); print }' "$hooks" |
+		xargs -n 1 | set_of)"
+for key in event result; do
+	words=$(awk -v key=$key '/^\.It Va|^\.El/ { on = $3 == key } on' \
+		"$hooks" | tr -s ' ,;.()' '\n')
+	is "every word of $key is in the page" "$(
+		grep -o " $key=[a-z]*" "$log" | cut -d= -f2 | sort -u |
+			grep -vxFf <(echo "$words"))" ""
+done
+is "words seen" "$(grep -Eo ' (event|result)=[a-z]*' "$log" |
+	cut -d= -f2 | set_of)" \
+	"apply busy down failed flush ignored ok unchanged up usage "
+
+# --- other samples ---
+is "logrotate's file is the log" \
+	"$(sed -n 's/ {$//p' "$root/etc/logrotate/mwan")" \
+	"$(sed -n 's/^#define CONF_LOG "\(.*\)"/\1/p' "$root/common/conf.h")"
+is "logrotate makes the file as the programs do" \
+	"$(sed -n 's/^\tcreate 0//p' "$root/etc/logrotate/mwan")" \
+	"$(stat -c '%a %U %G' "$log")"
+for i in 0 1; do
+	peer=$root/etc/ppp/peers/wan$i
+	ok "wan$i has its unit" grep -qx "unit $i" "$peer"
+	ok "and the table is there" grep -q "ppp$i\$" "$T/mwan.conf"
+	# The plugin wants a kernel with PPPoE; the lab has one.
+	grep -v -e '^plugin ' -e '^nic-' "$peer" >"$T/peer"
+	echo 'nonsense 7' | cat "$T/peer" - >"$T/peer.bad"
+	is "pppd knows wan$i's options" \
+		"$(pppd file "$T/peer" dryrun 2>&1 | grep -i option)" ""
+	like "and would say if not" \
+		"$(pppd file "$T/peer.bad" dryrun 2>&1)" \
+		"unrecognized option 'nonsense'"
+done
+# Not every kernel has the queue that is the default.
+ip link del ppp1
+ip nexthop flush >/dev/null 2>&1
+rm /etc/ppp/mwan.ini
+cp "$T/mwan.conf" /etc/iproute2/rt_tables.d/
+like "rt_tables.d alone names the links" "$(mwan-rules check)" ': 2 links'
+is "iproute2 reads it" "$(status ip route show table standby)" 0
+ok "rc.local" sh -e "$root/etc/rc.local"
+ok "puts it in force" test -s /run/mwan/mwan.ini
+mwan-rules flush
+
+# --- README ---
+like "the README is short" "$(wc -c <"$readme")" '^[1-5]?[0-9]{3}$|^60[0-9]{2}$'
+while read -r file; do
+	ok "README: $file is there" test -x "$root/$file"
+done < <(grep -o '\bt/[a-z]*' "$readme" | sort -u)
+ok "README: the preset is there" grep -q '"name": "release"' \
+	"$root/CMakePresets.json"
+mount -t tmpfs tmpfs /usr/local
+mkdir -p /usr/local/share/doc/mwan /etc/ppp/peers
+ln -s "$root/etc" /usr/local/share/doc/mwan/examples
+awk '/^<!-- runs -->/ { next_block = 1 }
+	/^```$/ { on = 0 }
+	on { print }
+	/^```sh/ { on = next_block; next_block = 0 }' "$readme" >"$T/readme.sh"
+like "the README has commands that run here" "$(cat "$T/readme.sh")" \
+	'mwan-rules apply'
+ok "and they do" sh -e "$T/readme.sh"
+ok "so the links are in force" grep -q '^\[link ppp1\]' /run/mwan/mwan.ini
+done_testing
