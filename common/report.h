@@ -6,6 +6,14 @@
 
 #include "log.h"
 
+/* sysexits.h's numbers, which pppd and systemd show. */
+enum {
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 64,
+	EXIT_BUSY = 75,
+	EXIT_CONFIG = 78,
+};
+
 /* What a tool says at its end: sentences on stderr, and its line in the log. */
 struct report {
 	const char *tool;

@@ -12,14 +12,6 @@
 #include "present.h"
 #include "ruleset.h"
 
-/* sysexits.h's numbers, which pppd and systemd show. */
-enum {
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 64,
-	EXIT_BUSY = 75,
-	EXIT_CONFIG = 78,
-};
-
 /* The one code path of the hooks and of mwan-rules: what is wanted, what is
  * there, what was done. Large; the tools have one, static.
  */
