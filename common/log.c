@@ -43,7 +43,7 @@ static bool plain(const char *value)
 /* Append as much as leaves room for a closing quotation mark and a newline. */
 static bool append(struct log *l, const char *text, size_t len)
 {
-	if (len > sizeof(l->line) - l->len - 3)
+	if (l->len + len + 3 > sizeof(l->line))
 		return false;
 	memcpy(l->line + l->len, text, len);
 	l->len += len;
