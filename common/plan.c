@@ -641,8 +641,8 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan_standby_routes(&m);
 	plan_rules(&m);
 	plan_nft(&m);
-	plan_rule_removal(&m, false);
 	plan_route_removal(&m);
+	plan_rule_removal(&m, false);
 	plan_nexthop_removal(&m);
 	plan_qdiscs(&m);
 	plan_ip_forward(&m);
