@@ -355,14 +355,17 @@ static const char *absolute(const char *file)
 
 int main(int argc, char **argv)
 {
+	static const struct option none[] = { { NULL, 0, NULL, 0 } };
 	static struct call call;
+	char letter[] = "-?";
 	size_t i;
 	int opt;
 
 	if (report_help(TOOL, usage, argc, argv))
 		return 0;
 	opterr = 0;
-	while ((opt = getopt(argc, argv, ":f:n")) != -1) {
+	while ((opt = getopt_long(argc, argv, ":f:n", none, NULL)) != -1) {
+		letter[1] = (char)optopt;
 		if (opt == 'n')
 			call.dry = true;
 		else if (opt == 'f' && *optarg)
@@ -370,7 +373,8 @@ int main(int argc, char **argv)
 		else if (opt == 'f' || opt == ':')
 			return misuse("a file's name is missing behind", "-f");
 		else
-			return misuse("unknown option", argv[optind - 1]);
+			return misuse("unknown option", optopt ? letter :
+				      argv[optind - 1]);
 	}
 	if (argc - optind != 1)
 		return misuse("one command is expected: apply, flush, status "

@@ -384,7 +384,9 @@ static char *next_line(char *buf, int size, void *stream)
 
 	if (!*line || p->code)
 		return NULL;
-	p->line++;
+	/* A byte order mark, as editors of Windows write it. */
+	if (!p->line++ && !strncmp(line, "\xef\xbb\xbf", 3))
+		line += 3;
 	end = strchr(line, '\n');
 	len = end ? (size_t)(end - line) : strlen(line);
 	p->next = line + len + (end ? 1 : 0);
@@ -460,6 +462,10 @@ static int check_link(struct parse *p, unsigned int i)
 		return fail(p, p->link[i].line, "link %s has no table: add "
 			    "\"table = NUMBER\" here, or a line \"NUMBER %s\" "
 			    "to /etc/iproute2/rt_tables", l->name, l->name);
+	if (l->table >= TABLE_DEFAULT && l->table <= TABLE_LOCAL)
+		return fail(p, p->link[i].line, "link %s: the tables local, "
+			    "main and default are the system's, take another",
+			    l->name);
 	if (!l->mark)
 		l->mark = (i + 1) << (ffs((int)c->mark_mask) - 1);
 	if (!mark_line)
@@ -652,9 +658,18 @@ const char *qdisc_conf_text(const struct qdisc_conf *q, char *buf, size_t size)
 		[QDISC_FQ_CODEL] = "fq_codel", [QDISC_CAKE] = "cake",
 	};
 
+	static const char *const unit[] = { "bit", "kbit", "mbit", "gbit" };
+	uint64_t bits = q->bandwidth * 8;
+	size_t i = 0;
+
+	/* bandwidth() reads numbers of 32 bits. */
+	while (bits && !(bits % 1000) && i + 1 < COUNT(unit)) {
+		bits /= 1000;
+		i++;
+	}
 	if (q->bandwidth)
-		snprintf(buf, size, "cake bandwidth %llubit",
-			 (unsigned long long)q->bandwidth * 8);
+		snprintf(buf, size, "cake bandwidth %llu%s",
+			 (unsigned long long)bits, unit[i]);
 	else
 		snprintf(buf, size, "%s", names[q->kind]);
 	return buf;

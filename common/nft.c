@@ -762,7 +762,7 @@ static int encode_bracket(struct nl *nl, struct nl_batch *b, uint16_t type,
 static bool same_chain(const struct nft_chain *k,
 		       const struct ruleset_chain *c)
 {
-	if (strcmp(k->name, c->name) || k->hook != c->hook)
+	if (strcmp(k->name, c->name) != 0 || k->hook != c->hook)
 		return false;
 	return c->hook == HOOK_NONE ||
 	       (k->priority == c->priority &&
@@ -1152,21 +1152,23 @@ static int read_chain(const struct nlmsghdr *nlh, void *data)
 	struct reader *r = data;
 	struct nft_seen *seen = r->seen;
 	struct nft_chain *k;
+	const char *name;
 
 	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, NFTA_CHAIN_MAX))
 		return -EBADMSG;
 	if (!ours(nlh, NFT_MSG_NEWCHAIN, tb[NFTA_CHAIN_TABLE]))
 		return 0;
 	check_generation(r, nlh);
+	name = nl_str(tb[NFTA_CHAIN_NAME]);
 	if (seen->n_chains == NFT_SEEN_CHAINS ||
-	    strlen(nl_str(tb[NFTA_CHAIN_NAME])) >= sizeof(k->name)) {
+	    strlen(name) >= sizeof(k->name)) {
 		seen->odd = true;
 		return 0;
 	}
 	k = &seen->chain[seen->n_chains++];
 	*k = (struct nft_chain){ .hook = HOOK_NONE, .policy = NF_ACCEPT,
 				 .digest = fold_start };
-	strcpy(k->name, nl_str(tb[NFTA_CHAIN_NAME]));
+	memcpy(k->name, name, strlen(name) + 1);
 	if (!tb[NFTA_CHAIN_HOOK])
 		return 0;
 	if (nl_nested(tb[NFTA_CHAIN_HOOK], hook, NFTA_HOOK_PRIORITY))
@@ -1210,7 +1212,7 @@ static int read_rule(const struct nlmsghdr *nlh, void *data)
 		if (r->at >= seen->n_chains)
 			r->at = 0;
 		k = &seen->chain[r->at];
-		if (strcmp(k->name, name))
+		if (strcmp(k->name, name) != 0)
 			continue;
 		k->n_rules++;
 		k->digest = fold(k->digest,

@@ -38,6 +38,9 @@ int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 	int code;
 
 	*e = (struct ppp_event){ .up = up };
+	e->connect_time = variable("CONNECT_TIME");
+	e->sent = variable("BYTES_SENT");
+	e->received = variable("BYTES_RCVD");
 	if (argc > 1 && !args)
 		return err_set(err, -EINVAL, "%d arguments where pppd gives "
 			       "five or six: ifname tty speed local remote "
@@ -55,8 +58,5 @@ int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 	code = read_addr(&e->local, local, "IPLOCAL", err);
 	if (!code)
 		code = read_addr(&e->peer, peer, "IPREMOTE", err);
-	e->connect_time = variable("CONNECT_TIME");
-	e->sent = variable("BYTES_SENT");
-	e->received = variable("BYTES_RCVD");
 	return code;
 }

@@ -20,7 +20,7 @@ int str_copy(char *dst, size_t size, const char *src);
 
 /* Could @name be a network interface? 1 to 15 bytes, printable, and none of
  * what the kernel refuses ("." ".." '/' ':' and white space,
- * net/core/dev.c, dev_valid_name()).
+ * net/core/dev.c, dev_valid_name()) or nft cannot say ('"' '\\' '*').
  */
 bool ifname_valid(const char *name);
 

@@ -17,7 +17,7 @@ BIN=${BIN:-$root/build/release/bin}
 export PATH=$BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C
 
-if [ -z "${LIB_INSIDE-}" ]; then
+if [ -z "${LIB_INSIDE-}${LAB_INSIDE-}" ]; then
 	if [ "$(id -u)" != 0 ]; then
 		echo "Bail out! $0 makes namespaces: run it as root"
 		exit 1
@@ -46,11 +46,14 @@ lib_end() {
 }
 trap lib_end EXIT
 
-mount -t tmpfs -o mode=755 tmpfs /etc/ppp 2>/dev/null || {
-	mkdir -p /etc/ppp && mount -t tmpfs -o mode=755 tmpfs /etc/ppp
-}
-mount -t tmpfs -o mode=755 tmpfs /run
-mount -t tmpfs -o mode=755 tmpfs /var/log
+# In the lab (t/lab/net.sh) the whole machine is the test's own, and pppd needs
+# what Debian has put into /etc/ppp.
+if [ -z "${LAB_INSIDE-}" ]; then
+	mkdir -p /etc/ppp
+	mount -t tmpfs -o mode=755 tmpfs /etc/ppp
+	mount -t tmpfs -o mode=755 tmpfs /run
+	mount -t tmpfs -o mode=755 tmpfs /var/log
+fi
 mkdir "$T/iproute2"
 if [ -d /etc/iproute2 ]; then
 	cp -r /etc/iproute2/. "$T/iproute2"
@@ -61,19 +64,20 @@ fi
 mount --bind "$T/iproute2" /etc/iproute2
 ip link set lo up
 
-# ok DESCRIPTION COMMAND...: the command must succeed.
+# ok DESCRIPTION COMMAND...: the command must succeed. It runs in this shell: a
+# function may set variables.
 ok() {
-	local desc=$1 out
+	local desc=$1
 	shift
 	lib_count=$((lib_count + 1))
-	if out=$("$@" 2>&1); then
+	if "$@" >"$T/ok.out" 2>&1; then
 		echo "ok $lib_count - $desc"
 		return 0
 	fi
 	lib_failed=$((lib_failed + 1))
 	echo "not ok $lib_count - $desc"
 	diag "failed: $*"
-	diag "$out"
+	diag "$(cat "$T/ok.out")"
 	return 1
 }
 

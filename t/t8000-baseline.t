@@ -4,7 +4,6 @@
 # if the lab stops measuring them. t/lab/failover.sh says what the words mean.
 
 [ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/retry" "$0" "$@"
-export LIB_INSIDE=1
 # shellcheck source=t/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=t/lab/results.sh

@@ -102,7 +102,6 @@ watch_flows 4
 step "The cable of line 1 is unplugged (pppd's LCP echo needs 3 s to see it)"
 # Count what is lost once somebody knows; until then it is the line's loss.
 flows_mark_when_down 1 known
-watch_flows 1
 link_unplug 1
 watch_flows 7
 mwan-rules status

@@ -13,9 +13,8 @@
 # (opened when the link was back). home=cut are flows of the LAN hosts whose
 # early flows used the link that gets cut, home=live the others. lost_max is
 # the worst flow's; known_* counts packets sent after the router's device had
-# gone down, when it could have known; moved and reset count flows that changed their public
-# address or were reset: for early flows that means in the outage or after it.
-# failback_moved and failback_reset count only from the link's return on.
+# gone down, when it could have known. moved and reset count flows that changed
+# their public address or were reset, failback_* only from the return on.
 #
 #	event variant= what= ms=		times of the run
 #	takeover variant= ms=			cut until all flows answered

@@ -20,10 +20,6 @@
 
 : "${LAB_INSIDE:?net.sh: only for the inside of the lab, see t/lab/boot}"
 
-# lib.sh hides the machine's directories from a test. Here the machine is the
-# test's own, and pppd needs what Debian has put there.
-umount /etc/ppp /var/log 2>/dev/null || :
-
 lab=/run/lab
 mkdir -p $lab
 : "${root:?net.sh: set root to the source tree}"
@@ -238,11 +234,15 @@ link_ups() # N
 	grep -c '^local  IP address' "$lab/pppd.$1.log" || :
 }
 
-# pppd has run its ip-up COUNT times over all links, and each has ended.
+# How often pppd has run its ip-up to the end, over all links.
+hooks_ended()
+{
+	cat "$lab"/pppd.*.log | grep -c '^Script /etc/ppp/ip-up finished' || :
+}
+
 hooks_are_through() # COUNT
 {
-	[ "$(cat "$lab"/pppd.*.log |
-		grep -c '^Script /etc/ppp/ip-up finished')" -ge "$1" ]
+	[ "$(hooks_ended)" -ge "$1" ]
 }
 
 # How often it went down, for whatever reason.
@@ -369,6 +369,7 @@ flows_start() # [SERIES-FILE]
 	daemon flows_client "$lab/flows.log" ip netns exec lan "$FLOWS" \
 		client ${1:+-c "$1"} "$flow_socket"
 	must wait_for 10 [ -S "$flow_socket" ]
+	must wait_for 10 serves inet
 }
 
 inbound_start() # LAN-HOST
@@ -378,6 +379,15 @@ inbound_start() # LAN-HOST
 	daemon inbound_client "$lab/flows.log" ip netns exec inet "$FLOWS" \
 		client "$inbound_socket"
 	must wait_for 10 [ -S "$inbound_socket" ]
+	must wait_for 10 serves lan
+}
+
+# A request before the server listens would be refused, and count as lost.
+serves() # NAMESPACE
+{
+	serves_port=$(printf ':%04X ' "$server_port")
+	in_ns "$1" grep -q "$serves_port" /proc/net/udp &&
+		in_ns "$1" grep -q "$serves_port" /proc/net/tcp
 }
 
 flows() # COMMAND...
@@ -416,16 +426,25 @@ flows_answer() # MS
 }
 
 # Starts the phase NAME when the link's address or device goes: what is lost
-# before is lost because nobody knew yet. Call it well before the fault, so that
-# it listens by then.
+# before is lost because nobody knew yet. Returns when it listens.
 flows_mark_when_down() # N NAME
 {
+	mkfifo "$lab/monitor.$2"
+	ip -o monitor link address >"$lab/monitor.$2" 2>/dev/null &
+	monitor_pid=$!
 	(
-		device=ppp$(($1 - 1))
-		gone="$device.*state DOWN|Deleted [0-9]+: $device .*inet "
-		ip -o monitor link address | grep -q -m 1 -E "$gone"
+		grep -q -m 1 -E "ppp$(($1 - 1)).*state DOWN|Deleted [0-9]+: ppp$(($1 - 1)) .*inet " \
+			"$lab/monitor.$2"
 		flows mark "$2"
 	) </dev/null >>"$lab/flows.log" 2>&1 &
+	must wait_for 10 monitor_listens
+}
+
+# Its socket has joined its groups. (A first socket's port is the process id.)
+monitor_listens()
+{
+	awk -v pid="$monitor_pid" '$3 == pid && $4 !~ /^0*$/ { n = 1 }
+		END { exit !n }' /proc/net/netlink
 }
 
 # Ends the sending and waits until nothing is undecided.
@@ -437,5 +456,5 @@ flows_settle()
 
 flows_decided()
 {
-	! flows report | grep -v 'pending=0 ' | grep -q 'proto=udp'
+	! flows report | grep 'proto=udp .*state=open ' | grep -qv 'pending=0 '
 }

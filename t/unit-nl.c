@@ -1,0 +1,743 @@
+// SPDX-License-Identifier: MIT
+/* Answers of a kernel that is not there: sendto() and recvmsg() are ours. What
+ * is malformed must be refused, or read as absent, and never be read beyond
+ * its end; under the address sanitizer what lies behind an answer is poisoned.
+ */
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/fib_rules.h>
+#include <linux/nexthop.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "link.h"
+#include "nexthop.h"
+#include "nl.h"
+#include "qdisc.h"
+#include "route.h"
+#include "rule.h"
+#include "unit.h"
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(start, size) ((void)(start), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(start, size) ASAN_POISON_MEMORY_REGION(\
+						start, size)
+#endif
+
+enum { PORT = 77, ROUNDS = 20000, ANSWER_MAX = 8192, ANSWERS = 4 };
+
+/* --- the kernel that is not there --- */
+
+static struct {
+	size_t len;
+	int flags;		/* of recvmsg() */
+	int error;
+	uint32_t from;
+	char data[ANSWER_MAX] __attribute__((aligned(8)));
+} answer[ANSWERS];
+static unsigned int n_answers, next_answer;
+static int send_error;
+
+static struct nl nl;
+static char out[4096] __attribute__((aligned(8)));
+static struct nl_batch batch;
+static struct err err;
+
+ssize_t sendto(int fd, const void *buf, size_t len, int flags,
+	       __CONST_SOCKADDR_ARG to, socklen_t to_len)
+{
+	(void)fd;
+	(void)buf;
+	(void)flags;
+	(void)to;
+	(void)to_len;
+	errno = send_error;
+	return send_error ? -1 : (ssize_t)len;
+}
+
+ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	struct sockaddr_nl *from = msg->msg_name;
+	unsigned int i = next_answer++;
+
+	(void)fd;
+	(void)flags;
+	errno = EAGAIN;
+	if (i >= n_answers)
+		return -1;
+	errno = answer[i].error;
+	if (errno)
+		return -1;
+	ASAN_UNPOISON_MEMORY_REGION(nl.rx, sizeof(nl.rx));
+	memset(nl.rx, 0xff, sizeof(nl.rx));
+	memcpy(nl.rx, answer[i].data, answer[i].len);
+	ASAN_POISON_MEMORY_REGION(nl.rx + answer[i].len,
+				  sizeof(nl.rx) - answer[i].len);
+	from->nl_pid = answer[i].from;
+	msg->msg_namelen = sizeof(*from);
+	msg->msg_flags = answer[i].flags;
+	return (ssize_t)answer[i].len;
+}
+
+static void begin(void)
+{
+	memset(answer, 0, sizeof(answer));
+	n_answers = next_answer = 0;
+	send_error = 0;
+	err.msg[0] = '\0';
+	nl_batch_init(&batch, &nl, out, sizeof(out));
+}
+
+/* Requests without a content of their own. */
+static void request(unsigned int n)
+{
+	static const struct rtgenmsg head = { .rtgen_family = AF_INET };
+
+	while (n--)
+		nl_end(&batch, nl_put(&batch, &nl, RTM_GETLINK, 0, &head,
+				      sizeof(head), 0));
+}
+
+/* Another message in answer @i, to the @nth request. */
+static struct nlmsghdr *reply(unsigned int i, uint16_t type, unsigned int nth)
+{
+	struct nlmsghdr *nlh;
+
+	if (i >= n_answers)
+		n_answers = i + 1;
+	nlh = mnl_nlmsg_put_header(answer[i].data + answer[i].len);
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_seq = batch.first + nth;
+	nlh->nlmsg_pid = PORT;
+	return nlh;
+}
+
+static void end(unsigned int i, const struct nlmsghdr *nlh)
+{
+	answer[i].len = (size_t)((const char *)nlh - answer[i].data) +
+			(size_t)MNL_ALIGN((int)nlh->nlmsg_len);
+}
+
+static struct nlmsgerr *reply_error(unsigned int i, unsigned int nth, int code,
+				    const char *why)
+{
+	struct nlmsghdr *nlh = reply(i, NLMSG_ERROR, nth);
+	struct nlmsgerr *e = mnl_nlmsg_put_extra_header(nlh, sizeof(*e));
+
+	e->error = code;
+	e->msg.nlmsg_len = sizeof(e->msg);
+	nlh->nlmsg_flags = NLM_F_CAPPED;
+	if (why) {
+		nlh->nlmsg_flags |= NLM_F_ACK_TLVS;
+		mnl_attr_put_strz(nlh, NLMSGERR_ATTR_MSG, why);
+	}
+	end(i, nlh);
+	return e;
+}
+
+static void reply_done(unsigned int i, int code)
+{
+	struct nlmsghdr *nlh = reply(i, NLMSG_DONE, 0);
+
+	*(int *)mnl_nlmsg_put_extra_header(nlh, sizeof(int)) = code;
+	end(i, nlh);
+}
+
+static void verdict(int code, int want, const char *sentence, const char *what)
+{
+	ok(code == want, "%s: %d", what, code);
+	is(err.msg, sentence, "%s: the sentence", what);
+}
+
+static int send_all(void)
+{
+	return nl_send(&nl, &batch, NULL, NULL, NULL, NULL, &err);
+}
+
+/* --- changes --- */
+
+static void test_acks(void)
+{
+	struct nlmsghdr *nlh;
+
+	begin();
+	request(2);
+	reply_error(0, 1, 0, NULL);
+	verdict(send_all(), 0, "", "confirmed");
+	begin();
+	request(2);
+	reply_error(0, 0, 0, NULL);
+	verdict(send_all(), -EAGAIN, "the kernel did not confirm a change",
+		"the wrong one confirmed");
+	begin();
+	request(1);
+	verdict(send_all(), -EAGAIN, "the kernel did not confirm a change",
+		"silence");
+	begin();
+	request(1);
+	reply_error(0, 0, -EPERM, NULL);
+	((struct nlmsghdr *)(void *)answer[0].data)->nlmsg_pid = PORT + 1;
+	reply_error(0, 5, -EPERM, NULL);
+	nlh = reply(0, NLMSG_NOOP, 0);
+	end(0, nlh);
+	reply_error(1, 0, 0, NULL);
+	verdict(send_all(), 0, "", "answers to others");
+	begin();
+	request(1);
+	send_error = EPERM;
+	verdict(send_all(), -EPERM, "cannot send to the kernel: Operation "
+		"not permitted", "not sent");
+	begin();
+	request(1);
+	reply_error(0, 0, 0, NULL);
+	answer[0].error = ENOBUFS;
+	verdict(send_all(), -ENOBUFS, "cannot read the kernel's answer: No "
+		"buffer space available", "answers lost");
+	begin();
+	request(1);
+	reply_error(0, 0, 0, NULL);
+	answer[0].flags = MSG_TRUNC;
+	verdict(send_all(), -EBADMSG, "an answer of the kernel is longer "
+		"than 32768 bytes", "cut off");
+	begin();
+	request(1);
+	reply_error(0, 0, 0, NULL);
+	answer[0].from = 4711;
+	verdict(send_all(), -EBADMSG, "a netlink message that is not from "
+		"the kernel", "from another process");
+}
+
+static void test_sentences(void)
+{
+	struct nlmsgerr *e;
+	struct nlmsghdr *nlh;
+
+	begin();
+	request(1);
+	reply_error(0, 0, -EINVAL, "Nexthop id does not exist");
+	verdict(send_all(), -EINVAL, "the kernel says: Nexthop id does not "
+		"exist", "the kernel's own sentence");
+	begin();
+	request(1);
+	reply_error(0, 0, -ESRCH, NULL);
+	verdict(send_all(), -ESRCH, "the kernel says: No such process",
+		"no sentence");
+	/* Without NETLINK_CAP_ACK the request stands before the sentence. */
+	begin();
+	request(1);
+	nlh = reply(0, NLMSG_ERROR, 0);
+	e = mnl_nlmsg_put_extra_header(nlh, sizeof(*e) + 20);
+	e->error = -EEXIST;
+	e->msg.nlmsg_len = sizeof(e->msg) + 18;
+	nlh->nlmsg_flags = NLM_F_ACK_TLVS;
+	mnl_attr_put_strz(nlh, NLMSGERR_ATTR_MSG, "It is there");
+	end(0, nlh);
+	verdict(send_all(), -EEXIST, "the kernel says: It is there",
+		"behind the request");
+	e->msg.nlmsg_len = 0xfffffff0;
+	next_answer = 0;
+	batch.first = nl.seq;
+	verdict(send_all(), -EEXIST, "the kernel says: File exists",
+		"a request of an impossible length");
+	begin();
+	request(1);
+	reply_error(0, 0, -EEXIST, "No end");
+	answer[0].data[answer[0].len - 2] = 'd';
+	answer[0].data[answer[0].len - 1] = 's';
+	((struct nlattr *)(void *)(answer[0].data + 36))->nla_len = 10;
+	verdict(send_all(), -EEXIST, "the kernel says: File exists",
+		"a sentence without its NUL");
+	((struct nlattr *)(void *)(answer[0].data + 36))->nla_len = 400;
+	next_answer = 0;
+	verdict(send_all(), -EEXIST, "the kernel says: File exists",
+		"a sentence longer than its message");
+	begin();
+	request(1);
+	nlh = reply(0, NLMSG_ERROR, 0);
+	mnl_nlmsg_put_extra_header(nlh, 4);
+	end(0, nlh);
+	verdict(send_all(), -EBADMSG, "a truncated answer of the kernel",
+		"half an error");
+}
+
+static int forgive_first(const struct nl_refusal *no, void *data)
+{
+	unsigned int *seen = data;
+
+	*seen = *seen * 10 + no->index;
+	return no->index ? no->code : 0;
+}
+
+static void test_refusals(void)
+{
+	unsigned int seen = 0;
+	int code;
+
+	begin();
+	request(3);
+	reply_error(0, 0, -EEXIST, NULL);
+	reply_error(0, 1, -ENETDOWN, NULL);
+	reply_error(1, 2, -ENODEV, NULL);
+	code = nl_send(&nl, &batch, NULL, forgive_first, NULL, &seen, &err);
+	ok(code == -ENETDOWN && seen == 12, "the first refusal that is not "
+	   "forgiven: %d, %u", code, seen);
+	begin();
+	ok(!send_all(), "nothing to send");
+}
+
+static void test_batch(void)
+{
+	char small[64] __attribute__((aligned(8)));
+	static const struct rtgenmsg head = { 0 };
+	struct nlmsghdr *nlh;
+
+	nl_batch_init(&batch, &nl, small, sizeof(small));
+	nlh = nl_put(&batch, &nl, RTM_GETLINK, 0, &head, sizeof(head), 16);
+	ok(nlh != NULL, "there is room");
+	nl_end(&batch, nlh);
+	ok(!nl_put(&batch, &nl, RTM_GETLINK, 0, &head, sizeof(head), 40) &&
+	   batch.count == 1, "a full batch takes no more");
+}
+
+/* --- dumps --- */
+
+static int count(const struct nlmsghdr *nlh, void *data)
+{
+	(void)nlh;
+	return ++*(int *)data == 2 ? -EBADMSG : 0;
+}
+
+static int dump(int *n)
+{
+	*n = 0;
+	return nl_dump(&nl, &batch, count, n, &err);
+}
+
+static void a_dump(unsigned int messages, int code)
+{
+	unsigned int i;
+
+	begin();
+	request(1);
+	for (i = 0; i < messages; i++)
+		end(i / 2, reply(i / 2, RTM_NEWLINK, 0));
+	reply_done(messages / 2, code);
+}
+
+static void test_dumps(void)
+{
+	int n;
+
+	a_dump(1, 0);
+	verdict(dump(&n), 0, "", "a dump");
+	a_dump(5, 0);
+	verdict(dump(&n), -EBADMSG, "cannot use an answer of the kernel: Bad "
+		"message", "a message that is not liked");
+	ok(n == 5 && next_answer == 3, "the dump is read to its end");
+	a_dump(0, -ENOENT);
+	verdict(dump(&n), -ENOENT, "the kernel says: No such file or "
+		"directory", "an error in NLMSG_DONE");
+	a_dump(1, 0);
+	((struct nlmsghdr *)(void *)answer[0].data)->nlmsg_flags =
+		NLM_F_DUMP_INTR;
+	verdict(dump(&n), -EINTR, "the kernel's state changed while it was "
+		"read", "interrupted");
+	a_dump(3, 0);
+	n_answers = 1;
+	verdict(dump(&n), -EAGAIN, "the kernel's answer ends in the middle",
+		"an end that is missing");
+	begin();
+	request(1);
+	reply_error(0, 0, -EBUSY, NULL);
+	verdict(dump(&n), -EBUSY, "the kernel says: Device or resource busy",
+		"refused");
+	begin();
+	request(1);
+	end(0, reply(0, NLMSG_DONE, 0));
+	verdict(dump(&n), 0, "", "NLMSG_DONE without a payload");
+}
+
+/* --- attributes --- */
+
+static void test_attributes(void)
+{
+	const struct nlattr *tb[4];
+	struct nlmsghdr *nlh;
+	struct nlattr *nest;
+
+	begin();
+	nlh = mnl_nlmsg_put_header(answer[0].data);
+	mnl_nlmsg_put_extra_header(nlh, 4);
+	mnl_attr_put_u32(nlh, 1, 0x01020304);
+	mnl_attr_put_u16(nlh, 2, 5);
+	mnl_attr_put_u8(nlh, 9, 6);
+	nest = mnl_attr_nest_start(nlh, 3);
+	mnl_attr_put_strz(nlh, 1, "in");
+	mnl_attr_nest_end(nlh, nest);
+	ok(!nl_attrs(nlh, 4, tb, 3) && !tb[0], "attributes");
+	ok(nl_u32(tb[1]) == 0x01020304 && nl_u16(tb[2]) == 5, "numbers");
+	ok(nl_be32(tb[1]) == 0x04030201 || nl_be32(tb[1]) == 0x01020304,
+	   "the network's order");
+	ok(!nl_u32(tb[2]) && !nl_u16(tb[1]) && !nl_u8(tb[1]) && !nl_u32(NULL)
+	   && !nl_u8(NULL), "numbers of another length, or absent, are 0");
+	is(nl_str(NULL), "", "an absent string is empty");
+	is(nl_str(tb[2]), "\5", "a string ends in its attribute");
+	mnl_attr_put_u32(nlh, 2, 0x61616161);
+	ok(!nl_attrs(nlh, 4, tb, 3), "the last of two");
+	is(nl_str(tb[2]), "", "or is none");
+	ok(!nl_nested(tb[3], tb, 1) && tb[1], "nested");
+	is(nl_str(tb[1]), "in", "nested string");
+	ok(nl_attrs(nlh, 4000, tb, 3) == -EBADMSG, "a message too short");
+	nlh->nlmsg_len -= 4;
+	ok(nl_attrs(nlh, 4, tb, 3) == -EBADMSG, "an attribute cut off");
+	((struct nlattr *)(void *)(answer[0].data + 20))->nla_len = 3;
+	ok(nl_attrs(nlh, 4, tb, 3) == -EBADMSG, "shorter than its head");
+	((struct nlattr *)(void *)(answer[0].data + 20))->nla_len = 0;
+	ok(nl_attrs(nlh, 4, tb, 3) == -EBADMSG, "a length of 0 ends");
+}
+
+/* --- every kind of object --- */
+
+static struct link link_seen;
+static struct link_addr addr_seen;
+static struct route route_seen;
+static struct rule rule_seen;
+static struct nexthop nexthop_seen;
+static struct qdisc qdisc_seen;
+static unsigned int objects, members_sum;
+
+static int on_link(const struct link *l, void *data)
+{
+	(void)data;
+	link_seen = *l;
+	objects++;
+	return 0;
+}
+
+static int on_addr(const struct link_addr *a, void *data)
+{
+	(void)data;
+	addr_seen = *a;
+	objects++;
+	return 0;
+}
+
+static int on_route(const struct route *r, void *data)
+{
+	(void)data;
+	route_seen = *r;
+	objects++;
+	return 0;
+}
+
+static int on_rule(const struct rule *r, void *data)
+{
+	(void)data;
+	rule_seen = *r;
+	objects++;
+	return 0;
+}
+
+static int on_nexthop(const struct nexthop *nh, void *data)
+{
+	unsigned int i;
+
+	(void)data;
+	nexthop_seen = *nh;
+	for (i = 0; i < nh->n_members; i++)
+		members_sum += nh->member[i].id * nh->member[i].weight;
+	objects++;
+	return 0;
+}
+
+/* As present.c does it. */
+static int on_qdisc(const struct nlmsghdr *nlh, void *data)
+{
+	(void)data;
+	if (!qdisc_reply_ifindex(nlh))
+		return 0;
+	objects++;
+	return qdisc_reply(nlh, &qdisc_seen);
+}
+
+static void put_link(struct nlmsghdr *nlh)
+{
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+
+	ifi->ifi_index = 7;
+	ifi->ifi_flags = 0x10001;
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, "abcdefghijklmno");
+	mnl_attr_put_u32(nlh, IFLA_MTU, 1492);
+}
+
+static void put_addr(struct nlmsghdr *nlh)
+{
+	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+
+	ifa->ifa_index = 7;
+	mnl_attr_put_u32(nlh, IFA_ADDRESS, htonl(0x0a000002));
+	mnl_attr_put_u32(nlh, IFA_LOCAL, htonl(0x0a000001));
+}
+
+static void put_route(struct nlmsghdr *nlh)
+{
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+	rtm->rtm_family = AF_INET;
+	rtm->rtm_protocol = PROTO_MWAN;
+	mnl_attr_put_u32(nlh, RTA_TABLE, 4000000000U);
+	mnl_attr_put_u32(nlh, RTA_PRIORITY, 9);
+	mnl_attr_put_u32(nlh, RTA_OIF, 7);
+	mnl_attr_put_u32(nlh, RTA_NH_ID, 77001);
+	mnl_attr_put_u32(nlh, RTA_GATEWAY, htonl(0x0a000002));
+}
+
+static void put_rule(struct nlmsghdr *nlh)
+{
+	struct fib_rule_hdr *frh = mnl_nlmsg_put_extra_header(nlh,
+							      sizeof(*frh));
+
+	frh->family = AF_INET;
+	frh->action = FR_ACT_TO_TBL;
+	frh->src_len = 32;
+	mnl_attr_put_u32(nlh, FRA_PRIORITY, 1301);
+	mnl_attr_put_u32(nlh, FRA_TABLE, 201);
+	mnl_attr_put_u8(nlh, FRA_PROTOCOL, PROTO_MWAN);
+	mnl_attr_put_u32(nlh, FRA_FWMARK, 1);
+	mnl_attr_put_u32(nlh, FRA_FWMASK, 0xff);
+	mnl_attr_put_u32(nlh, FRA_SUPPRESS_PREFIXLEN, 0xffffffff);
+	mnl_attr_put_u32(nlh, FRA_SRC, htonl(0x0a000001));
+}
+
+static void put_nexthop(struct nlmsghdr *nlh)
+{
+	static const struct nexthop_grp group[2] = {
+		{ .id = 77001, .weight = 0 }, { .id = 77002, .weight = 254 },
+	};
+	struct nhmsg *nhm = mnl_nlmsg_put_extra_header(nlh, sizeof(*nhm));
+
+	nhm->nh_protocol = PROTO_MWAN;
+	mnl_attr_put_u32(nlh, NHA_ID, 77257);
+	mnl_attr_put(nlh, NHA_GROUP, sizeof(group), group);
+}
+
+static void put_qdisc(struct nlmsghdr *nlh)
+{
+	struct tcmsg *tcm = mnl_nlmsg_put_extra_header(nlh, sizeof(*tcm));
+	struct nlattr *nest;
+
+	tcm->tcm_ifindex = 7;
+	tcm->tcm_parent = TC_H_ROOT;
+	tcm->tcm_handle = 0x30000;
+	mnl_attr_put_strz(nlh, TCA_KIND, "cake");
+	nest = mnl_attr_nest_start(nlh, TCA_OPTIONS);
+	mnl_attr_put_u64(nlh, TCA_CAKE_BASE_RATE64, 2500000);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static const struct object {
+	const char *what;
+	uint16_t type;
+	void (*put)(struct nlmsghdr *nlh);
+} object[] = {
+	{ "link", RTM_NEWLINK, put_link },
+	{ "address", RTM_NEWADDR, put_addr },
+	{ "route", RTM_NEWROUTE, put_route },
+	{ "rule", RTM_NEWRULE, put_rule },
+	{ "nexthop", RTM_NEWNEXTHOP, put_nexthop },
+	{ "queue", RTM_NEWQDISC, put_qdisc },
+};
+
+enum { OBJECTS = sizeof(object) / sizeof(object[0]) };
+
+static int read_object(unsigned int kind)
+{
+	objects = members_sum = 0;
+	next_answer = 0;
+	batch.first = nl.seq + 1;
+	switch (kind) {
+	case 0:
+		return link_dump(&nl, on_link, NULL, &err);
+	case 1:
+		return link_addr_dump(&nl, AF_INET, on_addr, NULL, &err);
+	case 2:
+		return route_dump_defaults(&nl, AF_INET, 4000000000U,
+					   on_route, NULL, &err);
+	case 3:
+		return rule_dump(&nl, AF_INET, PROTO_MWAN, on_rule, NULL,
+				 &err);
+	case 4:
+		return nexthop_dump(&nl, on_nexthop, NULL, &err);
+	default:
+		nl_batch_init(&batch, &nl, out, sizeof(out));
+		request(1);
+		return nl_dump(&nl, &batch, on_qdisc, NULL, &err);
+	}
+}
+
+/* Answers carry the number that the question will have. */
+static struct nlmsghdr *prepare(unsigned int kind)
+{
+	struct nlmsghdr *nlh;
+
+	begin();
+	nlh = reply(0, object[kind].type, 0);
+	object[kind].put(nlh);
+	end(0, nlh);
+	reply_done(1, 0);
+	return nlh;
+}
+
+static void test_good_objects(void)
+{
+	unsigned int i;
+	int code;
+
+	for (i = 0; i < OBJECTS; i++) {
+		prepare(i);
+		code = read_object(i);
+		ok(!code && objects == 1, "%s: %d, %u", object[i].what, code,
+		   objects);
+	}
+	ok(link_seen.ifindex == 7 && link_seen.up && link_seen.carrier &&
+	   !strcmp(link_seen.name, "abcdefghijklmno"), "the link's values");
+	ok(addr_seen.ifindex == 7 &&
+	   ntohl(addr_seen.local.v4.s_addr) == 0x0a000001 &&
+	   ntohl(addr_seen.peer.v4.s_addr) == 0x0a000002,
+	   "the address's values");
+	ok(route_seen.table == 4000000000U && route_seen.metric == 9 &&
+	   route_seen.ifindex == 7 && route_seen.nhid == 77001 &&
+	   route_seen.gateway.family == AF_INET, "the route's values");
+	ok(rule_seen.priority == 1301 && rule_seen.table == 201 &&
+	   rule_seen.mark == 1 && rule_seen.mask == 0xff &&
+	   !rule_seen.suppress_default && !rule_seen.foreign &&
+	   ntohl(rule_seen.from.v4.s_addr) == 0x0a000001,
+	   "the rule's values");
+	ok(nexthop_seen.id == 77257 && nexthop_seen.n_members == 2,
+	   "the nexthop's values");
+	ok(!strcmp(qdisc_seen.kind, "cake") &&
+	   qdisc_seen.bandwidth == 2500000, "the queue's values");
+}
+
+/* Cut off at every byte: refused, or without what was cut off. */
+static void test_cut_objects(void)
+{
+	struct nlmsghdr *nlh;
+	unsigned int i, bad, refused;
+	uint32_t len;
+	size_t cut;
+	int code;
+
+	for (i = 0; i < OBJECTS; i++) {
+		bad = refused = 0;
+		nlh = prepare(i);
+		len = nlh->nlmsg_len;
+		for (cut = sizeof(*nlh); cut < len; cut++) {
+			nlh = prepare(i);
+			nlh->nlmsg_len = (uint32_t)cut;
+			answer[0].len = (size_t)MNL_ALIGN((int)cut);
+			code = read_object(i);
+			refused += code == -EBADMSG;
+			bad += code && code != -EBADMSG;
+		}
+		ok(!bad && refused > cut / 4, "%s cut off: %u of %zu "
+		   "refused", object[i].what, refused, cut - sizeof(*nlh));
+	}
+}
+
+/* Bytes that are others, in lengths and types too. */
+static void test_changed_objects(void)
+{
+	struct nlmsghdr *nlh;
+	unsigned int i, k, kind, bad = 0, refused = 0, at;
+	int code;
+
+	for (i = 0; i < ROUNDS; i++) {
+		kind = unit_random(OBJECTS);
+		nlh = prepare(kind);
+		for (k = 1 + unit_random(4); k; k--) {
+			at = (unsigned int)sizeof(*nlh) + unit_random(
+				nlh->nlmsg_len - (uint32_t)sizeof(*nlh));
+			answer[0].data[at] = (char)unit_random(
+				unit_random(2) ? 256 : 40);
+		}
+		code = read_object(kind);
+		refused += code == -EBADMSG;
+		bad += code && code != -EBADMSG;
+	}
+	ok(!bad && refused > ROUNDS / 10, "%d objects with changed bytes: %u "
+	   "refused", ROUNDS, refused);
+}
+
+static void test_odd_objects(void)
+{
+	static const char many[256 * sizeof(struct nexthop_grp)];
+	struct nlmsghdr *nlh;
+	struct nhmsg *nhm;
+
+	begin();
+	nlh = reply(0, RTM_NEWNEXTHOP, 0);
+	nhm = mnl_nlmsg_put_extra_header(nlh, sizeof(*nhm));
+	nhm->nh_protocol = PROTO_MWAN;
+	mnl_attr_put(nlh, NHA_GROUP, sizeof(many), many);
+	end(0, nlh);
+	reply_done(1, 0);
+	ok(read_object(4) == -EBADMSG, "a group of 256");
+	begin();
+	nlh = reply(0, RTM_NEWLINK, 0);
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, "abcdefghijklmnop");
+	end(0, nlh);
+	reply_done(1, 0);
+	ok(read_object(0) == -EBADMSG, "a name of 16 characters");
+	begin();
+	nlh = reply(0, RTM_NEWADDR, 0);
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifaddrmsg));
+	mnl_attr_put(nlh, IFA_ADDRESS, 20, many);
+	end(0, nlh);
+	reply_done(1, 0);
+	ok(read_object(1) == -EBADMSG, "an address of 20 bytes");
+	begin();
+	reply_error(0, 0, -EOPNOTSUPP, NULL);
+	verdict(read_object(4), -EOPNOTSUPP, "this kernel has no nexthop "
+		"objects: Linux 5.4 or newer is needed", "an old kernel");
+	begin();
+	reply_done(0, -ENOENT);
+	err.msg[0] = '\0';
+	ok(!read_object(2) && !objects, "a table that does not exist");
+}
+
+int main(void)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair)) {
+		printf("Bail out! no socket\n");
+		return 1;
+	}
+	nl.sock = mnl_socket_fdopen(pair[0]);
+	nl.portid = PORT;
+	nl.seq = 0xfffffff0;	/* numbers may wrap */
+	test_acks();
+	test_sentences();
+	test_refusals();
+	test_batch();
+	test_dumps();
+	test_attributes();
+	test_good_objects();
+	test_cut_objects();
+	test_changed_objects();
+	test_odd_objects();
+	close(pair[1]);
+	nl_close(&nl);
+	return done();
+}

@@ -1,0 +1,1998 @@
+// SPDX-License-Identifier: MIT
+/* The plan, without a kernel: a model of what the kernel does stands in for
+ * it. First some examples that can be read, then properties over a random
+ * schedule of what can happen to a router: links that come and go, addresses
+ * that change, hooks that are killed or never called, other configurations,
+ * what other programs do.
+ *
+ *	unit-plan [ROUNDS [SEED]]
+ *
+ * A failed property prints the round and the seed that repeat it; UNIT_SEED
+ * in the environment sets the seed as well.
+ */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "plan.h"
+#include "rttables.h"
+#include "unit.h"
+
+enum {
+	ROUNDS = 20000,
+	/* Rounds until the router is another one. */
+	WORLD = 60,
+	DEV_FOREIGN = LINKS_MAX,	/* an interface that is no link */
+	DEVS,
+	K_ROUTES = 4096,
+	K_NEXTHOPS = 1024,
+	K_RULES = 4096,
+	K_STUCK = 64,
+	PROTO_BOOT = 3,
+	PROTO_STATIC = 4,
+	/* run.c goes round as often. */
+	ROUNDS_MAX = 4,
+};
+
+/* --- the model of the kernel --- */
+
+struct dev {
+	uint32_t ifindex;	/* 0: no such interface */
+	bool up, carrier;
+	struct addr local;
+	int rp_filter;
+	struct qdisc qdisc;
+};
+
+struct object {
+	struct nexthop nh;
+	struct nexthop_member member[LINKS_MAX];
+};
+
+/* Connections that were given this address, which is gone. */
+struct stuck {
+	struct addr addr;
+	unsigned int dev;
+};
+
+struct kernel {
+	unsigned int n_devs;
+	uint32_t last_ifindex;
+	struct dev dev[DEVS];
+	unsigned int n_routes, n_nexthops, n_rules, n_stuck;
+	struct route route[K_ROUTES];	/* a table's in its order */
+	struct object nexthop[K_NEXTHOPS];
+	struct rule rule[K_RULES];	/* in their order */
+	struct stuck stuck[K_STUCK];
+	int rp_filter_all, ip_forward;
+	/* Which configuration the nftables table was made from, and the marks
+	 * that it gives.
+	 */
+	unsigned int nft, n_marks;
+	uint32_t mark[LINKS_MAX];
+};
+
+static struct kernel kernel, fresh;
+static struct conf conf;
+static unsigned int conf_serial;
+static struct present present;
+static struct plan plan;
+/* Without chains: the kernel's table is intact when it has none either. */
+static const struct ruleset no_ruleset;
+static bool in_force, masquerade;
+/* There is another configuration, and no complete run since. */
+static bool changed;
+
+static void kernel_copy(struct kernel *to, const struct kernel *from)
+{
+	unsigned int i;
+
+	memcpy(to, from, offsetof(struct kernel, route));
+	memcpy(to->route, from->route,
+	       from->n_routes * sizeof(from->route[0]));
+	memcpy(to->rule, from->rule, from->n_rules * sizeof(from->rule[0]));
+	memcpy((char *)to + offsetof(struct kernel, stuck),
+	       (const char *)from + offsetof(struct kernel, stuck),
+	       sizeof(*to) - offsetof(struct kernel, stuck));
+	for (i = 0; i < from->n_nexthops; i++) {
+		to->nexthop[i].nh = from->nexthop[i].nh;
+		memcpy(to->nexthop[i].member, from->nexthop[i].member,
+		       from->nexthop[i].nh.n_members *
+		       sizeof(from->nexthop[i].member[0]));
+	}
+}
+
+static bool alive(const struct dev *d)
+{
+	return d->ifindex && d->up && d->carrier && d->local.family;
+}
+
+static struct dev *dev_of(struct kernel *k, uint32_t ifindex)
+{
+	unsigned int i;
+
+	for (i = 0; i < DEVS; i++)
+		if (ifindex && k->dev[i].ifindex == ifindex)
+			return &k->dev[i];
+	return NULL;
+}
+
+static bool addr_present(const struct kernel *k, const struct addr *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < DEVS; i++)
+		if (k->dev[i].ifindex && a->family &&
+		    addr_equal(&k->dev[i].local, a))
+			return true;
+	return false;
+}
+
+static void route_drop(struct kernel *k, unsigned int i)
+{
+	k->n_routes--;
+	memmove(&k->route[i], &k->route[i + 1],
+		(k->n_routes - i) * sizeof(k->route[0]));
+}
+
+static void rule_drop(struct kernel *k, unsigned int i)
+{
+	k->n_rules--;
+	memmove(&k->rule[i], &k->rule[i + 1],
+		(k->n_rules - i) * sizeof(k->rule[0]));
+}
+
+static struct object *object_of(struct kernel *k, uint32_t id)
+{
+	unsigned int i;
+
+	for (i = 0; i < k->n_nexthops; i++)
+		if (k->nexthop[i].nh.id == id)
+			return &k->nexthop[i];
+	return NULL;
+}
+
+/* remove_nexthop(): its routes go, it leaves its groups, and the last member
+ * takes the group with it.
+ */
+static void nexthop_drop(struct kernel *k, uint32_t id)
+{
+	struct object *o;
+	unsigned int i, m;
+
+	for (i = k->n_routes; i-- > 0;)
+		if (k->route[i].nhid == id)
+			route_drop(k, i);
+	o = object_of(k, id);
+	*o = k->nexthop[--k->n_nexthops];
+	for (i = k->n_nexthops; i-- > 0;) {
+		o = &k->nexthop[i];
+		for (m = 0; m < o->nh.n_members && o->member[m].id != id; m++)
+			;
+		if (m == o->nh.n_members)
+			continue;
+		memmove(&o->member[m], &o->member[m + 1],
+			(--o->nh.n_members - m) * sizeof(o->member[0]));
+		/* The array is in another order then: begin anew. */
+		if (!o->nh.n_members) {
+			nexthop_drop(k, o->nh.id);
+			i = k->n_nexthops;
+		}
+	}
+}
+
+static void nexthops_drop(struct kernel *k, uint32_t ifindex)
+{
+	unsigned int i;
+
+	for (i = 0; i < k->n_nexthops;) {
+		if (k->nexthop[i].nh.ifindex != ifindex) {
+			i++;
+			continue;
+		}
+		nexthop_drop(k, k->nexthop[i].nh.id);
+		i = 0;
+	}
+}
+
+/* Does a rule lead from this address to @dev's table? */
+static bool from_rule(const struct kernel *k, const struct addr *a,
+		      unsigned int dev)
+{
+	char name[IFNAMSIZ];
+	unsigned int i;
+	int link;
+
+	snprintf(name, sizeof(name), "ppp%u", dev);
+	link = conf_link_index(&conf, name);
+	for (i = 0; i < k->n_rules && link >= 0; i++)
+		if (k->rule[i].protocol == PROTO_MWAN && a->family &&
+		    k->rule[i].table == conf.link[link].table &&
+		    addr_equal(&k->rule[i].from, a))
+			return true;
+	return false;
+}
+
+static void stuck_drop(struct kernel *k, unsigned int i)
+{
+	k->stuck[i] = k->stuck[--k->n_stuck];
+}
+
+/* The address goes. Its connections stay where they are, if it had any. (Not
+ * in the middle of a change of configuration: by its table its link is known.)
+ */
+static void addr_drop(struct kernel *k, unsigned int dev)
+{
+	struct dev *d = &k->dev[dev];
+
+	if (d->up && !changed && from_rule(k, &d->local, dev) &&
+	    k->n_stuck < K_STUCK)
+		k->stuck[k->n_stuck++] = (struct stuck){ d->local, dev };
+	d->local.family = 0;
+}
+
+/* The interface goes down: nothing of it stays, in no table; masquerading
+ * forgets the connections that left by it.
+ */
+static void dev_down(struct kernel *k, unsigned int dev)
+{
+	struct dev *d = &k->dev[dev];
+	unsigned int i;
+
+	for (i = k->n_routes; i-- > 0;)
+		if (!k->route[i].nhid && k->route[i].ifindex == d->ifindex)
+			route_drop(k, i);
+	nexthops_drop(k, d->ifindex);
+	d->up = d->carrier = false;
+	for (i = k->n_stuck; i-- > 0;)
+		if (masquerade && k->stuck[i].dev == dev)
+			stuck_drop(k, i);
+}
+
+static void dev_gone(struct kernel *k, unsigned int dev)
+{
+	addr_drop(k, dev);
+	dev_down(k, dev);
+	k->dev[dev] = (struct dev){ 0 };
+}
+
+static void dev_new(struct kernel *k, unsigned int dev, struct addr local)
+{
+	k->dev[dev] = (struct dev){ .ifindex = ++k->last_ifindex, .up = true,
+				    .carrier = true, .local = local,
+				    .rp_filter = (int)unit_random(3) };
+}
+
+static bool members_fit(struct kernel *k, const struct nexthop *nh)
+{
+	const struct object *o;
+	unsigned int i;
+
+	for (i = 0; i < nh->n_members; i++) {
+		o = object_of(k, nh->member[i].id);
+		if (!o || o->nh.n_members || !nh->member[i].weight)
+			return false;
+	}
+	return true;
+}
+
+static int do_nexthop_set(struct kernel *k, const struct nexthop *nh)
+{
+	struct object *o = object_of(k, nh->id);
+	const struct dev *d = dev_of(k, nh->ifindex);
+
+	/* "Can not replace a nexthop group with a nexthop", and back. */
+	if (o && !o->nh.n_members != !nh->n_members)
+		return -EINVAL;
+	if (!nh->n_members && (!d || !d->up || !d->carrier))
+		return -ENETDOWN;
+	if (!members_fit(k, nh))
+		return -EINVAL;
+	if (!o)
+		o = &k->nexthop[k->n_nexthops++];
+	o->nh = *nh;
+	if (nh->n_members)
+		memcpy(o->member, nh->member,
+		       nh->n_members * sizeof(nh->member[0]));
+	o->nh.member = o->member;
+	return 0;
+}
+
+static bool route_same(const struct route *a, const struct route *b)
+{
+	return a->table == b->table && a->metric == b->metric &&
+	       a->ifindex == b->ifindex && a->nhid == b->nhid &&
+	       a->protocol == b->protocol && a->type == b->type &&
+	       addr_equal(&a->gateway, &b->gateway);
+}
+
+/* In front of its equals, as fib_table_insert() does without NLM_F_APPEND. */
+static int do_route_add(struct kernel *k, const struct route *r)
+{
+	const struct dev *d = dev_of(k, r->ifindex);
+	unsigned int i;
+
+	if (r->nhid ? !object_of(k, r->nhid) : !d || !d->up)
+		return -EINVAL;
+	for (i = 0; i < k->n_routes; i++)
+		if (route_same(&k->route[i], r))
+			return -EEXIST;
+	for (i = 0; i < k->n_routes; i++)
+		if (k->route[i].table == r->table &&
+		    k->route[i].metric >= r->metric)
+			break;
+	memmove(&k->route[i + 1], &k->route[i],
+		(k->n_routes - i) * sizeof(k->route[0]));
+	k->route[i] = *r;
+	k->n_routes++;
+	return 0;
+}
+
+/* fib_table_delete() and fib_nh_match(): what is not said matches all. */
+static int do_route_del(struct kernel *k, const struct route *r)
+{
+	const struct route *is;
+	unsigned int i;
+
+	for (i = 0; i < k->n_routes; i++) {
+		is = &k->route[i];
+		if (is->table == r->table && is->type == r->type &&
+		    (!r->metric || is->metric == r->metric) &&
+		    (!r->protocol || is->protocol == r->protocol) &&
+		    (r->nhid ? is->nhid == r->nhid :
+		     !is->nhid && is->ifindex == r->ifindex) &&
+		    (r->nhid || !r->gateway.family ||
+		     addr_equal(&is->gateway, &r->gateway))) {
+			route_drop(k, i);
+			return 0;
+		}
+	}
+	return -ESRCH;
+}
+
+/* Behind its equals; rule_exists() overlooks FIB_RULE_INVERT. */
+static int do_rule_add(struct kernel *k, const struct rule *r)
+{
+	const struct rule *is;
+	unsigned int i, at = 0;
+
+	for (i = 0; i < k->n_rules; i++) {
+		is = &k->rule[i];
+		if (is->priority <= r->priority)
+			at = i + 1;
+		if (is->priority == r->priority && is->table == r->table &&
+		    is->mark == r->mark && is->mask == r->mask &&
+		    is->suppress_default == r->suppress_default &&
+		    is->protocol == r->protocol && !is->foreign &&
+		    (!r->from.family || addr_equal(&is->from, &r->from)))
+			return -EEXIST;
+	}
+	memmove(&k->rule[at + 1], &k->rule[at],
+		(k->n_rules - at) * sizeof(k->rule[0]));
+	k->rule[at] = *r;
+	k->n_rules++;
+	return 0;
+}
+
+/* rule_find(): what is not said matches all. */
+static int do_rule_del(struct kernel *k, const struct rule *r)
+{
+	const struct rule *is;
+	unsigned int i;
+
+	for (i = 0; i < k->n_rules; i++) {
+		is = &k->rule[i];
+		if (is->priority == r->priority && is->table == r->table &&
+		    (!r->mark || is->mark == r->mark) &&
+		    (!r->mask || is->mask == r->mask) &&
+		    (!r->suppress_default || is->suppress_default) &&
+		    (!r->protocol || is->protocol == r->protocol) &&
+		    (!r->from.family || addr_equal(&is->from, &r->from))) {
+			rule_drop(k, i);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+static int do_sysctl(struct kernel *k, const char *path, int value)
+{
+	char want[SYSCTL_PATH_MAX];
+	unsigned int i;
+
+	if (!strcmp(path, SYSCTL_IP_FORWARD)) {
+		k->ip_forward = value;
+		return 0;
+	}
+	for (i = 0; i < conf.n_links; i++) {
+		sysctl_rp_filter_path(conf.link[i].name, want);
+		if (strcmp(path, want))
+			continue;
+		k->dev[atoi(conf.link[i].name + 3)].rp_filter = value;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+static int do_qdisc(struct kernel *k, const struct op *op)
+{
+	static const char *const kind[] = { "", "prio", "fq_codel", "cake" };
+	struct dev *d = dev_of(k, op->qdisc.ifindex);
+
+	if (!d)
+		return -ENODEV;
+	memset(&d->qdisc, 0, sizeof(d->qdisc));
+	if (op->kind == OP_QDISC_DEL)
+		return 0;
+	strcpy(d->qdisc.kind, kind[op->qdisc.want->kind]);
+	d->qdisc.handle = (uint32_t)op->qdisc.want->kind << 16;
+	d->qdisc.bandwidth = op->qdisc.want->bandwidth;
+	if (op->qdisc.want->kind == QDISC_PRIO_SFQ)
+		d->qdisc.sfq_bands = 7;
+	return 0;
+}
+
+static int do_nft(struct kernel *k, bool load)
+{
+	unsigned int i;
+
+	k->nft = load ? conf_serial : 0;
+	k->n_marks = load ? conf.n_links : 0;
+	for (i = 0; i < k->n_marks; i++)
+		k->mark[i] = conf.link[i].mark;
+	return 0;
+}
+
+static int do_forget(struct kernel *k, const struct addr *a)
+{
+	unsigned int i;
+
+	for (i = k->n_stuck; i-- > 0;)
+		if (addr_equal(&k->stuck[i].addr, a))
+			stuck_drop(k, i);
+	return 0;
+}
+
+static int do_op(struct kernel *k, const struct op *op)
+{
+	switch (op->kind) {
+	case OP_SYSCTL:
+		return do_sysctl(k, op->sysctl.path, op->sysctl.value);
+	case OP_NEXTHOP_SET:
+		return do_nexthop_set(k, &op->nexthop);
+	case OP_NEXTHOP_DEL:
+		if (!object_of(k, op->nexthop.id))
+			return -ENOENT;
+		nexthop_drop(k, op->nexthop.id);
+		return 0;
+	case OP_ROUTE_ADD:
+		return do_route_add(k, &op->route);
+	case OP_ROUTE_DEL:
+		return do_route_del(k, &op->route);
+	case OP_RULE_ADD:
+		return do_rule_add(k, &op->rule);
+	case OP_RULE_DEL:
+		return do_rule_del(k, &op->rule);
+	case OP_QDISC_SET:
+	case OP_QDISC_DEL:
+		return do_qdisc(k, op);
+	case OP_NFT_LOAD:
+	case OP_NFT_DELETE:
+		return do_nft(k, op->kind == OP_NFT_LOAD);
+	case OP_CT_FORGET:
+		return do_forget(k, &op->addr);
+	}
+	return -EINVAL;
+}
+
+/* --- what present_read() would see --- */
+
+static void see_table(struct kernel *k, uint32_t table)
+{
+	struct present *p = &present;
+	const struct object *o;
+	struct route *to;
+	unsigned int i;
+
+	for (i = 0; i < k->n_routes; i++) {
+		if (k->route[i].table != table ||
+		    p->n_routes == PRESENT_ROUTES_MAX)
+			continue;
+		to = &p->route[p->n_routes++];
+		*to = k->route[i];
+		/* A group of one is shown as a single device. */
+		o = to->nhid ? object_of(k, to->nhid) : NULL;
+		if (o && o->nh.n_members == 1)
+			o = object_of(k, o->member[0].id);
+		if (o && !o->nh.n_members)
+			to->ifindex = o->nh.ifindex;
+	}
+}
+
+static bool table_seen(uint32_t table, unsigned int n_rules)
+{
+	unsigned int i;
+
+	if (table == TABLE_MAIN || table == conf.standby_table)
+		return true;
+	for (i = 0; i < conf.n_links; i++)
+		if (conf.link[i].table == table)
+			return true;
+	for (i = 0; i < n_rules; i++)
+		if (present.rule[i].table == table)
+			return true;
+	return false;
+}
+
+static void see_nexthops(struct kernel *k)
+{
+	struct present *p = &present;
+	const struct nexthop *nh;
+	unsigned int i;
+
+	p->n_nexthops = p->n_members = 0;
+	for (i = 0; i < k->n_nexthops; i++) {
+		nh = &k->nexthop[i].nh;
+		if (nh->protocol != PROTO_MWAN &&
+		    nh->id - conf.nexthop_base >= NEXTHOP_SPAN)
+			continue;
+		if (p->n_nexthops == PRESENT_NEXTHOPS_MAX ||
+		    nh->n_members > PRESENT_MEMBERS_MAX - p->n_members)
+			continue;
+		p->nexthop[p->n_nexthops] = *nh;
+		p->nexthop[p->n_nexthops++].member = &p->member[p->n_members];
+		memcpy(&p->member[p->n_members], k->nexthop[i].member,
+		       nh->n_members * sizeof(nh->member[0]));
+		p->n_members += nh->n_members;
+	}
+}
+
+static void see_links(struct kernel *k)
+{
+	struct present *p = &present;
+	const struct dev *d;
+	unsigned int i;
+
+	memset(p->link, 0, sizeof(p->link));
+	for (i = 0; i < conf.n_links; i++) {
+		d = &k->dev[atoi(conf.link[i].name + 3)];
+		if (!d->ifindex)
+			continue;
+		p->link[i] = (struct present_link){
+			.ifindex = d->ifindex, .up = d->up,
+			.carrier = d->carrier, .local = d->local,
+			.rp_filter = -ENOENT,
+		};
+		if (!alive(d))
+			continue;
+		p->link[i].rp_filter = d->rp_filter;
+		if (conf.link[i].qdisc.kind != QDISC_NONE)
+			p->link[i].qdisc = d->qdisc;
+	}
+	p->n_addrs = 0;
+	p->addrs_complete = true;
+	for (i = 0; i < DEVS; i++)
+		if (k->dev[i].ifindex && k->dev[i].local.family)
+			p->addr[p->n_addrs++] = k->dev[i].local;
+}
+
+static void observe(struct kernel *k)
+{
+	struct present *p = &present;
+	unsigned int i;
+
+	see_links(k);
+	see_nexthops(k);
+	p->n_rules = p->n_routes = 0;
+	for (i = 0; i < k->n_rules && p->n_rules < PRESENT_RULES_MAX; i++)
+		if (k->rule[i].protocol == PROTO_MWAN)
+			p->rule[p->n_rules++] = k->rule[i];
+	see_table(k, conf.standby_table);
+	for (i = 0; i < conf.n_links; i++)
+		see_table(k, conf.link[i].table);
+	for (i = 0; i < p->n_rules; i++)
+		if (!table_seen(p->rule[i].table, i))
+			see_table(k, p->rule[i].table);
+	p->rp_filter_all = k->rp_filter_all;
+	p->ip_forward = k->ip_forward;
+	p->nft.present = k->nft != 0;
+	p->nft.n_chains = k->nft != conf_serial;
+}
+
+/* --- where a packet goes --- */
+
+struct way {
+	unsigned int n;
+	const struct dev *dev[LINKS_MAX];
+};
+
+static void way_of_route(struct kernel *k, const struct route *r,
+			 struct way *w)
+{
+	const struct object *o = r->nhid ? object_of(k, r->nhid) : NULL;
+	unsigned int i;
+
+	w->n = 0;
+	if (!o) {
+		w->dev[w->n++] = dev_of(k, r->ifindex);
+	} else if (!o->nh.n_members) {
+		w->dev[w->n++] = dev_of(k, o->nh.ifindex);
+	} else {
+		for (i = 0; i < o->nh.n_members; i++)
+			w->dev[w->n++] = dev_of(k, object_of(k,
+				o->member[i].id)->nh.ifindex);
+	}
+}
+
+/* Walk the rules by their priority; main and default are empty. */
+static void find_way(struct kernel *k, uint32_t mark, const struct addr *from,
+		     struct way *w)
+{
+	const struct rule *r;
+	unsigned int i, t;
+	bool match;
+
+	w->n = 0;
+	for (i = 0; i < k->n_rules; i++) {
+		r = &k->rule[i];
+		match = (mark & r->mask) == r->mark &&
+			(!r->from.family ||
+			 (from && addr_equal(from, &r->from)));
+		if (match == r->invert || r->suppress_default)
+			continue;
+		for (t = 0; t < k->n_routes; t++)
+			if (k->route[t].table == r->table)
+				break;
+		if (t == k->n_routes)
+			continue;
+		way_of_route(k, &k->route[t], w);
+		return;
+	}
+}
+
+/* A way for everything that takes it. */
+static bool good_way(struct kernel *k, uint32_t mark)
+{
+	struct way w;
+	unsigned int i;
+
+	find_way(k, mark, NULL, &w);
+	for (i = 0; i < w.n; i++)
+		if (!w.dev[i] || !alive(w.dev[i]))
+			return false;
+	return w.n > 0;
+}
+
+static bool only_way(const struct way *w, const struct dev *d)
+{
+	return w->n == 1 && w->dev[0] == d;
+}
+
+/* --- properties --- */
+
+enum property {
+	P_ACCEPTED, P_LIMIT, P_IDEMPOTENT, P_SCRATCH, P_PREFIX_MARK,
+	P_PREFIX_UNMARKED, P_ORDER, P_FOREIGN, P_LEFTOVER, P_PRIMARY,
+	P_STALE, P_FLUSH, P_LINKS_ONLY, P_MARK, P_FROM, P_UNMARKED, P_DOWN,
+	P_HOST, P_MAIN,
+	N_PROPERTIES,
+};
+
+static struct {
+	const char *what;
+	unsigned long checked, failed;
+	char first[256];
+} property[N_PROPERTIES] = {
+	[P_ACCEPTED] = { .what = "the kernel refuses no operation" },
+	[P_LIMIT] = { .what = "no plan is longer than its array" },
+	[P_IDEMPOTENT] = { .what = "a second run has nothing to do" },
+	[P_SCRATCH] = { .what = "the history leaves no trace: the state is "
+				"what it would be from scratch" },
+	[P_PREFIX_MARK] = { .what = "every prefix of a plan leaves each mark "
+				    "a live way" },
+	[P_PREFIX_UNMARKED] = { .what = "every prefix of a plan leaves "
+					"unmarked traffic a live way" },
+	[P_ORDER] = { .what = "nothing is removed before what replaces it "
+			      "is there" },
+	[P_FOREIGN] = { .what = "foreign rules, routes and nexthops stay" },
+	[P_LEFTOVER] = { .what = "the scripts' leftover defaults are "
+				 "replaced" },
+	[P_PRIMARY] = { .what = "the primary stays until it dies or a better "
+				"tier is back" },
+	[P_STALE] = { .what = "an address that is gone is remembered until "
+			      "its connections are ended" },
+	[P_FLUSH] = { .what = "a flush leaves nothing of ours" },
+	[P_LINKS_ONLY] = { .what = "the links' part alone leaves other rules "
+				   "and nftables as they are" },
+	[P_MARK] = { .what = "a mark goes by its link, else by the standby" },
+	[P_FROM] = { .what = "a link's address goes by the link" },
+	[P_UNMARKED] = { .what = "unmarked traffic goes by one link of the "
+				 "best tier" },
+	[P_DOWN] = { .what = "without a link nothing of ours leads anywhere" },
+	[P_HOST] = { .what = "reverse path filter, forwarding and queues are "
+			     "as they should be" },
+	[P_MAIN] = { .what = "nothing of ours is in main" },
+};
+
+/* Somebody has taken rules of ours away, or left a default through a link that
+ * may be dead: what comes next need not be better at every step, only at its
+ * end.
+ */
+static bool damaged;
+static unsigned long round_number;
+static uint64_t first_seed;
+
+/* The first lines of the plan that has led to a failure. */
+static void show_plan(void)
+{
+	char text[4096] = "";
+	FILE *f = fmemopen(text, sizeof(text) - 1, "w");
+
+	plan_print(&plan, f);
+	fclose(f);
+	unit_show("the last plan:", text);
+}
+
+static void hold(enum property p, bool good, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void hold(enum property p, bool good, const char *fmt, ...)
+{
+	va_list ap;
+
+	property[p].checked++;
+	if (good || property[p].failed++)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(property[p].first, sizeof(property[p].first), fmt, ap);
+	va_end(ap);
+	printf("# round %lu, seed %llu: %s\n", round_number,
+	       (unsigned long long)first_seed, property[p].first);
+	show_plan();
+}
+
+static const char *op_text(const struct op *op)
+{
+	static char text[512];
+	FILE *f = fmemopen(text, sizeof(text), "w");
+
+	op_print(&plan, op, f);
+	fclose(f);
+	text[strcspn(text, "\n")] = '\0';
+	return text;
+}
+
+/* Ours to replace: a default through a link in a link's table. */
+static bool leftover(struct kernel *k, const struct route *r)
+{
+	unsigned int i;
+	bool link = false, table = false;
+
+	for (i = 0; i < conf.n_links; i++) {
+		table = table || conf.link[i].table == r->table;
+		link = link || (r->ifindex && r->ifindex ==
+			k->dev[atoi(conf.link[i].name + 3)].ifindex);
+	}
+	return r->protocol != PROTO_MWAN && link && table;
+}
+
+/* A number that changes when anything does that is not ours. */
+static uint64_t foreign_digest(struct kernel *k)
+{
+	const struct rule *r;
+	const struct route *t;
+	const struct nexthop *nh;
+	uint64_t d = 1;
+	unsigned int i;
+
+	for (i = 0; i < k->n_rules; i++) {
+		r = &k->rule[i];
+		if (r->protocol != PROTO_MWAN)
+			d = d * 31 + r->priority * 7 + r->table + r->mark;
+	}
+	for (i = 0; i < k->n_routes; i++) {
+		t = &k->route[i];
+		if (t->protocol != PROTO_MWAN && !leftover(k, t))
+			d += ((uint64_t)t->table * 131 + t->metric) *
+			     (t->ifindex + 7);
+	}
+	for (i = 0; i < k->n_nexthops; i++) {
+		nh = &k->nexthop[i].nh;
+		if (nh->protocol != PROTO_MWAN)
+			d += nh->id * 1000003ULL + nh->ifindex;
+	}
+	return d;
+}
+
+/* Every order that plan_make() promises. */
+static void check_order(enum plan_goal goal)
+{
+	unsigned int i, k, added = 0;
+	const struct op *op;
+
+	hold(P_LIMIT, plan.n_ops <= PLAN_OPS_MAX, "%u operations",
+	     plan.n_ops);
+	for (i = 0; i < plan.n_ops; i++) {
+		op = &plan.op[i];
+		if (op->kind == OP_NEXTHOP_SET || op->kind == OP_ROUTE_ADD ||
+		    op->kind == OP_RULE_ADD || op->kind == OP_NFT_LOAD)
+			added = i;
+	}
+	for (i = 0; i < plan.n_ops; i++) {
+		op = &plan.op[i];
+		if (op->kind == OP_NEXTHOP_DEL || op->kind == OP_ROUTE_DEL ||
+		    op->kind == OP_RULE_DEL || op->kind == OP_CT_FORGET)
+			hold(P_ORDER, i >= added, "too early: %s",
+			     op_text(op));
+		for (k = 0; op->kind == OP_CT_FORGET && k < i; k++)
+			hold(P_ORDER, plan.op[k].kind != OP_RULE_DEL ||
+			     !addr_equal(&plan.op[k].rule.from, &op->addr),
+			     "forgotten before it was done: %s", op_text(op));
+		if (goal != PLAN_LINKS || op->kind == OP_NFT_LOAD)
+			continue;
+		hold(P_LINKS_ONLY, op->kind != OP_NFT_DELETE &&
+		     ((op->kind != OP_RULE_ADD && op->kind != OP_RULE_DEL) ||
+		      op->rule.priority == PRIORITY_LAST),
+		     "not the links' part: %s", op_text(op));
+	}
+}
+
+static bool any_alive(struct kernel *k)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf.n_links; i++)
+		if (alive(&k->dev[atoi(conf.link[i].name + 3)]))
+			return true;
+	return false;
+}
+
+/* Does something of ours lead to a link that is dead, and the kernel did not
+ * see that? (Only its address is gone.)
+ */
+static bool leads_astray(struct kernel *k)
+{
+	unsigned int i;
+
+	for (i = 0; i < k->n_routes; i++)
+		if (k->route[i].protocol == PROTO_MWAN && !k->route[i].nhid &&
+		    !alive(dev_of(k, k->route[i].ifindex)))
+			return true;
+	for (i = 0; i < k->n_nexthops; i++)
+		if (k->nexthop[i].nh.ifindex &&
+		    !alive(dev_of(k, k->nexthop[i].nh.ifindex)))
+			return true;
+	return false;
+}
+
+/* Carry out the first @n operations, and look after each what became of the
+ * ways that were good before.
+ */
+static void carry_out(struct kernel *k, unsigned int n, enum plan_goal goal)
+{
+	bool good[LINKS_MAX], unmarked = good_way(k, 0), live = any_alive(k);
+	unsigned int i, m, step = conf.n_links > 16 ? 23 : 1;
+	const struct op *op;
+	struct way w;
+	int code;
+
+	/* Both at once is left for the end, too. */
+	if (changed && leads_astray(k))
+		damaged = true;
+	for (m = 0; m < k->n_marks; m += step)
+		good[m] = good_way(k, k->mark[m]);
+	for (i = 0; i < n; i++) {
+		op = &plan.op[i];
+		code = do_op(k, op);
+		hold(P_ACCEPTED, !code, "%s: %s", op_text(op),
+		     strerror(-code));
+		if (op->kind == OP_CT_FORGET)
+			hold(P_STALE, live && !addr_present(k, &op->addr),
+			     "ended needlessly: %s", op_text(op));
+		if (goal == PLAN_FLUSH || !live || damaged)
+			continue;
+		/* Whoever gives marks must find ways for them. */
+		for (m = 0; op->kind == OP_NFT_LOAD && m < k->n_marks; m++) {
+			find_way(k, k->mark[m], NULL, &w);
+			hold(P_PREFIX_MARK, w.n > 0, "mark 0x%x has no way",
+			     k->mark[m]);
+			good[m] = good_way(k, k->mark[m]);
+		}
+		for (m = 0; m < k->n_marks; m += step)
+			hold(P_PREFIX_MARK, !good[m] ||
+			     good_way(k, k->mark[m]), "mark 0x%x after "
+			     "operation %u of %u: %s", k->mark[m], i + 1,
+			     plan.n_ops, op_text(op));
+		hold(P_PREFIX_UNMARKED, !unmarked || good_way(k, 0), "after "
+		     "operation %u of %u: %s", i + 1, plan.n_ops,
+		     op_text(op));
+	}
+}
+
+/* --- what a complete run has to bring about --- */
+
+static struct dev *dev_of_link(struct kernel *k, unsigned int link)
+{
+	return &k->dev[atoi(conf.link[link].name + 3)];
+}
+
+static uint8_t best_tier(struct kernel *k)
+{
+	uint8_t best = UINT8_MAX;
+	unsigned int i;
+
+	for (i = 0; i < conf.n_links; i++)
+		if (alive(dev_of_link(k, i)) && conf.link[i].tier < best)
+			best = conf.link[i].tier;
+	return best;
+}
+
+/* Is this way the standby: exactly the live links of the best tier? */
+static bool standby_way(struct kernel *k, const struct way *w)
+{
+	uint8_t best = best_tier(k);
+	unsigned int i, n = 0;
+
+	for (i = 0; i < conf.n_links; i++) {
+		if (!alive(dev_of_link(k, i)) || conf.link[i].tier != best)
+			continue;
+		if (n == w->n || w->dev[n++] != dev_of_link(k, i))
+			return false;
+	}
+	return n == w->n;
+}
+
+static void check_weights(struct kernel *k)
+{
+	const struct object *o;
+	unsigned int i, m, link;
+
+	for (i = 0; i < k->n_nexthops; i++) {
+		o = &k->nexthop[i];
+		for (m = 0; m < o->nh.n_members; m++) {
+			if (o->nh.protocol != PROTO_MWAN)
+				break;
+			link = o->member[m].id - conf.nexthop_base - 1;
+			hold(P_MARK, link < conf.n_links &&
+			     o->member[m].weight == conf.link[link].weight,
+			     "weight of link %u", link);
+		}
+	}
+}
+
+/* What another program's default in a link's table does is its affair. */
+static bool foreign_way(struct kernel *k, const struct way *w)
+{
+	return w->n == 1 && w->dev[0] == &k->dev[DEV_FOREIGN];
+}
+
+static void check_ways(struct kernel *k, bool marks)
+{
+	unsigned int i, m;
+	const struct dev *d;
+	struct way w;
+
+	for (i = 0; i < conf.n_links && marks; i++) {
+		d = dev_of_link(k, i);
+		find_way(k, conf.link[i].mark, NULL, &w);
+		hold(P_MARK, alive(d) ? only_way(&w, d) :
+		     foreign_way(k, &w) || standby_way(k, &w),
+		     "mark 0x%x of %s goes wrong", conf.link[i].mark,
+		     conf.link[i].name);
+		if (!alive(d))
+			continue;
+		for (m = 0; m < i; m++)
+			if (alive(dev_of_link(k, m)) &&
+			    addr_equal(&dev_of_link(k, m)->local, &d->local))
+				break;
+		d = dev_of_link(k, m);
+		find_way(k, 0, &d->local, &w);
+		hold(P_FROM, only_way(&w, d), "from %s", conf.link[i].name);
+	}
+	find_way(k, 0, NULL, &w);
+	if (!marks) {
+		hold(P_UNMARKED, standby_way(k, &w), "not the standby");
+		return;
+	}
+	for (i = 0; i < conf.n_links; i++)
+		if (conf.link[i].tier == best_tier(k) && w.n == 1 &&
+		    dev_of_link(k, i) == w.dev[0] && alive(w.dev[0]))
+			break;
+	hold(P_UNMARKED, i < conf.n_links, "not one link of the best tier");
+}
+
+static void check_none_left(struct kernel *k, enum property p, bool rules)
+{
+	unsigned int i;
+
+	for (i = 0; i < k->n_rules; i++)
+		hold(p, !rules || k->rule[i].protocol != PROTO_MWAN,
+		     "rule %u", k->rule[i].priority);
+	for (i = 0; i < k->n_routes; i++)
+		hold(p, k->route[i].protocol != PROTO_MWAN, "a route of "
+		     "table %u", k->route[i].table);
+	for (i = 0; i < k->n_nexthops; i++)
+		hold(p, k->nexthop[i].nh.protocol != PROTO_MWAN,
+		     "nexthop %u", k->nexthop[i].nh.id);
+}
+
+static void check_host(struct kernel *k, enum plan_goal goal)
+{
+	const struct dev *d;
+	unsigned int i;
+
+	hold(P_HOST, goal != PLAN_APPLY || !conf.sysctl || k->ip_forward,
+	     "no forwarding");
+	for (i = 0; i < conf.n_links; i++) {
+		d = dev_of_link(k, i);
+		if (!alive(d))
+			continue;
+		hold(P_HOST, !conf.sysctl || d->rp_filter == 2 ||
+		     (d->rp_filter != 1 && k->rp_filter_all != 1) ||
+		     k->rp_filter_all == 2, "strict filter of %s",
+		     conf.link[i].name);
+		hold(P_HOST, qdisc_matches(&d->qdisc, &conf.link[i].qdisc) ||
+		     (d->qdisc.handle && !qdisc_is_ours(&d->qdisc)),
+		     "queue of %s", conf.link[i].name);
+	}
+}
+
+static void check_leftovers(struct kernel *k)
+{
+	unsigned int i;
+
+	for (i = 0; i < k->n_routes; i++) {
+		hold(P_LEFTOVER, !leftover(k, &k->route[i]),
+		     "a default in table %u", k->route[i].table);
+		hold(P_MAIN, k->route[i].protocol != PROTO_MWAN ||
+		     k->route[i].table != TABLE_MAIN, "a default");
+	}
+}
+
+static bool remembered(const struct kernel *k, const struct addr *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < k->n_rules; i++)
+		if (k->rule[i].protocol == PROTO_MWAN &&
+		    addr_equal(&k->rule[i].from, a))
+			return true;
+	return false;
+}
+
+static void check_stale(struct kernel *k)
+{
+	unsigned int i;
+
+	for (i = 0; i < k->n_stuck; i++)
+		hold(P_STALE, !any_alive(k) &&
+		     remembered(k, &k->stuck[i].addr), "address of ppp%u",
+		     k->stuck[i].dev);
+}
+
+/* --- from scratch --- */
+
+/* NULL also when somebody was killed in the change from one to another. */
+static struct rule *primary_rule(struct kernel *k)
+{
+	struct rule *found = NULL;
+	unsigned int i;
+
+	for (i = 0; i < k->n_rules; i++) {
+		if (k->rule[i].protocol != PROTO_MWAN ||
+		    k->rule[i].priority != PRIORITY_PRIMARY)
+			continue;
+		if (found)
+			return NULL;
+		found = &k->rule[i];
+	}
+	return found;
+}
+
+/* A copy of the router that has never seen us; but the primary is history by
+ * intention.
+ */
+static void strip(struct kernel *k)
+{
+	unsigned int i;
+
+	for (i = k->n_rules; i-- > 0;)
+		if (k->rule[i].protocol == PROTO_MWAN &&
+		    k->rule[i].priority != PRIORITY_PRIMARY)
+			rule_drop(k, i);
+	for (i = k->n_routes; i-- > 0;)
+		if (k->route[i].protocol == PROTO_MWAN)
+			route_drop(k, i);
+	for (i = 0; i < k->n_nexthops;) {
+		if (k->nexthop[i].nh.protocol == PROTO_MWAN) {
+			nexthop_drop(k, k->nexthop[i].nh.id);
+			i = 0;
+		} else {
+			i++;
+		}
+	}
+	do_nft(k, false);
+}
+
+static unsigned int next_rule(const struct kernel *k, unsigned int i)
+{
+	while (i < k->n_rules && k->rule[i].protocol != PROTO_MWAN)
+		i++;
+	return i;
+}
+
+/* An address that is gone while no link is up is history by intention, too. */
+static bool same_rules(const struct kernel *a, const struct kernel *b)
+{
+	unsigned int i = next_rule(a, 0), k = next_rule(b, 0);
+
+	while (i < a->n_rules) {
+		if (k < b->n_rules && rule_equal(&a->rule[i], &b->rule[k]))
+			k = next_rule(b, k + 1);
+		else if (!a->rule[i].from.family ||
+			 addr_present(a, &a->rule[i].from))
+			return false;
+		i = next_rule(a, i + 1);
+	}
+	return k == b->n_rules;
+}
+
+static bool has_routes_of(const struct kernel *a, const struct kernel *b)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < a->n_routes; i++) {
+		for (k = 0; k < b->n_routes; k++)
+			if (route_same(&a->route[i], &b->route[k]))
+				break;
+		if (k == b->n_routes)
+			return false;
+	}
+	return true;
+}
+
+static bool has_nexthops_of(const struct kernel *a, struct kernel *b)
+{
+	const struct object *x, *y;
+	unsigned int i, m;
+
+	for (i = 0; i < a->n_nexthops; i++) {
+		x = &a->nexthop[i];
+		y = object_of(b, x->nh.id);
+		if (!y || y->nh.ifindex != x->nh.ifindex ||
+		    y->nh.n_members != x->nh.n_members)
+			return false;
+		for (m = 0; m < x->nh.n_members; m++)
+			if (x->member[m].id != y->member[m].id ||
+			    x->member[m].weight != y->member[m].weight)
+				return false;
+	}
+	return a->n_nexthops == b->n_nexthops;
+}
+
+static void make(struct kernel *k, const struct plan_event *event)
+{
+	struct err err = { "" };
+	int code;
+
+	observe(k);
+	code = plan_make(&plan, &conf, &present, &no_ruleset, event, &err);
+	hold(P_ACCEPTED, !code, "no plan: %s", err.msg);
+	if (code)
+		plan.n_ops = 0;
+}
+
+static void check_scratch(struct kernel *k, enum plan_goal goal)
+{
+	struct plan_event event = { .goal = goal };
+	unsigned int i, n;
+
+	kernel_copy(&fresh, k);
+	strip(&fresh);
+	for (n = 0; n < ROUNDS_MAX; n++) {
+		make(&fresh, &event);
+		for (i = 0; i < plan.n_ops; i++)
+			do_op(&fresh, &plan.op[i]);
+	}
+	hold(P_SCRATCH, goal == PLAN_LINKS || same_rules(k, &fresh),
+	     "other rules");
+	hold(P_SCRATCH, k->n_routes == fresh.n_routes &&
+	     has_routes_of(k, &fresh) && has_routes_of(&fresh, k),
+	     "other routes");
+	hold(P_SCRATCH, has_nexthops_of(k, &fresh), "other nexthops");
+	hold(P_SCRATCH, goal == PLAN_LINKS || k->nft == fresh.nft,
+	     "other nftables");
+}
+
+/* Which link is the primary, and may it stay? */
+static int lasting_primary(struct kernel *k)
+{
+	const struct rule *r = primary_rule(k);
+	unsigned int i;
+
+	for (i = 0; r && i < conf.n_links; i++)
+		if (conf.link[i].table == r->table &&
+		    alive(dev_of_link(k, i)) &&
+		    conf.link[i].tier == best_tier(k))
+			return (int)i;
+	return -1;
+}
+
+static void check_primary(struct kernel *k, int lasting)
+{
+	const struct rule *r = primary_rule(k);
+
+	hold(P_PRIMARY, !r == !any_alive(k), "there is %s",
+	     r ? "one without a link" : "none");
+	if (lasting >= 0 && r)
+		hold(P_PRIMARY, r->table == conf.link[lasting].table,
+		     "it was %s", conf.link[lasting].name);
+}
+
+static void check_done(struct kernel *k, enum plan_goal goal, int lasting)
+{
+	struct plan_event event = { .goal = goal };
+	bool all = goal == PLAN_ALL || goal == PLAN_APPLY;
+
+	if (goal == PLAN_FLUSH) {
+		check_none_left(k, P_FLUSH, true);
+		hold(P_FLUSH, !k->nft, "nftables");
+		return;
+	}
+	check_host(k, goal);
+	check_leftovers(k);
+	check_weights(k);
+	if (any_alive(k))
+		check_ways(k, all);
+	else
+		check_none_left(k, P_DOWN, false);
+	if (all) {
+		check_primary(k, lasting);
+		check_stale(k);
+	}
+	check_scratch(k, goal);
+	make(k, &event);
+	hold(P_IDEMPOTENT, !plan.n_ops, "%u operations, the first: %s",
+	     plan.n_ops, plan.n_ops ? op_text(&plan.op[0]) : "");
+}
+
+/* One run of a tool: @cut operations of each plan are carried out, the last
+ * one included when it is negative.
+ */
+static void run(struct kernel *k, struct plan_event *event, int cut)
+{
+	uint64_t foreign = foreign_digest(k);
+	int lasting = lasting_primary(k);
+	unsigned int i, n, rounds;
+
+	for (rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+		make(k, event);
+		event->gone.family = 0;
+		check_order(event->goal);
+		n = plan.n_ops;
+		if (cut >= 0 && (unsigned int)cut < n)
+			n = (unsigned int)cut;
+		for (i = k->n_stuck; i-- > 0;)
+			if (addr_present(k, &k->stuck[i].addr))
+				stuck_drop(k, i);
+		carry_out(k, n, event->goal);
+		hold(P_FOREIGN, foreign_digest(k) == foreign, "with goal %d",
+		     (int)event->goal);
+		if (n < plan.n_ops)
+			return;
+		/* What did not fit has its turn now. */
+		if (k->n_rules <= PRESENT_RULES_MAX &&
+		    k->n_routes <= PRESENT_ROUTES_MAX)
+			break;
+	}
+	damaged = changed = false;
+	check_done(k, event->goal, lasting);
+}
+
+/* --- what happens to a router --- */
+
+static struct addr address(uint32_t host)
+{
+	struct addr a = { .family = AF_INET };
+
+	a.v4.s_addr = htonl(0x0a400000 | host);
+	return a;
+}
+
+static struct addr any_address(const struct kernel *k, unsigned int dev)
+{
+	unsigned int other = unit_random(k->n_devs);
+
+	/* Two providers may give the same private address. */
+	if (!unit_random(16) && k->dev[other].local.family)
+		return k->dev[other].local;
+	return address(dev << 8 | (unit_random(6) + 1));
+}
+
+static void random_link(struct conf *c, unsigned int dev, uint32_t tables,
+			unsigned int turn)
+{
+	unsigned int n = kernel.n_devs;
+	struct conf_link *l = &c->link[c->n_links];
+	uint32_t low = c->mark_mask & -c->mark_mask;
+
+	*l = (struct conf_link){ .table = tables + (dev + turn) % n,
+				 .weight = 1, .tier = 1 };
+	snprintf(l->name, sizeof(l->name), "ppp%u", dev);
+	l->mark = (c->n_links + 1) * low;
+	if (!unit_random(3))
+		l->weight = (uint8_t)(1 + unit_random(WEIGHT_MAX));
+	if (!unit_random(4))
+		l->tier = (uint8_t)(unit_random(4) ? 2 : TIER_MAX);
+	l->qdisc.kind = unit_random(QDISC_CAKE + 1);
+	if (l->qdisc.kind == QDISC_CAKE)
+		l->qdisc.bandwidth = unit_random(3) * 1000;
+	c->n_links++;
+}
+
+/* The scripts' leftovers through what is no longer a link: not ours to take
+ * away, and in the way.
+ */
+static void tidy_leftovers(struct kernel *k)
+{
+	unsigned int i;
+
+	for (i = k->n_routes; i-- > 0;)
+		if (k->route[i].protocol == PROTO_BOOT &&
+		    !leftover(k, &k->route[i]))
+			route_drop(k, i);
+}
+
+/* Another configuration. Not a turn of the tables while an address that is
+ * gone is remembered: by its table its link is known.
+ */
+static void random_conf(void)
+{
+	static const uint32_t mask[] = { 0xff, 0xff00, 0x1ff00000, 0xff000000,
+					 0xffffffff };
+	static const uint32_t base[] = { 77000, 77001, 90000, 4000000000U };
+	static const uint32_t standby[] = { 200, 210, 77000000 };
+	static const uint32_t tables[] = { 201, 301, 4000000000U,
+					   10000, 20000, 4000000000U };
+	static const uint32_t priority[] = { 1000, 1001, 20000 };
+	struct conf *c = &conf;
+	static unsigned int turn;
+	unsigned int i, skip = kernel.n_devs;
+	/* A crowd would run into 253 to 255, which are main's and the like. */
+	uint32_t first = tables[unit_random(3) + (skip > 8 ? 3 : 0)];
+
+	memset(c, 0, sizeof(*c));
+	c->mark_mask = mask[unit_random(5)];
+	c->nexthop_base = base[unit_random(4)];
+	c->standby_table = standby[unit_random(3)];
+	c->rule_priority = priority[unit_random(3)];
+	c->masquerade = masquerade;
+	c->sysctl = unit_random(2);
+	if (!kernel.n_stuck)
+		turn = unit_random(kernel.n_devs);
+	if (kernel.n_devs > 1 && !unit_random(3))
+		skip = unit_random(kernel.n_devs);
+	for (i = 0; i < kernel.n_devs; i++)
+		if (i != skip)
+			random_link(c, i, first, turn);
+	tidy_leftovers(&kernel);
+	changed = true;
+	conf_serial++;
+}
+
+/* Do rules of ours lead to every table where routes of ours are? Without, an
+ * earlier configuration's tables cannot be found again; their routes go with
+ * their links.
+ */
+static bool tables_known(const struct kernel *k)
+{
+	unsigned int i, r;
+
+	for (i = 0; i < k->n_routes; i++) {
+		if (k->route[i].protocol != PROTO_MWAN)
+			continue;
+		for (r = 0; r < k->n_rules; r++)
+			if (k->rule[r].protocol == PROTO_MWAN &&
+			    k->rule[r].table == k->route[i].table)
+				break;
+		if (r == k->n_rules)
+			return false;
+	}
+	return true;
+}
+
+static void break_rules(struct kernel *k)
+{
+	unsigned int i;
+
+	/* With its rule the memory of an address goes. */
+	k->n_stuck = 0;
+	damaged = true;
+	for (i = k->n_rules; i-- > 0;)
+		if (k->rule[i].protocol == PROTO_MWAN && !unit_random(3))
+			rule_drop(k, i);
+}
+
+static void break_something(struct kernel *k)
+{
+	unsigned int i;
+
+	switch (unit_random(4)) {
+	case 0:
+		break_rules(k);
+		return;
+	case 1:
+		do_nft(k, false);
+		return;
+	case 2:
+		for (i = k->n_routes; i-- > 0;)
+			if (k->route[i].protocol == PROTO_MWAN &&
+			    !unit_random(2))
+				route_drop(k, i);
+		return;
+	case 3:
+		if (!k->n_nexthops)
+			return;
+		i = unit_random(k->n_nexthops);
+		if (k->nexthop[i].nh.protocol == PROTO_MWAN)
+			nexthop_drop(k, k->nexthop[i].nh.id);
+		return;
+	}
+}
+
+/* What the scripts, or a person with our protocol number, leave behind. */
+static void leave_something(struct kernel *k)
+{
+	struct route r = { .family = AF_INET, .type = RTN_UNICAST };
+	struct rule odd = { .priority = 1600, .table = 7, .family = AF_INET,
+			    .protocol = PROTO_MWAN,
+			    .mark = 0x55, .mask = 0x55 };
+	struct nexthop nh = { .id = conf.nexthop_base + 240,
+			      .protocol = PROTO_MWAN, .family = AF_INET };
+	unsigned int link = unit_random(conf.n_links);
+	unsigned int through = unit_random(conf.n_links);
+
+	r.table = conf.link[link].table;
+	r.ifindex = dev_of_link(k, through)->ifindex;
+	nh.ifindex = r.ifindex;
+	switch (unit_random(4)) {
+	case 0:
+	case 1:
+		damaged = true;
+		r.protocol = PROTO_BOOT;
+		r.metric = unit_random(2) * 7;
+		if (unit_random(2))
+			r.gateway = address(0xff00 + through);
+		do_route_add(k, &r);
+		return;
+	case 2:
+		r.protocol = PROTO_MWAN;
+		r.metric = 9;
+		do_route_add(k, &r);
+		do_nexthop_set(k, &nh);
+		return;
+	case 3:
+		odd.foreign = unit_random(2);
+		do_rule_add(k, &odd);
+		return;
+	}
+}
+
+/* What is somebody else's. */
+static void add_foreign(struct kernel *k)
+{
+	struct route r = { .family = AF_INET, .type = RTN_UNICAST,
+			   .protocol = PROTO_STATIC, .metric = 50,
+			   .ifindex = k->dev[DEV_FOREIGN].ifindex };
+	struct rule rule = { .priority = 1001, .table = 7, .family = AF_INET,
+			     .protocol = PROTO_BOOT, .mark = 0x10000,
+			     .mask = 0x10000 };
+	struct nexthop nh = { .id = 5 + unit_random(3),
+			      .protocol = PROTO_STATIC, .family = AF_INET,
+			      .ifindex = r.ifindex };
+
+	rule.priority += unit_random(2) * 31767;
+	r.table = conf.link[unit_random(conf.n_links)].table;
+	if (k->n_routes < 40)
+		do_route_add(k, &r);
+	do_rule_add(k, &rule);
+	do_nexthop_set(k, &nh);
+	if (k->n_devs > 8)
+		return;
+	/* In our range, but not where we want to be. */
+	nh.id = conf.nexthop_base + 100;
+	if (!object_of(k, nh.id))
+		do_nexthop_set(k, &nh);
+}
+
+static void link_event(struct kernel *k, struct plan_event *event)
+{
+	unsigned int i = unit_random(k->n_devs);
+	struct dev *d = &k->dev[i];
+	struct addr old = d->local;
+
+	if (!d->ifindex) {
+		dev_new(k, i, any_address(k, i));
+		return;
+	}
+	switch (unit_random(8)) {
+	case 0:
+	case 1:
+	case 2:
+		dev_gone(k, i);
+		break;
+	case 3:
+		addr_drop(k, i);
+		break;
+	case 4:
+		addr_drop(k, i);
+		d->local = any_address(k, i);
+		break;
+	case 5:
+		dev_down(k, i);
+		break;
+	case 6:
+		/* A plain route stays, a nexthop goes. */
+		if (d->carrier)
+			nexthops_drop(k, d->ifindex);
+		d->carrier = false;
+		break;
+	case 7:
+		d->up = d->carrier = true;
+		break;
+	}
+	event->gone_link = -1;
+	/* The hook is told, unless it is never called. */
+	if (addr_equal(&old, &d->local) || !unit_random(3))
+		return;
+	event->gone = old;
+	for (i = 0; i < conf.n_links; i++)
+		if (dev_of_link(k, i) == d)
+			event->gone_link = (int)i;
+}
+
+static enum plan_goal random_goal(void)
+{
+	uint32_t r = unit_random(100);
+
+	if (r < 4)
+		return PLAN_FLUSH;
+	if (r < 12)
+		return PLAN_APPLY;
+	return in_force ? PLAN_ALL : PLAN_LINKS;
+}
+
+static void new_world(unsigned int n)
+{
+	damaged = false;
+	memset(&kernel, 0, offsetof(struct kernel, route));
+	kernel.n_stuck = kernel.nft = kernel.n_marks = 0;
+	kernel.n_devs = n;
+	kernel.rp_filter_all = (int)unit_random(3);
+	kernel.ip_forward = 0;
+	masquerade = unit_random(4);
+	in_force = false;
+	dev_new(&kernel, DEV_FOREIGN, address(0xffff));
+	random_conf();
+}
+
+static void one_round(void)
+{
+	static bool killed;
+	struct kernel *k = &kernel;
+	struct plan_event event = { .gone_link = -1 };
+	int cut = -1;
+
+	do {
+		link_event(k, &event);
+	} while (!unit_random(3));
+	/* Who is killed in a change of tables is known by its rules alone. */
+	if (!killed && !unit_random(8))
+		break_something(k);
+	if (!unit_random(8))
+		leave_something(k);
+	if (!unit_random(16))
+		add_foreign(k);
+	if (!unit_random(12) && tables_known(k))
+		random_conf();
+	event.goal = random_goal();
+	/* apply is in force before its first change, flush until its last. */
+	if (event.goal == PLAN_APPLY)
+		in_force = true;
+	killed = !unit_random(5);
+	if (killed)
+		cut = (int)unit_random(24);
+	run(k, &event, cut);
+	killed = killed && plan.n_ops;
+	if (event.goal == PLAN_FLUSH && !killed)
+		in_force = false;
+	/* A flush forgets, also one that was killed. */
+	if (event.goal == PLAN_FLUSH || !in_force)
+		k->n_stuck = 0;
+}
+
+static void schedule(unsigned long rounds)
+{
+	static const unsigned int sizes[] = { 1, 2, 2, 2, 2, 3, 3, 3, 4, 8 };
+
+	for (round_number = 0; round_number < rounds; round_number++) {
+		if (round_number % WORLD == 0)
+			new_world(sizes[unit_random(10)]);
+		one_round();
+	}
+}
+
+/* All links up at once, and then some rounds. */
+static void crowd(unsigned int n, unsigned int rounds)
+{
+	struct plan_event event = { .goal = PLAN_APPLY };
+	unsigned int i;
+
+	new_world(n);
+	for (i = 0; i < n; i++)
+		dev_new(&kernel, i, address((i << 4) + 1));
+	in_force = true;
+	run(&kernel, &event, -1);
+	for (round_number = 0; round_number < rounds; round_number++) {
+		if (round_number % 4 == 3 && tables_known(&kernel))
+			random_conf();
+		one_round();
+	}
+}
+
+/* The array's end, with more in the kernel than there can be. */
+static void overflow(void)
+{
+	struct plan_event event = { .goal = PLAN_ALL };
+	struct rule r = { .table = 7, .family = AF_INET,
+			  .protocol = PROTO_MWAN };
+	struct route t = { .table = 201, .family = AF_INET,
+			   .type = RTN_UNICAST, .protocol = PROTO_MWAN };
+	struct nexthop nh = { .protocol = PROTO_MWAN, .family = AF_INET };
+	struct kernel *k = &kernel;
+	unsigned int i;
+
+	round_number = 0;
+	new_world(LINKS_MAX);
+	conf.standby_table = 200;
+	for (i = 0; i < LINKS_MAX; i++) {
+		dev_new(k, i, address((i << 4) + 1));
+		k->dev[i].rp_filter = 1;
+		conf.link[i].table = 301 + i;
+		conf.link[i].qdisc.kind = QDISC_FQ_CODEL;
+	}
+	conf.sysctl = true;
+	for (i = 0; i < K_RULES - 600; i++) {
+		r.priority = 5000 + i;
+		do_rule_add(k, &r);
+	}
+	for (i = 0; i < K_ROUTES - 600; i++) {
+		t.metric = 300 + i;
+		t.ifindex = k->dev[i % LINKS_MAX].ifindex;
+		t.table = conf.link[i % conf.n_links].table;
+		do_route_add(k, &t);
+	}
+	for (i = 0; i < 300; i++) {
+		nh.id = 100000 + i;
+		nh.ifindex = t.ifindex;
+		do_nexthop_set(k, &nh);
+	}
+	make(k, &event);
+	check_order(PLAN_ALL);
+	for (i = 0; i < plan.n_ops; i++)
+		do_op(k, &plan.op[i]);
+	check_ways(k, true);
+}
+
+static void report_properties(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < N_PROPERTIES; i++) {
+		ok(property[i].checked && !property[i].failed, "%s (%lu "
+		   "times)", property[i].what, property[i].checked);
+		if (property[i].failed)
+			printf("# failed %lu times, first: %s\n",
+			       property[i].failed, property[i].first);
+	}
+}
+
+/* --- examples --- */
+
+/* Two links as the original had them, no queue and no settings to change. */
+static void two_links(void)
+{
+	unsigned int i;
+
+	new_world(2);
+	memset(&conf, 0, sizeof(conf));
+	conf = (struct conf){ .rule_priority = 1000, .mark_mask = 0xff,
+			      .standby_table = 200, .nexthop_base = 77000,
+			      .masquerade = true, .n_links = 2 };
+	for (i = 0; i < 2; i++) {
+		conf.link[i] = (struct conf_link){ .table = 201 + i,
+						   .mark = i + 1,
+						   .weight = 1, .tier = 1 };
+		snprintf(conf.link[i].name, IFNAMSIZ, "ppp%u", i);
+	}
+	masquerade = true;
+}
+
+static void example(struct kernel *k, struct plan_event event,
+		    const char *what, const char *want)
+{
+	static char text[8192];
+	FILE *f = fmemopen(text, sizeof(text), "w");
+
+	make(k, &event);
+	text[0] = '\0';
+	plan_print(&plan, f);
+	fclose(f);
+	is(text, want, "%s", what);
+	carry_out(k, plan.n_ops, event.goal);
+	event.gone.family = 0;
+	make(k, &event);
+	ok(!plan.n_ops, "%s: and once more: nothing to do", what);
+}
+
+static void first_up(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_APPLY };
+
+	kernel.ip_forward = 0;
+	conf.sysctl = true;
+	dev_new(k, 0, address(1));
+	k->dev[0].rp_filter = 1;
+	k->rp_filter_all = 0;
+	example(k, event, "apply with the first link up",
+		"sysctl -w net/ipv4/conf/ppp0/rp_filter=2\n"
+		"ip nexthop replace id 77001 dev ppp0 protocol 119\n"
+		"ip route prepend default dev ppp0 table 201 protocol 119\n"
+		"ip nexthop replace id 77257 group 77001,1 protocol 119\n"
+		"ip route prepend default nhid 77257 table 200 metric 1 "
+		"protocol 119\n"
+		"ip rule add pref 32769 lookup 200 protocol 119\n"
+		"ip rule add pref 1900 not fwmark 0x0/0xff lookup 200 "
+		"protocol 119\n"
+		"ip rule add pref 32768 lookup 201 protocol 119\n"
+		"ip rule add pref 1000 lookup main suppress_prefixlength 0 "
+		"protocol 119\n"
+		"ip rule add pref 1001 fwmark 0x1/0xff lookup 201 protocol "
+		"119\n"
+		"ip rule add pref 1002 fwmark 0x2/0xff lookup 202 protocol "
+		"119\n"
+		"ip rule add pref 1301 from 10.64.0.1 lookup 201 protocol "
+		"119\n"
+		"nft -f - <<'END'\n"
+		"add table inet mwan\n"
+		"delete table inet mwan\n"
+		"table inet mwan {}\n"
+		"END\n"
+		"sysctl -w net/ipv4/ip_forward=1\n");
+}
+
+static void second_up_and_down(struct kernel *k)
+{
+	struct plan_event up = { .goal = PLAN_ALL, .gone_link = -1 };
+	struct plan_event down = { .goal = PLAN_ALL, .gone = address(2),
+				   .gone_link = 1 };
+
+	dev_new(k, 1, address(2));
+	k->dev[1].rp_filter = 2;
+	example(k, up, "the second link comes: four writes",
+		"ip nexthop replace id 77002 dev ppp1 protocol 119\n"
+		"ip route prepend default dev ppp1 table 202 protocol 119\n"
+		"ip nexthop replace id 77257 group 77001,1/77002,1 protocol "
+		"119\n"
+		"ip rule add pref 1302 from 10.64.0.2 lookup 202 protocol "
+		"119\n");
+	dev_gone(k, 1);
+	ok(k->n_routes == 2 && k->n_nexthops == 2 && good_way(k, 2),
+	   "the second link goes: the kernel has failed over by itself");
+	example(k, down, "its ip-down has only its rule to remove",
+		"ip rule del pref 1302 from 10.64.0.2 lookup 202 protocol "
+		"119\n");
+}
+
+static void late_down(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone = address(9),
+				    .gone_link = 0 };
+
+	conf.masquerade = true;
+	dev_new(k, 1, address(3));
+	k->dev[1].rp_filter = 2;
+	event.gone_link = -1;
+	event.gone.family = 0;
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	event.gone = address(2);
+	event.gone_link = 1;
+	example(k, event, "a late ip-down of an old session leaves the new "
+		"one alone", "conntrack -D --reply-dst 10.64.0.2\n");
+	event.gone = address(3);
+	example(k, event, "a late ip-down of the same address: nothing", "");
+}
+
+static void other_address(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone = address(3),
+				    .gone_link = 1 };
+
+	addr_drop(k, 1);
+	k->dev[1].local = address(4);
+	example(k, event, "another address on the same interface",
+		"ip rule add pref 1302 from 10.64.0.4 lookup 202 protocol "
+		"119\n"
+		"conntrack -D --reply-dst 10.64.0.3\n"
+		"ip rule del pref 1302 from 10.64.0.3 lookup 202 protocol "
+		"119\n");
+	addr_drop(k, 0);
+	event.gone = address(1);
+	event.gone_link = 0;
+	example(k, event, "only the primary's address goes, the interface "
+		"stays",
+		"ip nexthop replace id 77257 group 77002,1 protocol 119\n"
+		"ip rule add pref 32768 lookup 202 protocol 119\n"
+		"ip route del default dev ppp0 table 201 protocol 119\n"
+		"ip rule del pref 32768 lookup 201 protocol 119\n"
+		"ip nexthop del id 77001\n"
+		"conntrack -D --reply-dst 10.64.0.1\n"
+		"ip rule del pref 1301 from 10.64.0.1 lookup 201 protocol "
+		"119\n");
+	addr_drop(k, 1);
+	event.gone = address(4);
+	event.gone_link = 1;
+	example(k, event, "the last address goes: it is remembered",
+		"ip route del default nhid 77257 table 200 metric 1 protocol "
+		"119\n"
+		"ip route del default dev ppp1 table 202 protocol 119\n"
+		"ip rule del pref 32768 lookup 202 protocol 119\n"
+		"ip nexthop del id 77257\n"
+		"ip nexthop del id 77002\n");
+	ok(remembered(k, &event.gone), "by its rule");
+}
+
+static void flush(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_FLUSH };
+
+	example(k, event, "flush",
+		"nft delete table inet mwan\n"
+		"ip rule del pref 1000 lookup main suppress_prefixlength 0 "
+		"protocol 119\n"
+		"ip rule del pref 1001 fwmark 0x1/0xff lookup 201 protocol "
+		"119\n"
+		"ip rule del pref 1002 fwmark 0x2/0xff lookup 202 protocol "
+		"119\n"
+		"ip rule del pref 1900 not fwmark 0x0/0xff lookup 200 "
+		"protocol 119\n"
+		"ip rule del pref 32769 lookup 200 protocol 119\n"
+		"ip rule del pref 1302 from 10.64.0.4 lookup 202 protocol "
+		"119\n");
+}
+
+/* Under the thread's own rules, after years of the scripts. */
+static void hooks_alone(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_LINKS, .gone_link = -1 };
+	struct route r = { .table = 201, .family = AF_INET,
+			   .type = RTN_UNICAST, .protocol = PROTO_BOOT };
+	struct rule rule = { .priority = 500, .table = 201, .mark = 1,
+			     .mask = 0xffffffff, .family = AF_INET,
+			     .protocol = PROTO_BOOT };
+
+	dev_gone(k, 0);
+	dev_gone(k, 1);
+	dev_new(k, 0, address(1));
+	dev_new(k, 1, address(2));
+	r.ifindex = k->dev[1].ifindex;
+	do_route_add(k, &r);
+	do_rule_add(k, &rule);
+	conf.sysctl = false;
+	example(k, event, "a hook alone, and the scripts' default in the "
+		"other's table",
+		"ip nexthop replace id 77001 dev ppp0 protocol 119\n"
+		"ip nexthop replace id 77002 dev ppp1 protocol 119\n"
+		"ip route prepend default dev ppp0 table 201 protocol 119\n"
+		"ip route prepend default dev ppp1 table 202 protocol 119\n"
+		"ip nexthop replace id 77257 group 77001,1/77002,1 protocol "
+		"119\n"
+		"ip route prepend default nhid 77257 table 200 metric 1 "
+		"protocol 119\n"
+		"ip rule add pref 32769 lookup 200 protocol 119\n"
+		"ip route del default dev ppp1 table 201 protocol 3\n");
+}
+
+static void backup_tier(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+
+	two_links();
+	conf.link[0].tier = 2;
+	dev_new(k, 0, address(1));
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	dev_new(k, 1, address(2));
+	conf.link[1].weight = 3;
+	example(k, event, "a better tier comes back and becomes the primary",
+		"ip nexthop replace id 77002 dev ppp1 protocol 119\n"
+		"ip route prepend default dev ppp1 table 202 protocol 119\n"
+		"ip nexthop replace id 77257 group 77002,3 protocol 119\n"
+		"ip route prepend default nhid 77257 table 200 metric 1 "
+		"protocol 119\n"
+		"ip rule add pref 32768 lookup 202 protocol 119\n"
+		"ip rule add pref 1302 from 10.64.0.2 lookup 202 protocol "
+		"119\n"
+		"ip rule del pref 32768 lookup 201 protocol 119\n");
+}
+
+/* Somebody else has an id that we want; and our own ids of before, which are
+ * groups where links belong now: the kernel refuses to make one of the other,
+ * so that takes a second round.
+ */
+static void taken_ids(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+	struct nexthop nh = { .id = 77002, .protocol = PROTO_STATIC,
+			      .family = AF_INET };
+	struct err err = { "" };
+	unsigned int i, n;
+
+	conf.nexthop_base = 77256;
+	for (n = 0; n < ROUNDS_MAX; n++) {
+		make(k, &event);
+		for (i = 0; i < plan.n_ops; i++)
+			do_op(k, &plan.op[i]);
+	}
+	ok(!plan.n_ops && good_way(k, 1) && good_way(k, 0),
+	   "a nexthop_base that makes links of groups ends well");
+	conf.nexthop_base = 77000;
+	nh.ifindex = k->dev[DEV_FOREIGN].ifindex;
+	do_nexthop_set(k, &nh);
+	observe(k);
+	ok(plan_make(&plan, &conf, &present, &no_ruleset, &event, &err) ==
+	   -EEXIST, "an id that somebody else has is refused");
+	is(err.msg, "nexthop 77002 belongs to another program (protocol 4): "
+	   "set nexthop_base to the first of 512 free ids in mwan.ini",
+	   "with a sentence");
+}
+
+static void examples(void)
+{
+	struct kernel *k = &kernel;
+
+	two_links();
+	first_up(k);
+	second_up_and_down(k);
+	late_down(k);
+	other_address(k);
+	flush(k);
+	hooks_alone(k);
+	backup_tier(k);
+	taken_ids(k);
+}
+
+int main(int argc, char **argv)
+{
+	const char *seed = argc > 2 ? argv[2] : getenv("UNIT_SEED");
+	unsigned long rounds = ROUNDS;
+
+	if (argc > 1)
+		rounds = strtoul(argv[1], NULL, 10);
+	if (seed)
+		unit_seed = strtoull(seed, NULL, 10);
+	if (!unit_seed)
+		unit_seed = 1;
+	first_seed = unit_seed;
+	examples();
+	schedule(rounds);
+	crowd(64, 24);
+	crowd(LINKS_MAX, 8);
+	overflow();
+	report_properties();
+	printf("# %lu rounds, seed %llu\n", rounds,
+	       (unsigned long long)first_seed);
+	return done();
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+/* What pppd told its hook: by arguments, by the environment, and wrongly. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ppp.h"
+#include "unit.h"
+
+enum { ROUNDS = 20000, ARGS_MAX = 9 };
+
+static const char *const variables[] = {
+	"IFNAME", "IPLOCAL", "IPREMOTE", "CONNECT_TIME", "BYTES_SENT",
+	"BYTES_RCVD",
+};
+
+struct test {
+	const char *what;
+	bool up;
+	const char *arg[ARGS_MAX];
+	const char *env[8];
+	/* "ifname local peer", or the sentence */
+	const char *want;
+};
+
+static const struct test tests[] = {
+	{ "pppd's arguments", true,
+	  { "ppp0", "eth9", "0", "10.64.1.100", "10.64.1.1" }, { NULL },
+	  "ppp0 10.64.1.100 10.64.1.1" },
+	{ "with ipparam", true,
+	  { "ppp0", "eth9", "0", "10.64.1.100", "10.64.1.1", "line a" },
+	  { NULL }, "ppp0 10.64.1.100 10.64.1.1" },
+	{ "more than pppd gives", true,
+	  { "ppp0", "eth9", "0", "10.64.1.100", "10.64.1.1", "p", "q" },
+	  { NULL }, "ppp0 10.64.1.100 10.64.1.1" },
+	{ "the environment alone", true, { NULL },
+	  { "IFNAME=ppp1", "IPLOCAL=10.0.0.1", "IPREMOTE=10.0.0.2" },
+	  "ppp1 10.0.0.1 10.0.0.2" },
+	{ "the environment without a peer", true, { NULL },
+	  { "IFNAME=ppp1", "IPLOCAL=10.0.0.1" }, "ppp1 10.0.0.1 none" },
+	{ "arguments win", true,
+	  { "ppp0", "eth9", "0", "10.64.1.100", "10.64.1.1" },
+	  { "IFNAME=ppp7", "IPLOCAL=192.0.2.9", "IPREMOTE=nonsense" },
+	  "ppp0 10.64.1.100 10.64.1.1" },
+	{ "a late ip-down knows the interface alone", false, { NULL },
+	  { "IFNAME=ppp1" }, "ppp1 none none" },
+	{ "empty addresses of an ip-down", false,
+	  { "ppp0", "eth9", "0", "", "" }, { NULL }, "ppp0 none none" },
+	{ "an interface's longest name", true, { NULL },
+	  { "IFNAME=abcdefghijklmno", "IPLOCAL=10.0.0.1" },
+	  "abcdefghijklmno 10.0.0.1 none" },
+	{ "nothing at all", true, { NULL }, { NULL },
+	  "IFNAME is missing: pppd sets it, or try IFNAME=ppp0 "
+	  "IPLOCAL=192.0.2.1" },
+	{ "a late ip-down without IFNAME", false, { NULL },
+	  { "IPLOCAL=10.0.0.1" }, "IFNAME is missing: pppd sets it, or try "
+	  "IFNAME=ppp0 IPLOCAL=192.0.2.1" },
+	{ "an empty IFNAME", true, { NULL },
+	  { "IFNAME=", "IPLOCAL=10.0.0.1" }, "IFNAME is missing: pppd sets "
+	  "it, or try IFNAME=ppp0 IPLOCAL=192.0.2.1" },
+	{ "up without an address", true, { NULL }, { "IFNAME=ppp0" },
+	  "IPLOCAL is missing: ppp0 came up with what address?" },
+	{ "too few arguments", true, { "ppp0", "eth9", "0", "10.64.1.100" },
+	  { "IFNAME=ppp0", "IPLOCAL=10.0.0.1" },
+	  "4 arguments where pppd gives five or six: ifname tty speed local "
+	  "remote [ipparam]" },
+	{ "one argument", true, { "ppp0" }, { "IFNAME=ppp0" },
+	  "1 arguments where pppd gives five or six: ifname tty speed local "
+	  "remote [ipparam]" },
+	{ "a path", true, { "../ppp0", "eth9", "0", "10.0.0.1", "10.0.0.2" },
+	  { NULL }, "IFNAME \"../ppp0\" cannot be a network interface" },
+	{ "too long a name", true, { NULL },
+	  { "IFNAME=abcdefghijklmnop", "IPLOCAL=10.0.0.1" },
+	  "IFNAME \"abcdefghijklmnop\" cannot be a network interface" },
+	{ "a space in the name", true, { NULL },
+	  { "IFNAME=ppp 0", "IPLOCAL=10.0.0.1" },
+	  "IFNAME \"ppp 0\" cannot be a network interface" },
+	{ "not an address", true,
+	  { "ppp0", "eth9", "0", "10.64.1", "10.64.1.1" }, { NULL },
+	  "IPLOCAL \"10.64.1\" is not an IPv4 address" },
+	{ "no peer's address", true,
+	  { "ppp0", "eth9", "0", "10.64.1.1", "peer" }, { NULL },
+	  "IPREMOTE \"peer\" is not an IPv4 address" },
+	{ "IPv6", true, { NULL }, { "IFNAME=ppp0", "IPLOCAL=fe80::1" },
+	  "IPLOCAL \"fe80::1\" is not an IPv4 address" },
+	{ "an address and more", false,
+	  { "ppp0", "eth9", "0", "10.0.0.1\n", "10.0.0.2" }, { NULL },
+	  "IPLOCAL \"10.0.0.1\n\" is not an IPv4 address" },
+};
+
+static void set_environment(const char *const *env)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+		unsetenv(variables[i]);
+	for (i = 0; i < 8 && env[i]; i++)
+		putenv((char *)(uintptr_t)env[i]);
+}
+
+static void read_event(const struct test *t, char *text, size_t size)
+{
+	char *argv[ARGS_MAX + 2] = { (char *)(uintptr_t)"ip-up.local" };
+	char local[ADDR_TEXT], peer[ADDR_TEXT];
+	struct ppp_event e;
+	struct err err = { "" };
+	int argc = 1;
+
+	for (; argc <= ARGS_MAX && t->arg[argc - 1]; argc++)
+		argv[argc] = (char *)(uintptr_t)t->arg[argc - 1];
+	set_environment(t->env);
+	if (ppp_event_read(&e, t->up, argc, argv, &err) == -EINVAL)
+		snprintf(text, size, "%s", err.msg);
+	else
+		snprintf(text, size, "%s %s %s", e.ifname,
+			 addr_text(&e.local, local), addr_text(&e.peer, peer));
+}
+
+static void session(void)
+{
+	static const char *const env[8] = { "IFNAME=ppp0",
+		"CONNECT_TIME=61", "BYTES_SENT=12", "BYTES_RCVD=34" };
+	char *argv[] = { NULL };
+	struct ppp_event e;
+
+	set_environment(env);
+	ok(!ppp_event_read(&e, false, 1, argv, NULL), "an ip-down");
+	is(e.connect_time, "61", "CONNECT_TIME");
+	is(e.sent, "12", "BYTES_SENT");
+	is(e.received, "34", "BYTES_RCVD");
+	unsetenv("BYTES_SENT");
+	ppp_event_read(&e, false, 1, argv, NULL);
+	is(e.sent, "", "an absent variable is empty");
+	set_environment(env + 5);
+	ok(ppp_event_read(&e, false, 1, argv, NULL) == -EINVAL,
+	   "an error without a place for its sentence");
+}
+
+/* Any bytes: read or refused with a sentence, never a name that could leave
+ * a directory or a line.
+ */
+static void random_bytes(void)
+{
+	struct test t = { .up = true };
+	char name[24], local[24], text[600];
+	unsigned int i, k, bad = 0, good = 0;
+
+	for (i = 0; i < ROUNDS; i++) {
+		for (k = 0; k < sizeof(name) - 1; k++)
+			name[k] = unit_random(8) ?
+				  "pp.0/: 1"[unit_random(8)] :
+				  (char)(unit_random(255) + 1U);
+		name[unit_random(sizeof(name))] = '\0';
+		name[sizeof(name) - 1] = '\0';
+		for (k = 0; k < sizeof(local) - 1; k++)
+			local[k] = "0123456789..25"[unit_random(14)];
+		local[unit_random(sizeof(local))] = '\0';
+		local[sizeof(local) - 1] = '\0';
+		if (unit_random(2))
+			strcpy(local, "10.0.0.1");
+		t.arg[0] = name;
+		t.arg[1] = t.arg[2] = "";
+		t.arg[3] = local;
+		t.arg[4] = "";
+		read_event(&t, text, sizeof(text));
+		bad += !*text;
+		if (strstr(text, " none")) {
+			good++;
+			bad += strpbrk(name, "/: \n\"\\") ||
+			       strlen(name) > 15 || !*name ||
+			       !strcmp(name, ".") || !strcmp(name, "..");
+		}
+	}
+	ok(good && !bad, "any bytes: %u read, the others refused", good);
+}
+
+int main(void)
+{
+	char text[600];
+	size_t i;
+
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		read_event(&tests[i], text, sizeof(text));
+		is(text, tests[i].want, "%s", tests[i].what);
+	}
+	session();
+	random_bytes();
+	return done();
+}
