@@ -14,46 +14,38 @@
 #endif
 
 struct dump {
-	union {
-		link_cb link;
-		link_addr_cb addr;
-	} cb;
+	link_addr_cb cb;
 	void *data;
 };
 
-static int on_link(const struct nlmsghdr *nlh, void *data)
+int link_put_get(struct nl_batch *b, struct nl *nl, const char *name)
+{
+	static const struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
+	struct nlmsghdr *nlh = nl_put(b, nl, RTM_GETLINK, 0, &head,
+				      sizeof(head), 64);
+
+	if (!nlh)
+		return -ENOSPC;
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	/* The statistics are half of each answer. */
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	nl_end(b, nlh);
+	return 0;
+}
+
+int link_reply(const struct nlmsghdr *nlh, struct link *l)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[IFLA_IFNAME + 1];
-	const struct dump *d = data;
-	struct link l = { 0 };
 
-	if (nlh->nlmsg_type != RTM_NEWLINK)
-		return 0;
-	if (nl_attrs(nlh, sizeof(*ifi), tb, IFLA_IFNAME))
+	if (nlh->nlmsg_type != RTM_NEWLINK ||
+	    nl_attrs(nlh, sizeof(*ifi), tb, IFLA_IFNAME))
 		return -EBADMSG;
-	l.ifindex = (uint32_t)ifi->ifi_index;
-	l.up = ifi->ifi_flags & IFF_UP;
-	l.carrier = ifi->ifi_flags & IFF_LOWER_UP;
-	if (str_copy(l.name, sizeof(l.name), nl_str(tb[IFLA_IFNAME])))
-		return -EBADMSG;
-	return d->cb.link(&l, d->data);
-}
-
-int link_dump(struct nl *nl, link_cb cb, void *data, struct err *err)
-{
-	static const struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
-	struct dump d = { .cb.link = cb, .data = data };
-	char buf[256] __attribute__((aligned(8)));
-	struct nl_batch b;
-	struct nlmsghdr *nlh;
-
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nlh = nl_put(&b, nl, RTM_GETLINK, 0, &head, sizeof(head), 64);
-	/* The statistics are half of each answer. */
-	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	nl_end(&b, nlh);
-	return nl_dump(nl, &b, on_link, &d, err);
+	l->ifindex = (uint32_t)ifi->ifi_index;
+	l->up = ifi->ifi_flags & IFF_UP;
+	l->carrier = ifi->ifi_flags & IFF_LOWER_UP;
+	return str_copy(l->name, sizeof(l->name), nl_str(tb[IFLA_IFNAME])) ?
+	       -EBADMSG : 0;
 }
 
 static int on_addr(const struct nlmsghdr *nlh, void *data)
@@ -77,14 +69,14 @@ static int on_addr(const struct nlmsghdr *nlh, void *data)
 	    addr_set(&a.peer, mnl_attr_get_payload(tb[IFA_ADDRESS]),
 		     mnl_attr_get_payload_len(tb[IFA_ADDRESS])))
 		return -EBADMSG;
-	return d->cb.addr(&a, d->data);
+	return d->cb(&a, d->data);
 }
 
 int link_addr_dump(struct nl *nl, uint8_t family, link_addr_cb cb, void *data,
 		   struct err *err)
 {
 	struct ifaddrmsg head = { .ifa_family = family };
-	struct dump d = { .cb.addr = cb, .data = data };
+	struct dump d = { .cb = cb, .data = data };
 	char buf[64] __attribute__((aligned(8)));
 	struct nl_batch b;
 

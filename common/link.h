@@ -24,11 +24,17 @@ struct link_addr {
 };
 
 /* Called for each; a negative errno ends the reading with that error. */
-typedef int (*link_cb)(const struct link *l, void *data);
 typedef int (*link_addr_cb)(const struct link_addr *a, void *data);
 
-/* Read all interfaces, or all addresses of @family. Errors of nl_dump(). */
-int link_dump(struct nl *nl, link_cb cb, void *data, struct err *err);
+/* Encode the question for the interface @name, in whose place a refusal (there
+ * is none) is an answer too; the reply belongs to link_reply(), which returns
+ * -EBADMSG for a malformed one. A dump would describe every interface there is,
+ * at 10 us each. Returns 0 or -ENOSPC.
+ */
+int link_put_get(struct nl_batch *b, struct nl *nl, const char *name);
+int link_reply(const struct nlmsghdr *nlh, struct link *l);
+
+/* Read all addresses of @family. Errors of nl_dump(). */
 int link_addr_dump(struct nl *nl, uint8_t family, link_addr_cb cb, void *data,
 		   struct err *err);
 

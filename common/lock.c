@@ -13,13 +13,17 @@ enum { POLL_MS = 5 };
 
 int rundir_open(struct err *err)
 {
+	static const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+				 O_CLOEXEC;
 	struct stat st;
-	int fd, code;
+	int code, fd = open(RUN_DIR, flags);
 
-	if (mkdir(RUN_DIR, 0700) && errno != EEXIST)
-		return err_set(err, -errno, "cannot make %s: %s", RUN_DIR,
-			       strerror(errno));
-	fd = open(RUN_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		if (mkdir(RUN_DIR, 0700) && errno != EEXIST)
+			return err_set(err, -errno, "cannot make %s: %s",
+				       RUN_DIR, strerror(errno));
+		fd = open(RUN_DIR, flags);
+	}
 	if (fd < 0)
 		return err_set(err, -errno, "cannot open the directory %s: "
 			       "%s", RUN_DIR, strerror(errno));

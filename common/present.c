@@ -8,7 +8,7 @@
 #include "rttables.h"
 #include "sysctl.h"
 
-enum { READ_TRIES = 5 };
+enum { READ_TRIES = 5, ANSWERS_MAX = 16 };
 
 /* An observation in progress. */
 struct reading {
@@ -22,6 +22,14 @@ struct reading {
 	} known[LINKS_MAX];
 };
 
+/* "There is none" is an answer as well. */
+static int forgive(const struct nl_refusal *no, void *data)
+{
+	(void)no;
+	(void)data;
+	return 0;
+}
+
 static struct present_link *link_of(const struct reading *r, uint32_t ifindex)
 {
 	unsigned int i;
@@ -32,19 +40,23 @@ static struct present_link *link_of(const struct reading *r, uint32_t ifindex)
 	return NULL;
 }
 
-static int on_link(const struct link *l, void *data)
+static int on_link(const struct nlmsghdr *nlh, void *data)
 {
 	struct reading *r = data;
-	int i = conf_link_index(r->conf, l->name);
 	struct present_link *pl;
+	struct link l;
+	int i, code = link_reply(nlh, &l);
 
+	if (code)
+		return code;
+	i = conf_link_index(r->conf, l.name);
 	if (i < 0 || r->n_ifs == LINKS_MAX)
 		return 0;
 	pl = &r->p->link[i];
-	pl->ifindex = l->ifindex;
-	pl->up = l->up;
-	pl->carrier = l->carrier;
-	r->known[r->n_ifs].ifindex = l->ifindex;
+	pl->ifindex = l.ifindex;
+	pl->up = l.up;
+	pl->carrier = l.carrier;
+	r->known[r->n_ifs].ifindex = l.ifindex;
 	r->known[r->n_ifs++].link = (unsigned int)i;
 	return 0;
 }
@@ -121,56 +133,72 @@ static int on_qdisc(const struct nlmsghdr *nlh, void *data)
 	return pl ? qdisc_reply(nlh, &pl->qdisc) : 0;
 }
 
-/* "There is no such queue" is an answer as well. */
-static int forgive(const struct nl_refusal *no, void *data)
+/* Questions that get an answer each are sent a few at a time: the answers have
+ * to fit the socket's buffer.
+ */
+struct asking {
+	struct reading *r;
+	struct nl *nl;
+	nl_reply_cb reply;
+	struct nl_batch b;
+	char buf[8192] __attribute__((aligned(8)));
+};
+
+static int ask(struct asking *a, struct err *err)
 {
-	(void)no;
-	(void)data;
-	return 0;
+	int code = nl_send(a->nl, &a->b, NULL, forgive, a->reply, a->r, err);
+
+	nl_batch_init(&a->b, a->nl, a->buf, sizeof(a->buf));
+	return code;
+}
+
+static int read_links(struct reading *r, struct nl *nl, struct err *err)
+{
+	struct asking a = { .r = r, .nl = nl, .reply = on_link };
+	unsigned int i;
+	int code = 0;
+
+	nl_batch_init(&a.b, nl, a.buf, sizeof(a.buf));
+	for (i = 0; i < r->conf->n_links && !code; i++) {
+		code = link_put_get(&a.b, nl, r->conf->link[i].name);
+		if (!code && a.b.count >= ANSWERS_MAX)
+			code = ask(&a, err);
+	}
+	return code ? code : ask(&a, err);
 }
 
 static int read_qdiscs(struct reading *r, const struct present_source *from,
 		       struct err *err)
 {
-	struct nl *nl = from->rtnl;
-	char buf[16384] __attribute__((aligned(8)));
-	struct nl_batch b;
-	unsigned int i, n = 0;
+	struct asking a = { .r = r, .nl = from->rtnl, .reply = on_qdisc };
+	unsigned int i;
 	int code = 0;
 
-	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nl_batch_init(&a.b, a.nl, a.buf, sizeof(a.buf));
 	for (i = 0; i < r->conf->n_links && !code; i++) {
 		if ((r->conf->link[i].qdisc.kind == QDISC_NONE &&
 		     !from->every_queue) ||
 		    !present_usable(&r->p->link[i]))
 			continue;
-		code = qdisc_put_get(&b, nl, r->p->link[i].ifindex);
-		/* The answers have to fit the socket's buffer. */
-		if (!code && ++n % 16)
-			continue;
-		code = nl_send(nl, &b, NULL, forgive, on_qdisc, r, err);
-		nl_batch_init(&b, nl, buf, sizeof(buf));
+		code = qdisc_put_get(&a.b, a.nl, r->p->link[i].ifindex);
+		if (!code && a.b.count >= ANSWERS_MAX)
+			code = ask(&a, err);
 	}
-	return code ? code :
-	       nl_send(nl, &b, NULL, forgive, on_qdisc, r, err);
+	return code ? code : ask(&a, err);
 }
 
-static void read_sysctls(struct reading *r)
+static int on_sysctl(const struct sysctl *s, void *data)
 {
-	char path[SYSCTL_PATH_MAX];
-	struct present *p = r->p;
-	unsigned int i;
+	struct reading *r = data;
+	struct present_link *pl = link_of(r, s->ifindex);
 
-	sysctl_rp_filter_path("all", path);
-	p->rp_filter_all = sysctl_read(path);
-	p->ip_forward = sysctl_read(SYSCTL_IP_FORWARD);
-	for (i = 0; i < r->conf->n_links; i++) {
-		p->link[i].rp_filter = -ENOENT;
-		if (!present_usable(&p->link[i]))
-			continue;
-		sysctl_rp_filter_path(r->conf->link[i].name, path);
-		p->link[i].rp_filter = sysctl_read(path);
+	if (pl) {
+		pl->rp_filter = s->rp_filter;
+	} else if (!s->ifindex) {
+		r->p->rp_filter_all = s->rp_filter;
+		r->p->ip_forward = s->forwarding;
 	}
+	return 0;
 }
 
 /* Is it a table that the configuration names, or one that an earlier rule of
@@ -224,7 +252,7 @@ static int read_once(struct present *p, const struct conf *conf,
 	p->n_rules = p->n_addrs = 0;
 	p->addrs_complete = true;
 	p->more = false;
-	code = link_dump(from->rtnl, on_link, &r, err);
+	code = read_links(&r, from->rtnl, err);
 	if (!code)
 		code = link_addr_dump(from->rtnl, AF_INET, on_addr, &r, err);
 	if (!code)
@@ -236,7 +264,8 @@ static int read_once(struct present *p, const struct conf *conf,
 		code = read_routes(&r, from->rtnl, err);
 	if (!code)
 		code = read_qdiscs(&r, from, err);
-	read_sysctls(&r);
+	if (!code)
+		code = sysctl_dump(from->rtnl, on_sysctl, &r, err);
 	p->nft.present = false;
 	p->nft_code = 0;
 	if (!code && from->nfnl)

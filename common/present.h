@@ -30,7 +30,7 @@ struct present_link {
 	bool up, carrier;
 	struct addr local;	/* family 0: no IPv4 address */
 	struct addr peer;
-	int rp_filter;		/* negative: not known */
+	int rp_filter;
 	struct qdisc qdisc;	/* only of an interface that is up */
 };
 

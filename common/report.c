@@ -20,11 +20,9 @@ void report_begin(struct report *r, const char *tool, const char *event)
 	int fd;
 
 	r->start_us = now_us();
-	do {
-		fd = open("/dev/null", O_RDWR);
-	} while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
+	for (fd = 0; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", O_RDWR);
 	r->tool = tool;
 	report_event(r, event);
 }

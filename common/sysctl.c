@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netconf.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "sysctl.h"
@@ -12,35 +15,53 @@ void sysctl_rp_filter_path(const char *dev, char path[SYSCTL_PATH_MAX])
 	snprintf(path, SYSCTL_PATH_MAX, "net/ipv4/conf/%s/rp_filter", dev);
 }
 
-static int open_sysctl(const char *path, int flags)
-{
-	char full[SYSCTL_PATH_MAX + 16];
+struct dump {
+	sysctl_cb cb;
+	void *data;
+};
 
-	snprintf(full, sizeof(full), "/proc/sys/%s", path);
-	return open(full, flags | O_CLOEXEC);
+static int on_netconf(const struct nlmsghdr *nlh, void *data)
+{
+	const struct netconfmsg *ncm = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[NETCONFA_RP_FILTER + 1];
+	const struct dump *d = data;
+	struct sysctl s;
+	int ifindex;
+
+	if (nlh->nlmsg_type != RTM_NEWNETCONF)
+		return 0;
+	/* The header is one byte, and what follows it is aligned. */
+	if (nl_attrs(nlh, NLMSG_ALIGN(sizeof(*ncm)), tb, NETCONFA_RP_FILTER))
+		return -EBADMSG;
+	ifindex = (int)nl_u32(tb[NETCONFA_IFINDEX]);
+	if (ifindex != NETCONFA_IFINDEX_ALL && ifindex <= 0)
+		return 0;
+	s.ifindex = ifindex > 0 ? (uint32_t)ifindex : 0;
+	s.rp_filter = (int)nl_u32(tb[NETCONFA_RP_FILTER]);
+	s.forwarding = (int)nl_u32(tb[NETCONFA_FORWARDING]);
+	return d->cb(&s, d->data);
 }
 
-int sysctl_read(const char *path)
+int sysctl_dump(struct nl *nl, sysctl_cb cb, void *data, struct err *err)
 {
-	char digit = 0;
-	int code = 0, fd = open_sysctl(path, O_RDONLY);
+	static const struct netconfmsg head = { .ncm_family = AF_INET };
+	struct dump d = { .cb = cb, .data = data };
+	char buf[64] __attribute__((aligned(8)));
+	struct nl_batch b;
 
-	if (fd < 0)
-		return -errno;
-	if (read(fd, &digit, 1) != 1)
-		code = -EIO;
-	close(fd);
-	if (code)
-		return code;
-	return digit >= '0' && digit <= '9' ? digit - '0' : -EIO;
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nl_end(&b, nl_put(&b, nl, RTM_GETNETCONF, 0, &head, sizeof(head), 0));
+	return nl_dump(nl, &b, on_netconf, &d, err);
 }
 
 int sysctl_write(const char *path, int value, struct err *err)
 {
-	char text[16];
-	int code = 0, fd = open_sysctl(path, O_WRONLY);
+	char full[SYSCTL_PATH_MAX + 16], text[16];
 	int len = snprintf(text, sizeof(text), "%d\n", value);
+	int code = 0, fd;
 
+	snprintf(full, sizeof(full), "/proc/sys/%s", path);
+	fd = open(full, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, (size_t)len) != len)
 		code = err_set(err, -errno, "cannot set /proc/sys/%s to %d: "
 			       "%s", path, value, strerror(errno));

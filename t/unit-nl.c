@@ -415,12 +415,11 @@ static struct nexthop nexthop_seen;
 static struct qdisc qdisc_seen;
 static unsigned int objects, members_sum;
 
-static int on_link(const struct link *l, void *data)
+static int on_link(const struct nlmsghdr *nlh, void *data)
 {
 	(void)data;
-	link_seen = *l;
 	objects++;
-	return 0;
+	return link_reply(nlh, &link_seen);
 }
 
 static int on_addr(const struct link_addr *a, void *data)
@@ -565,8 +564,6 @@ static int read_object(unsigned int kind)
 	next_answer = 0;
 	batch.first = nl.seq + 1;
 	switch (kind) {
-	case 0:
-		return link_dump(&nl, on_link, NULL, &err);
 	case 1:
 		return link_addr_dump(&nl, AF_INET, on_addr, NULL, &err);
 	case 2:
@@ -580,7 +577,8 @@ static int read_object(unsigned int kind)
 	default:
 		nl_batch_init(&batch, &nl, out, sizeof(out));
 		request(1);
-		return nl_dump(&nl, &batch, on_qdisc, NULL, &err);
+		return nl_dump(&nl, &batch, kind ? on_qdisc : on_link, NULL,
+			       &err);
 	}
 }
 
