@@ -96,7 +96,7 @@ static void examples(void)
 static void random_values(void)
 {
 	unsigned int i, k, n, keys, bad = 0, forged = 0, broken = 0;
-	char value[8][64], key[8];
+	char value[16][64], key[8];
 
 	for (i = 0; i < ROUNDS; i++) {
 		log_begin(&line);
@@ -131,7 +131,7 @@ static void long_values(void)
 	static char value[2 * LOG_LINE_MAX];
 	unsigned int i, n, bad = 0, lost = 0;
 	size_t before, len;
-	char key[8];
+	char key[16];
 
 	memset(value, 'a', sizeof(value) - 1);
 	log_begin(&line);
