@@ -96,7 +96,7 @@ static void examples(void)
 static void random_values(void)
 {
 	unsigned int i, k, n, keys, bad = 0, forged = 0, broken = 0;
-	char value[16][64], key[8];
+	char value[8][64], key[16];
 
 	for (i = 0; i < ROUNDS; i++) {
 		log_begin(&line);
