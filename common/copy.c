@@ -226,7 +226,6 @@ static int plan_steps(struct copy *c, const struct group *s,
 	struct copy_op head = { .type = RTM_NEWROUTE, .flags = REPLACE,
 				.head = true };
 	size_t at = c->extra.len, gone, i;
-	bool hidden;
 	int code;
 
 	/* Not emit_op(): the message is to be a copy in any case. */
@@ -242,11 +241,6 @@ static int plan_steps(struct copy *c, const struct group *s,
 	for (i = 0; !code && i < d->n; i++)
 		if (i != gone)
 			code = emit_delete(c, PHASE_STEPS, d->route[i]);
-	/* What is there though no dump shows it, see hides(). */
-	hidden = c->exists &&
-		 rtmsg_head(s->route[0])->rtm_family == AF_INET6;
-	for (i = 0; !code && hidden && i < s->n; i++)
-		code = emit_delete(c, PHASE_STEPS, s->route[i]);
 	for (i = 0; !code && i < s->n; i++)
 		code = emit(c, PHASE_STEPS, s->route[i],
 			    i ? APPEND : REPLACE);
@@ -360,6 +354,48 @@ static bool hides(const struct group *d, const struct nlmsghdr *ls,
 	       !rtmsg_equal(ls, ld);
 }
 
+/* Was a route refused as being there, perhaps because an equal one is hidden,
+ * see hides()? The kernel takes two routes for equal when their nexthops are,
+ * so that the hidden one can have any type and protocol, and no deletion can
+ * name it without the risk to hit a leg instead. To look behind the legs takes
+ * one round, and to make them whole again another one.
+ */
+static bool conceals(const struct copy *c, const struct group *s,
+		     const struct group *d)
+{
+	const struct nlmsghdr *ld = legs(d);
+
+	return c->exists && c->count.rounds + 2 <= COPY_ROUNDS && legs(s) &&
+	       ld && rtmsg_attr(ld, RTA_MULTIPATH);
+}
+
+/* Let one leg serve the prefix until the next round, which will then see all
+ * routes. Before that, all legs: were they refused at the end, as when an
+ * interface is down, the others would be lost, so that the group is left as it
+ * is.
+ */
+static int plan_reveal(struct copy *c, const struct group *s)
+{
+	struct copy_op one = { .type = RTM_NEWROUTE, .flags = REPLACE,
+			       .extra = true }, all = one;
+	struct nlmsghdr *nlh;
+	int i, code = 0;
+
+	all.at = c->extra.len;
+	all.head = true;
+	for (i = 0; !code && i < 2; i++) {
+		one.at = c->extra.len;
+		code = messages_push(&c->extra, legs(s));
+	}
+	if (code)
+		return code;
+	nlh = messages_at(&c->extra, one.at);
+	rtmsg_keep_first_leg(nlh);
+	c->extra.len = one.at + nlh->nlmsg_len;
+	code = ops_push(&c->phase[PHASE_STEPS], &all);
+	return code ? code : ops_push(&c->phase[PHASE_STEPS], &one);
+}
+
 /* IPv6: among the routes of one prefix and metric at most one is multipath, a
  * gateway route replaces that one (as a whole), and the others have no order.
  */
@@ -423,6 +459,8 @@ static int plan_group(struct copy *c, const struct group *s,
 	}
 	if (s->n == 1 && d->n == 1 && !replaced(s->route[0], d))
 		return emit(c, add_phase(s), s->route[0], REPLACE);
+	if (conceals(c, s, d))
+		return plan_reveal(c, s);
 	if (c->exists)
 		return plan_steps(c, s, d);
 	return rtmsg_head(s->route[0])->rtm_family == AF_INET ?

@@ -490,3 +490,24 @@ int rtmsg_join(const struct nlmsghdr *a, const struct nlmsghdr *b, void *out,
 		mnl_attr_put_u32(nlh, RTA_EXPIRES, 1);
 	return (int)align(nlh->nlmsg_len);
 }
+
+void rtmsg_keep_first_leg(struct nlmsghdr *nlh)
+{
+	const struct nlattr *found = rtmsg_attr(nlh, RTA_MULTIPATH);
+	const struct rtnexthop *leg;
+	struct nlattr *a;
+	size_t at, cut;
+	char *end;
+
+	if (!found)
+		return;
+	at = (size_t)((const char *)found - (const char *)nlh);
+	a = (void *)((char *)nlh + at);
+	leg = mnl_attr_get_payload(a);
+	end = (char *)leg + RTNH_ALIGN(leg->rtnh_len);
+	cut = (size_t)((char *)a + align(a->nla_len) - end);
+	memmove(end, end + cut, nlh->nlmsg_len - (size_t)(end - (char *)nlh) -
+		cut);
+	a->nla_len = (uint16_t)(end - (char *)a);
+	nlh->nlmsg_len -= (uint32_t)cut;
+}

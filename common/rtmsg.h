@@ -40,8 +40,8 @@ struct rtmsg_key {
 uint32_t rtmsg_now(void);
 
 /* Rewrite the dumped route @in, as one of @table, to @out (RTMSG_MAX bytes,
- * aligned to 8), and fill in its key. Returns the aligned length, 0 when @in is no route but a
- * cached decision or one that has expired, or -EBADMSG.
+ * aligned to 8), and fill in its key. Returns the aligned length, 0 when @in is
+ * no route but a cached decision or one that has expired, or -EBADMSG.
  */
 int rtmsg_normalise(const struct nlmsghdr *in, uint32_t table, uint32_t now,
 		    void *out, struct rtmsg_key *key);
@@ -86,5 +86,8 @@ bool rtmsg_mistakable(const struct nlmsghdr *u, const struct nlmsghdr *k);
  */
 int rtmsg_join(const struct nlmsghdr *a, const struct nlmsghdr *b, void *out,
 	       size_t size);
+
+/* Shorten a multipath route; any other stays as it is. */
+void rtmsg_keep_first_leg(struct nlmsghdr *nlh);
 
 #endif
