@@ -9,7 +9,7 @@
 
 #include "lock.h"
 
-enum { POLL_MS = 5 };
+enum { POLL_NS = 5000000 };
 
 int rundir_open(struct err *err)
 {
@@ -53,7 +53,7 @@ static long now_ms(void)
 int lock_take(struct lock *l, const char *name, unsigned int ms,
 	      struct err *err)
 {
-	static const struct timespec pause = { .tv_nsec = POLL_MS * 1000000 };
+	static const struct timespec pause = { .tv_nsec = POLL_NS };
 	long deadline = now_ms() + ms;
 	int dir, code;
 

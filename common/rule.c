@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "rule.h"
+#include "util.h"
 
 struct dump {
 	uint8_t protocol;
@@ -19,7 +20,7 @@ static bool known(const struct nlattr *const *tb)
 		FRA_SRC, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS_PREFIXLEN,
 		FRA_TABLE, FRA_FWMASK, FRA_PROTOCOL, FRA_PAD,
 	};
-	uint16_t i, k;
+	unsigned int i, k;
 
 	for (i = 1; i <= FRA_MAX; i++) {
 		if (!tb[i])
@@ -27,10 +28,10 @@ static bool known(const struct nlattr *const *tb)
 		/* -1 is "nothing is suppressed", and always sent. */
 		if (i == FRA_SUPPRESS_IFGROUP && nl_u32(tb[i]) == UINT32_MAX)
 			continue;
-		for (k = 0; k < sizeof(ours) / sizeof(ours[0]); k++)
+		for (k = 0; k < COUNT(ours); k++)
 			if (ours[k] == i)
 				break;
-		if (k == sizeof(ours) / sizeof(ours[0]))
+		if (k == COUNT(ours))
 			return false;
 	}
 	return true;

@@ -1,0 +1,17 @@
+#!/bin/bash
+# What t/bench promises of link events, in the lab: ours and the shell way do
+# the same work there, queues included, in one run.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+[ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/boot" "$0" "$@"
+. "$(dirname "$0")/lib.sh"
+
+ok "the ratios are as promised" env LAB_ROUNDS=9 "$root/t/bench" --check
+diag "$(cat "$T/ok.out")"
+table=$(cat "$T/ok.out")
+like "an unchanged second run writes nothing" "$table" ' second run: 0 writes'
+like "no fork, no exec" "$table" 'after its own start: 0'
+# Reading grows with the links; the event's own work must not.
+ratio=$(sed -n 's,^64 links: .* up / reading ,,p' <<<"$table")
+ok "64 links: an event costs little more than reading them" \
+	awk -v r="$ratio" 'BEGIN { exit !(r > 0 && r < 2) }'
+done_testing
