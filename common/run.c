@@ -115,7 +115,6 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 	       struct err *err)
 {
 	unsigned int round;
-	bool changed;
 	int code = build_ruleset(run, event->goal, err);
 
 	for (round = 0; round < ROUNDS_MAX && !code; round++) {
@@ -129,20 +128,19 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 			plan_print(&run->plan, dry);
 			return 0;
 		}
-		if (!run->plan.n_ops && !nl_heard(&run->watch))
-			return nft_outcome(run, err);
 		note_sysctls(run);
 		apply_plan(&run->plan, &run->rtnl, &run->nfnl, &run->present,
 			   &run->result);
 		run->changes += run->result.done;
 		/* Done once; nothing in the kernel shows it. */
-		event->gone.family = 0;
-		changed = nl_heard(&run->watch) || run->plan.more;
-		if (changed || transient(run->result.code))
+		if (run_any_usable(run))
+			event->gone.family = 0;
+		if (nl_heard(&run->watch) || run->plan.more ||
+		    transient(run->result.code))
 			continue;
-		if (!run->result.failed)
-			return nft_outcome(run, err);
-		break;
+		if (run->result.failed)
+			break;
+		return nft_outcome(run, err);
 	}
 	if (code)
 		return code;

@@ -159,6 +159,29 @@ link_new() {
 	ip addr add "$2" peer "$3" dev "$1"
 }
 
+# wires: two pairs of veths, va0-va1 and vb0-vb1, with addresses for routes
+# through them.
+wires() {
+	local i
+
+	for i in va vb; do
+		ip link add "${i}0" type veth peer name "${i}1"
+		ip link set "${i}1" up
+		ip link set "${i}0" up
+	done
+	ip addr add 10.1.1.1/24 dev va0
+	ip addr add 10.1.2.1/24 dev vb0
+	ip -6 addr add 2001:db8:1::1/64 dev va0 nodad
+	ip -6 addr add 2001:db8:2::1/64 dev vb0 nodad
+	# The kernel adds its own routes when an address is no longer
+	# tentative.
+	wait_for 9 wires_settled
+}
+
+wires_settled() {
+	[ -z "$(ip -6 addr show tentative)" ]
+}
+
 # links_wanted NAME...: name the tables in rt_tables, 201 and up, as in the
 # original.
 links_wanted() {

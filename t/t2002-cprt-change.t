@@ -9,17 +9,7 @@ state() {
 	ip -d -6 route show table "$1" 2>/dev/null
 }
 
-ip link add va0 type veth peer name va1
-ip link add vb0 type veth peer name vb1
-for i in va0 va1 vb0 vb1; do
-	ip link set "$i" up
-done
-ip addr add 10.1.1.1/24 dev va0
-ip addr add 10.1.2.1/24 dev vb0
-ip -6 addr add 2001:db8:1::1/64 dev va0 nodad
-ip -6 addr add 2001:db8:2::1/64 dev vb0 nodad
-ok 'the addresses are ready' \
-	wait_for 9 sh -c '! ip -6 addr show tentative | grep .'
+ok 'the addresses are ready' wires
 
 # Gap-free: whatever is asked for below is in table 300 all the time, by ever
 # other ways; who does not find it in table 301 meets "prohibit".

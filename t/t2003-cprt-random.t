@@ -37,17 +37,7 @@ state() {
 	fi | sed 's/[ \t]*$//'
 }
 
-for i in va vb; do
-	ip link add "${i}0" type veth peer name "${i}1"
-	ip link set "${i}0" up
-	ip link set "${i}1" up
-done
-ip addr add 10.1.1.1/24 dev va0
-ip addr add 10.1.2.1/24 dev vb0
-ip -6 addr add 2001:db8:1::1/64 dev va0 nodad
-ip -6 addr add 2001:db8:2::1/64 dev vb0 nodad
-ok 'the addresses are ready' \
-	wait_for 9 sh -c '! ip -6 addr show tentative | grep .'
+ok 'the addresses are ready' wires
 ip nexthop add id 1 via 10.1.1.2 dev va0
 ip nexthop add id 2 dev vb0
 ip nexthop add id 3 group 1/2

@@ -147,6 +147,21 @@ is "foreign routes and rules stay" "$(state)" "$foreign"
 ip link del wan9
 ip rule del pref 1500
 
+# --- a flap during a hook: pppd makes no further call for it ---
+# The last question of a run that finds nothing to do is the eleventh.
+strace -o "$T/flap" -e trace=sendto -e inject=sendto:delay_exit=1000000:when=11 \
+	env -i "$BIN/ip-up.local" ppp0 eth9 0 10.64.1.100 10.64.1.1 &
+flapping=$!
+asked() { # COUNT
+	[ "$(grep -c '^sendto' "$T/flap")" = "$1" ]
+}
+ok "a hook is looking" wait_for 5 asked 11
+ip link set ppp1 down
+ip link set ppp1 up
+wait $flapping
+ok "it has looked again" test "$(grep -c '^sendto' "$T/flap")" -gt 20
+is "and mended what the flap of the other link took" "$(state)" "$two_up"
+
 # --- the kernel fails over before any hook ---
 ip link del ppp0
 is "cut: mark 1 goes by the other link at once" \
