@@ -302,12 +302,16 @@ link_unsilence() # N
 link_ipcp_cut() # N
 {
 	# Behind 14 bytes of Ethernet and 6 of PPPoE: the PPP protocol and the
-	# packet's code, of which 5 is the Terminate-Request that follows.
+	# packet's code, of which 5 is the Terminate-Request that follows. With
+	# IPCP closed no IPv4 may come either (RFC 1661, 2): the router has no
+	# such address any more, would send it on by the other link, and in an
+	# emulated machine what runs in circles leaves no time for the rest.
 	in_ns "isp$1" nft -f - <<-'EOF'
 	table netdev ipcp {
 		chain to {
 			type filter hook egress device line priority 0
 			@ll,160,16 0x8021 @ll,176,8 != 5 drop
+			@ll,160,16 0x0021 drop
 		}
 	}
 	EOF
