@@ -85,7 +85,7 @@ static int take_lock(struct call *c)
 	return fail(c, "failed", &full, EXIT_FAILED);
 }
 
-static int change(struct call *c, enum plan_goal goal, const char *event)
+static int change(struct call *c, enum plan_goal goal)
 {
 	struct run *r = &c->run;
 	struct plan_event what = { .goal = goal };
@@ -116,7 +116,7 @@ static int change(struct call *c, enum plan_goal goal, const char *event)
 	}
 	log_add(&c->report.line, "links", "%u", r->conf.n_links);
 	log_add(&c->report.line, "changes", "%u", r->changes);
-	if (!strcmp(event, "apply") && !run_any_usable(r))
+	if (goal == PLAN_APPLY && !run_any_usable(r))
 		log_add(&c->report.line, "note", "all links are down");
 	report_end(&c->report, r->conf.log, queues ? "partial" :
 		   r->changes ? "ok" : "unchanged");
@@ -140,7 +140,7 @@ static int cmd_apply(struct call *c)
 		code = accepted_write(&c->run.conf, c->run.source, &err);
 	if (code)
 		return fail(c, "failed", &err, EXIT_FAILED);
-	code = change(c, PLAN_APPLY, "apply");
+	code = change(c, PLAN_APPLY);
 	lock_release(&c->run.lock);
 	return code;
 }
@@ -159,7 +159,7 @@ static int cmd_flush(struct call *c)
 		code = run_conf(&c->run, &err);
 	if (code)
 		return fail(c, "failed", &err, EXIT_CONFIG);
-	code = change(c, PLAN_FLUSH, "flush");
+	code = change(c, PLAN_FLUSH);
 	lock_release(&c->run.lock);
 	return code;
 }

@@ -627,8 +627,9 @@ int plan_make(struct plan *plan, const struct conf *conf,
 
 	/* Whoever is killed between any two of these leaves a router that
 	 * works: routes before what leads to them, additions before removals,
-	 * conntrack when everything else is right. A flush begins with what
-	 * leads to the routes.
+	 * conntrack when everything else is right. Routes go before rules:
+	 * the tables of an earlier configuration are found by our rules alone,
+	 * and a rule that leads to an empty table leads on to the next.
 	 */
 	plan_rp_filter(&m);
 	code = plan_nexthops(&m);
