@@ -85,6 +85,7 @@ lab_net() # NUMBER-OF-LINKS
 	[ -x "$FLOWS" ] || fail "the traffic meter is not built (target flows)"
 	# Nothing loads /dev/ppp's module on demand before the node exists.
 	modprobe -a ppp_generic pppoe
+	code_settled
 	ip netns add inet
 	ip -n inet link set lo up
 	ip -n inet address add "$server/32" dev lo
@@ -104,6 +105,28 @@ lab_net() # NUMBER-OF-LINKS
 		ip -n lan address add "192.168.77.$lab_net_n/24" dev eth0
 	done
 	ip -n lan route add default via 192.168.77.1
+}
+
+# The first use of a netfilter hook makes the kernel rewrite its own code, and so
+# does the last one's end. While packets run through that code on the other
+# processor, an emulated machine has hung for ever. So every hook that a test may
+# use is in use, by chains that do nothing, before there are packets.
+code_settled()
+{
+	ip netns add settled
+	in_ns settled nft -f - <<-'EOF'
+	table netdev settled {
+		chain in { type filter hook ingress device lo priority 0; }
+		chain out { type filter hook egress device lo priority 0; }
+	}
+	table inet settled {
+		chain a { type filter hook prerouting priority 0; }
+		chain b { type filter hook input priority 0; }
+		chain c { type filter hook forward priority 0; }
+		chain d { type filter hook output priority 0; }
+		chain e { type filter hook postrouting priority 0; }
+	}
+	EOF
 }
 
 add_isp() # N
