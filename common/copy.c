@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +21,7 @@ enum {
 	 * than two, the rest is for tables that are odd.
 	 */
 	RETRIES = 8,
+	READS = 8,		/* of a table, until its dump is whole */
 	ADD = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL,
 	APPEND = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_APPEND,
 	REPLACE = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE,
@@ -357,16 +359,16 @@ static bool hides(const struct group *d, const struct nlmsghdr *ls,
 /* Was a route refused as being there, perhaps because an equal one is hidden,
  * see hides()? The kernel takes two routes for equal when their nexthops are,
  * so that the hidden one can have any type and protocol, and no deletion can
- * name it without the risk to hit a leg instead. To look behind the legs takes
- * one round, and to make them whole again another one.
+ * name it without the risk to hit a leg instead. Once in a copy we look behind
+ * the legs; that takes one round, and to make them whole again another one.
  */
 static bool conceals(const struct copy *c, const struct group *s,
 		     const struct group *d)
 {
 	const struct nlmsghdr *ld = legs(d);
 
-	return c->exists && c->count.rounds + 2 <= COPY_ROUNDS && legs(s) &&
-	       ld && rtmsg_attr(ld, RTA_MULTIPATH);
+	return c->exists && legs(s) && ld && rtmsg_attr(ld, RTA_MULTIPATH) &&
+	       (!c->revealed || c->revealed == c->count.rounds);
 }
 
 /* Let one leg serve the prefix until the next round, which will then see all
@@ -381,6 +383,7 @@ static int plan_reveal(struct copy *c, const struct group *s)
 	struct nlmsghdr *nlh;
 	int i, code = 0;
 
+	c->revealed = c->count.rounds;
 	all.at = c->extra.len;
 	all.head = true;
 	for (i = 0; !code && i < 2; i++) {
@@ -625,6 +628,7 @@ struct reading {
 	uint32_t as;		/* the table that the routes are to name */
 	uint32_t now;
 	bool defaults;
+	void (*begin)(void *data);
 	int (*take)(const struct nlmsghdr *nlh, const struct rtmsg_key *key,
 		    void *data);
 	void *data;
@@ -681,8 +685,8 @@ static int read_family(struct reading *r, struct nl *nl, uint8_t family,
 	return code;
 }
 
-/* Read both families. Returns 1 when neither has such a table. */
-static int read_table(struct reading *r, struct nl *nl, struct err *err)
+/* Returns 1 when neither family has such a table. */
+static int read_families(struct reading *r, struct nl *nl, struct err *err)
 {
 	int v4, v6;
 
@@ -693,6 +697,27 @@ static int read_table(struct reading *r, struct nl *nl, struct err *err)
 	if (v6 < 0)
 		return v6;
 	return v4 && v6;
+}
+
+/* Read both families, from the beginning when a part of the dump was lost
+ * (ENOBUFS, EAGAIN) or the kernel says that it has changed (EINTR). Returns 1
+ * when there is no such table.
+ */
+static int read_table(struct reading *r, struct nl *nl, struct err *err)
+{
+	int code, i;
+
+	for (i = 0; i < READS; i++) {
+		r->begin(r->data);
+		code = read_families(r, nl, err);
+		if (code != -ENOBUFS && code != -EAGAIN && code != -EINTR)
+			return code;
+	}
+	if (code == -EINTR)
+		return err_set(err, -EBUSY, "routing table %u changed each of "
+			       "%d times that it was read: try again",
+			       r->table, READS);
+	return code;
 }
 
 static int sort_cmp(const void *a, const void *b, void *data)
@@ -743,6 +768,15 @@ struct table {
 	bool unsorted;
 };
 
+static void begin_store(void *data)
+{
+	struct table *t = data;
+
+	t->m->len = 0;
+	t->n = 0;
+	t->unsorted = false;
+}
+
 static int store(const struct nlmsghdr *nlh, const struct rtmsg_key *key,
 		 void *data)
 {
@@ -762,22 +796,16 @@ static int load(struct reading *r, struct nl *nl, struct messages *m,
 	struct table t = { .m = m };
 	int code;
 
-	m->len = 0;
+	r->begin = begin_store;
 	r->take = store;
+	/* Only until read_table() returns. */
+	/* cppcheck-suppress autoVariables */
 	r->data = &t;
 	code = read_table(r, nl, err);
 	*n = t.n;
 	if (code >= 0 && t.unsorted && sort(m, t.n))
 		return err_set(err, -ENOMEM, "out of memory");
 	return code;
-}
-
-static int take_target(const struct nlmsghdr *nlh,
-		       const struct rtmsg_key *key, void *data)
-{
-	struct merge *m = data;
-
-	return m->unsorted ? 0 : feed(m, nlh, key);
 }
 
 static void forget_plan(struct copy *c)
@@ -787,6 +815,24 @@ static void forget_plan(struct copy *c)
 	for (phase = 0; phase < PHASES; phase++)
 		c->phase[phase].n = 0;
 	c->extra.len = 0;
+}
+
+static void begin_target(void *data)
+{
+	struct merge *m = data;
+
+	forget_plan(m->c);
+	source_at(m, 0);
+	m->held.len = 0;
+	m->unsorted = false;
+}
+
+static int take_target(const struct nlmsghdr *nlh,
+		       const struct rtmsg_key *key, void *data)
+{
+	struct merge *m = data;
+
+	return m->unsorted ? 0 : feed(m, nlh, key);
 }
 
 /* The same from memory, for a target that is not dumped in our order. */
@@ -799,10 +845,7 @@ static int plan_sorted(struct merge *m, struct reading *r, struct nl *nl,
 	size_t at, n;
 	int code;
 
-	forget_plan(m->c);
-	source_at(m, 0);
-	m->held.len = 0;
-	m->unsorted = false;
+	begin_target(m);
 	code = load(r, nl, &target, &n, err);
 	for (at = 0; code >= 0 && (nlh = messages_at(&target, at));
 	     at += nlh->nlmsg_len) {
@@ -818,15 +861,11 @@ static int plan_target(struct copy *c, struct nl *nl, struct err *err)
 {
 	static struct merge m;
 	struct reading r = { .table = c->dst, .as = c->dst,
-			     .defaults = c->flush, .take = take_target,
-			     .data = &m };
+			     .defaults = c->flush, .begin = begin_target,
+			     .take = take_target, .data = &m };
 	int code;
 
 	m.c = c;
-	source_at(&m, 0);
-	m.unsorted = false;
-	m.held.len = 0;
-	forget_plan(c);
 	code = read_table(&r, nl, err);
 	if (code >= 0 && m.unsorted)
 		code = plan_sorted(&m, &r, nl, err);
@@ -875,6 +914,14 @@ struct again {
 	bool differs;
 };
 
+static void begin_compare(void *data)
+{
+	struct again *a = data;
+
+	a->at = 0;
+	a->differs = false;
+}
+
 static int compare(const struct nlmsghdr *nlh, const struct rtmsg_key *key,
 		   void *data)
 {
@@ -913,7 +960,8 @@ static bool same_messages(const struct messages *a, const struct messages *b)
 static int source_changed(struct copy *c, struct nl *nl, struct err *err)
 {
 	struct again a = { .m = &c->source };
-	struct reading r = { .table = c->src, .as = c->dst, .take = compare,
+	struct reading r = { .table = c->src, .as = c->dst,
+			     .begin = begin_compare, .take = compare,
 			     .data = &a };
 	struct messages was;
 	int code;
@@ -1022,29 +1070,67 @@ static int refused(const struct nl_refusal *no, void *data)
 	return 0;
 }
 
-/* Send the changes [@from, @n) of @o that are in @state, as many as fit in one
- * batch. Returns where to go on, or a negative errno.
+/* Where sending has got to: the next is op[at], at every @step-th up to @end,
+ * then the same with half the step, down to 1.
  */
-static ssize_t send_some(struct copy *c, struct nl *nl, struct copy_ops *o,
-			 size_t from, size_t n, uint8_t state,
-			 struct err *err)
+struct cursor {
+	size_t at, step, end;
+};
+
+/* The kernel's IPv4 table (fib_trie.c) grows by copying nodes. Routes that come
+ * in the order of their addresses make it copy the same ones again and again;
+ * when those in the middle come first, most copies fall away: 100,000 routes
+ * are added in 70 % of the time, a table like the Internet's in 60 %.
+ */
+static struct cursor from_the_middle(size_t n)
+{
+	struct cursor at = { .step = 1, .end = n };
+
+	while (at.step <= n / 2)
+		at.step *= 2;
+	return at;
+}
+
+/* The next change that is in @state. Routes of one key keep their order: all
+ * but the first of them wait for the last pass.
+ */
+static struct copy_op *next_op(const struct copy_ops *o, struct cursor *at,
+			       uint8_t state)
+{
+	struct copy_op *op;
+
+	for (; at->step; at->step /= 2, at->at = 0) {
+		while (at->at < at->end) {
+			op = &o->op[at->at];
+			at->at += at->step;
+			if (op->state == state &&
+			    (at->step == 1 || (op->flags & NLM_F_EXCL)))
+				return op;
+		}
+	}
+	return NULL;
+}
+
+/* Send the changes of @o that are in @state, as many as fit in one batch.
+ * Returns how many there were, or a negative errno.
+ */
+static int send_some(struct copy *c, struct nl *nl, const struct copy_ops *o,
+		     struct cursor *at, uint8_t state, struct err *err)
 {
 	static char tx[TX_SIZE] __attribute__((aligned(8)));
 	struct sending s = { .c = c };
 	struct nl_batch b;
+	struct copy_op *op;
 	struct nlmsghdr *nlh;
 	uint32_t now = rtmsg_now();
-	size_t i;
 	int code;
 
 	nl_batch_init(&b, nl, tx, sizeof(tx));
-	for (i = from; i < n && b.count < NL_BATCH_MAX && b.len < TX_FULL;
-	     i++) {
-		if (o->op[i].state != state)
-			continue;
-		o->op[i].state = COPY_DONE;
-		s.op[b.count++] = &o->op[i];
-		nlh = op_message(c, &o->op[i], now, tx + b.len);
+	while (b.count < NL_BATCH_MAX && b.len < TX_FULL &&
+	       (op = next_op(o, at, state))) {
+		op->state = COPY_DONE;
+		s.op[b.count++] = op;
+		nlh = op_message(c, op, now, tx + b.len);
 		nlh->nlmsg_seq = ++nl->seq;
 		b.last = nlh;
 		b.len += nlh->nlmsg_len;
@@ -1056,17 +1142,21 @@ static ssize_t send_some(struct copy *c, struct nl *nl, struct copy_ops *o,
 	if (code == -EPERM)
 		err_set(err, code, "the kernel does not let us change routing "
 			"tables: this needs root or CAP_NET_ADMIN");
-	return code ? code : (ssize_t)i;
+	return code ? code : (int)b.count;
 }
 
-static int send_all(struct copy *c, struct nl *nl, struct copy_ops *o,
+static int send_all(struct copy *c, struct nl *nl, const struct copy_ops *o,
 		    uint8_t state, struct err *err)
 {
-	ssize_t i = 0;
+	struct cursor at = { .step = 1, .end = o->n };
+	int code;
 
-	while (i >= 0 && (size_t)i < o->n)
-		i = send_some(c, nl, o, (size_t)i, o->n, state, err);
-	return i < 0 ? (int)i : 0;
+	if (state == COPY_TODO)
+		at = from_the_middle(o->n);
+	do {
+		code = send_some(c, nl, o, &at, state, err);
+	} while (code > 0);
+	return code;
 }
 
 /* Groups of steps go one message at a time: when the first one, which keeps
@@ -1077,16 +1167,18 @@ static int send_steps(struct copy *c, struct nl *nl, struct err *err)
 	struct copy_ops *o = &c->phase[PHASE_STEPS];
 	bool leave = false;
 	size_t i;
-	ssize_t code;
+	int code;
 
 	for (i = 0; i < o->n; i++) {
+		struct cursor one = { .at = i, .step = 1, .end = i + 1 };
+
 		if (o->op[i].head)
 			leave = false;
 		if (leave)
 			continue;
-		code = send_some(c, nl, o, i, i + 1, COPY_TODO, err);
+		code = send_some(c, nl, o, &one, COPY_TODO, err);
 		if (code < 0)
-			return (int)code;
+			return code;
 		leave = o->op[i].head && o->op[i].state == COPY_REFUSED;
 	}
 	return 0;
@@ -1223,31 +1315,66 @@ static bool nothing_to_do(const struct copy *c)
 	return true;
 }
 
-int copy_run(struct copy *c, struct nl *nl, struct err *err)
+/* Plan and apply once. Returns 1 when the copy is complete but for what the
+ * kernel refuses, 0 when another round is needed, or a negative errno.
+ */
+static int round_again(struct copy *c, struct nl *nl, bool *changed,
+		       struct err *err)
 {
-	int code, changed = 0;
+	int code;
 
-	code = copy_plan(c, nl, err);
-	if (code || nothing_to_do(c))
+	c->count.rounds++;
+	code = apply(c, nl, err);
+	if (code)
 		return code;
-	while (c->count.rounds < COPY_ROUNDS) {
-		c->count.rounds++;
-		code = apply(c, nl, err);
+	if (settle(c))
+		return err_set(err, -ENOMEM, "out of memory");
+	code = source_changed(c, nl, err);
+	*changed = code > 0;
+	if (code >= 0)
+		code = plan_target(c, nl, err);
+	if (code)
+		return code;
+	if (nothing_to_do(c)) {
+		c->refused.len = 0;
+		c->count.refused = 0;
+		return 1;
+	}
+	return !*changed && only_refused(c);
+}
+
+static unsigned int rounds_allowed(const struct copy *c)
+{
+	return c->revealed && c->revealed + 2 > COPY_ROUNDS ?
+	       c->revealed + 2 : COPY_ROUNDS;
+}
+
+/* Who ends us in the middle finds a part of the copy, but no prefix with a
+ * temporary protocol number or without its other legs.
+ */
+static void hold_signals(const struct copy *c)
+{
+	sigset_t set;
+
+	if (!c->phase[PHASE_STEPS].n)
+		return;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static int run_rounds(struct copy *c, struct nl *nl, struct err *err)
+{
+	bool changed = false;
+	int code;
+
+	while (c->count.rounds < rounds_allowed(c)) {
+		hold_signals(c);
+		code = round_again(c, nl, &changed, err);
 		if (code)
-			return code;
-		if (settle(c))
-			return err_set(err, -ENOMEM, "out of memory");
-		changed = source_changed(c, nl, err);
-		code = changed < 0 ? changed : plan_target(c, nl, err);
-		if (code)
-			return code;
-		if (nothing_to_do(c)) {
-			c->refused.len = 0;
-			c->count.refused = 0;
-			return 0;
-		}
-		if (!changed && only_refused(c))
-			return 0;
+			return code < 0 ? code : 0;
 	}
 	/* Another way to the same end was refused, too. */
 	if (!changed && c->count.refused)
@@ -1256,6 +1383,20 @@ int copy_run(struct copy *c, struct nl *nl, struct err *err)
 		       "copied to %u, %d times in a row: try again",
 		       changed ? c->src : c->dst, changed ? c->dst : c->src,
 		       COPY_ROUNDS);
+}
+
+int copy_run(struct copy *c, struct nl *nl, struct err *err)
+{
+	sigset_t was;
+	int code;
+
+	code = copy_plan(c, nl, err);
+	if (code || nothing_to_do(c))
+		return code;
+	sigprocmask(SIG_SETMASK, NULL, &was);
+	code = run_rounds(c, nl, err);
+	sigprocmask(SIG_SETMASK, &was, NULL);
+	return code;
 }
 
 const struct nlmsghdr *copy_refused(const struct copy *c,

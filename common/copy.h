@@ -76,6 +76,7 @@ struct copy {
 	uint32_t dst;
 	bool flush;		/* the target's default routes go too */
 	bool exists;		/* a new route was refused as being there */
+	unsigned int revealed;	/* after which round legs were taken away */
 	struct copy_counts count;
 	struct messages source;
 	struct messages extra;
@@ -103,8 +104,9 @@ int copy_each(const struct copy *c, copy_op_cb cb, void *data);
 
 /* Make the target equal to the source: plan, apply, read both tables again,
  * and go round again where they differ. Nothing is written when they are
- * equal. Returns 0 also when the kernel refused routes (count.refused); -EBUSY
- * when a table kept changing for COPY_ROUNDS; -EPERM without CAP_NET_ADMIN;
+ * equal. SIGTERM, SIGINT and SIGHUP wait while a prefix has something that is
+ * not to stay. Returns 0 also when the kernel refused routes (count.refused);
+ * -EBUSY when a table kept changing for COPY_ROUNDS; -EPERM without CAP_NET_ADMIN;
  * or another negative errno.
  */
 int copy_run(struct copy *c, struct nl *nl, struct err *err);

@@ -14,7 +14,13 @@
 #define NETLINK_GET_STRICT_CHK 12
 #endif
 
-enum { NL_EXTACK_LEN = 256 };
+enum {
+	NL_EXTACK_LEN = 256,
+	/* How often a dump goes on behind ENOBUFS: with no memory at all it
+	 * would never end.
+	 */
+	NL_LOST_MAX = 32,
+};
 
 /* NLMSG_ALIGN() for sizes: the kernel's macro counts in int. */
 static size_t align(size_t len)
@@ -218,6 +224,12 @@ static void refuse(struct talk *t, const struct nlmsghdr *nlh, int code)
 		t->code = code;
 }
 
+/* A number that is no errno (linux/err.h, MAX_ERRNO) says nothing. */
+static int errno_of(int error)
+{
+	return error < -4095 ? -EBADMSG : error;
+}
+
 static void answer(struct talk *t, const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
@@ -234,6 +246,7 @@ static void answer(struct talk *t, const struct nlmsghdr *nlh)
 		if (mnl_nlmsg_get_payload_len(nlh) < sizeof(code))
 			return;
 		memcpy(&code, mnl_nlmsg_get_payload(nlh), sizeof(code));
+		code = errno_of(code);
 		if (code < 0 && !t->code)
 			t->code = err_set(t->err, code, "the kernel says: %s",
 					  strerror(-code));
@@ -248,7 +261,7 @@ static void answer(struct talk *t, const struct nlmsghdr *nlh)
 		if (nlh->nlmsg_seq == t->ack)
 			t->acked = true;
 		if (e->error < 0)
-			refuse(t, nlh, e->error);
+			refuse(t, nlh, errno_of(e->error));
 		return;
 	}
 	if (nlh->nlmsg_type < NLMSG_MIN_TYPE || !t->reply)
@@ -265,7 +278,8 @@ static void answers(struct talk *t, ssize_t n)
 	const struct nlmsghdr *nlh = (const void *)t->nl->rx;
 	int left = (int)n;
 
-	while (mnl_nlmsg_ok(nlh, left)) {
+	/* libmnl takes a length of 2 GiB and more for a negative one. */
+	while (mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (uint32_t)left) {
 		answer(t, nlh);
 		nlh = mnl_nlmsg_next(nlh, &left);
 	}
@@ -304,6 +318,7 @@ int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 {
 	struct talk t = { .nl = nl, .b = b, .reply = reply, .data = data,
 			  .err = err, .ack = b->first };
+	unsigned int lost = 0;
 	ssize_t n;
 	int code;
 
@@ -314,6 +329,8 @@ int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 	/* Each receive() makes the kernel fill the next part. */
 	while (!t.acked) {
 		n = receive(nl, err);
+		if (n == -ENOBUFS && ++lost < NL_LOST_MAX)
+			continue;
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
@@ -321,6 +338,9 @@ int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 				       "ends in the middle");
 		answers(&t, n);
 	}
+	if (!t.code && lost)
+		return err_set(err, -ENOBUFS, "parts of the kernel's answer "
+			       "were lost: %s", strerror(ENOBUFS));
 	if (!t.code && t.interrupted)
 		return err_set(err, -EINTR, "the kernel's state changed while "
 			       "it was read");

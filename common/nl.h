@@ -100,7 +100,8 @@ int nl_send(struct nl *nl, struct nl_batch *b, struct nlmsghdr *acked,
  * @reply. Always reads to the end, also when @reply fails: a dump that is not
  * read to its end makes the next one fail with EBUSY. Returns -EINTR when the
  * kernel's objects changed meanwhile (NLM_F_DUMP_INTR), after the last
- * answer: what was read may be incomplete. An error in the payload of
+ * answer: what was read may be incomplete; -ENOBUFS when a part of the answer
+ * was lost, after the last one, too. An error in the payload of
  * NLMSG_DONE (libmnl's mnl_cb_run() takes it for success) is returned too.
  */
 int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,

@@ -219,6 +219,7 @@ int rtmsg_normalise(const struct nlmsghdr *in, uint32_t table, uint32_t now,
 	const uint32_t metric = PRIO_USER_V6;
 	const bool nhid = rtmsg_attr(in, RTA_NH_ID);
 	struct nlmsghdr *nlh = out;
+	const char *end;
 	bool v6;
 
 	if (in->nlmsg_len < sizeof(*in) + sizeof(struct rtmsg) ||
@@ -243,8 +244,10 @@ int rtmsg_normalise(const struct nlmsghdr *in, uint32_t table, uint32_t now,
 			memcpy(copy + 1, &metric, sizeof(metric));
 		add_to_key(key, copy);
 	}
-	if (last && (const char *)in + in->nlmsg_len >
-	    (const char *)last + align(last->nla_len))
+	/* Something is left that is no attribute. */
+	end = last ? (const char *)last + align(last->nla_len) :
+		     (const char *)(in + 1) + sizeof(struct rtmsg);
+	if ((const char *)in + in->nlmsg_len > end)
 		return -EBADMSG;
 	/* IPv4 routes do not expire, though they may say something here. */
 	if (v6)
@@ -504,6 +507,8 @@ void rtmsg_keep_first_leg(struct nlmsghdr *nlh)
 	at = (size_t)((const char *)found - (const char *)nlh);
 	a = (void *)((char *)nlh + at);
 	leg = mnl_attr_get_payload(a);
+	if (!RTNH_OK(leg, (int)mnl_attr_get_payload_len(a)))
+		return;
 	end = (char *)leg + RTNH_ALIGN(leg->rtnh_len);
 	cut = (size_t)((char *)a + align(a->nla_len) - end);
 	memmove(end, end + cut, nlh->nlmsg_len - (size_t)(end - (char *)nlh) -

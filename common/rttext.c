@@ -57,10 +57,14 @@ static void put_address(struct text *t, const char *word, int family,
 static void put_attr_address(struct text *t, const char *word,
 			     const struct nlattr *a)
 {
-	if (a)
-		put_address(t, word,
-			    mnl_attr_get_payload_len(a) == 16 ? AF_INET6 :
-			    AF_INET, mnl_attr_get_payload(a));
+	if (!a)
+		return;
+	if (mnl_attr_get_payload_len(a) == 16)
+		put_address(t, word, AF_INET6, mnl_attr_get_payload(a));
+	else if (mnl_attr_get_payload_len(a) == 4)
+		put_address(t, word, AF_INET, mnl_attr_get_payload(a));
+	else
+		t->unknown = true;
 }
 
 static void put_prefix(struct text *t, const char *word, int family,
@@ -70,6 +74,10 @@ static void put_prefix(struct text *t, const char *word, int family,
 
 	if (!a && !len) {
 		put(t, "%sdefault", word);
+		return;
+	}
+	if (a && mnl_attr_get_payload_len(a) != (family == AF_INET ? 4 : 16)) {
+		t->unknown = true;
 		return;
 	}
 	put_address(t, word, family, a ? mnl_attr_get_payload(a) : zero);
