@@ -13,13 +13,17 @@ enum { POLL_NS = 5000000 };
 
 int rundir_open(struct err *err)
 {
-	static const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	/* Also what one may not read can be looked at. */
+	static const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW |
 				 O_CLOEXEC;
 	struct stat st;
 	int code, fd = open(RUN_DIR, flags);
 
 	if (fd < 0 && errno == ENOENT) {
-		if (mkdir(RUN_DIR, 0700) && errno != EEXIST)
+		/* pppd's umask is 077. */
+		if (!mkdir(RUN_DIR, 0755))
+			(void)!chmod(RUN_DIR, 0755);
+		else if (errno != EEXIST)
 			return err_set(err, -errno, "cannot make %s: %s",
 				       RUN_DIR, strerror(errno));
 		fd = open(RUN_DIR, flags);
@@ -33,13 +37,37 @@ int rundir_open(struct err *err)
 		return err_set(err, code, "cannot examine %s: %s", RUN_DIR,
 			       strerror(-code));
 	}
-	if (st.st_uid != geteuid() || (st.st_mode & 077)) {
-		close(fd);
-		return err_set(err, -EACCES, "%s is not ours alone (owner %u, "
-			       "mode %04o): remove it, it is made again",
-			       RUN_DIR, st.st_uid, st.st_mode & 07777);
-	}
-	return fd;
+	if (st.st_uid == geteuid() && !(st.st_mode & 022))
+		return fd;
+	close(fd);
+	if (!st.st_uid && geteuid())
+		return err_set(err, -EACCES, "%s is not ours but root's, and "
+			       "this runs as user %u", RUN_DIR, geteuid());
+	return err_set(err, -EACCES, "%s is not ours alone (owner %u, mode "
+		       "%04o): remove it, it is made again", RUN_DIR,
+		       st.st_uid, st.st_mode & 07777);
+}
+
+/* Nobody else can put anything there; what was put there by hand may still be
+ * anything. Returns the descriptor, or a negative errno with a sentence.
+ */
+static int open_lock(int dir, const char *name, struct err *err)
+{
+	struct stat st;
+	int code, fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW |
+			      O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_set(err, -errno, "cannot open the lock %s/%s: %s",
+			       RUN_DIR, name, strerror(errno));
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_nlink < 2 &&
+	    st.st_uid == geteuid() && !(st.st_mode & 077))
+		return fd;
+	code = err_set(err, -EPERM, "the lock %s/%s is not a plain file of "
+		       "ours alone: remove it, it is made again", RUN_DIR,
+		       name);
+	close(fd);
+	return code;
 }
 
 static long now_ms(void)
@@ -61,13 +89,10 @@ int lock_take(struct lock *l, const char *name, unsigned int ms,
 	dir = rundir_open(err);
 	if (dir < 0)
 		return dir;
-	l->fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
-		       O_CLOEXEC, 0600);
-	code = -errno;
+	l->fd = open_lock(dir, name, err);
 	close(dir);
 	if (l->fd < 0)
-		return err_set(err, code, "cannot open the lock %s/%s: %s",
-			       RUN_DIR, name, strerror(-code));
+		return l->fd;
 	/* flock(2) has no time limit of its own, and a timer signal would
 	 * interrupt whatever else is going on.
 	 */

@@ -17,9 +17,10 @@ struct lock {
 	int fd;
 };
 
-/* Make the run directory (0700, root's) where it is missing, refuse it when it
- * is not ours alone, and give back a descriptor of it, to be closed by the
- * caller; or a negative errno with a sentence in @err.
+/* Make the run directory (root's, 0755: a hook of a pppd without root reads
+ * what is in force) where it is missing, refuse it when somebody else could
+ * write there, and give back a descriptor of it for openat(2) and the like, to
+ * be closed by the caller; or a negative errno with a sentence in @err.
  */
 int rundir_open(struct err *err);
 

@@ -11,7 +11,13 @@
 
 #include "log.h"
 
-enum { VALUE_MAX = 600 };
+enum {
+	/* As it is written. A sentence of struct err fits. */
+	VALUE_MAX = 600,
+	ESCAPED_MAX = 4,	/* "\xNN" */
+	/* " result=unchanged took_us=" and a number of 64 bits, newline. */
+	END_MAX = 64,
+};
 
 void log_begin(struct log *l)
 {
@@ -40,53 +46,89 @@ static bool plain(const char *value)
 	return c != value;
 }
 
-/* Append as much as leaves room for a closing quotation mark and a newline. */
-static bool append(struct log *l, const char *text, size_t len)
+/* Append it as a whole or not at all. */
+static bool append(struct log *l, const char *text, size_t len, size_t room)
 {
-	if (l->len + len + 3 > sizeof(l->line))
+	if (l->len + len > room)
 		return false;
 	memcpy(l->line + l->len, text, len);
 	l->len += len;
 	return true;
 }
 
-static bool append_quoted(struct log *l, const char *value)
+/* One byte as it is written between quotation marks; returns the length. */
+static size_t escape(char out[ESCAPED_MAX + 1], char c)
 {
-	char hex[5];
-	const char *c;
-	bool ok = append(l, "\"", 1);
+	if (c < ' ' || c >= 0x7f)
+		return (size_t)snprintf(out, ESCAPED_MAX + 1, "\\x%02x",
+					(unsigned char)c);
+	return (size_t)snprintf(out, ESCAPED_MAX + 1, "%s%c",
+				c == '"' || c == '\\' ? "\\" : "", c);
+}
 
-	for (c = value; *c && ok; c++) {
-		if (*c == '"' || *c == '\\') {
-			ok = append(l, "\\", 1) && append(l, c, 1);
-		} else if (*c < ' ' || *c >= 0x7f) {
-			snprintf(hex, sizeof(hex), "\\x%02x",
-				 (unsigned char)*c);
-			ok = append(l, hex, 4);
-		} else {
-			ok = append(l, c, 1);
-		}
+static bool append_value(struct log *l, const char *value, size_t room)
+{
+	const char *quote = plain(value) ? "" : "\"";
+	char out[ESCAPED_MAX + 1];
+	size_t n, left = VALUE_MAX;
+	bool ok = append(l, quote, strlen(quote), room);
+
+	for (; *value && ok; value++) {
+		n = escape(out, *value);
+		if (n > left)
+			return append(l, "...", 3, room) &&
+			       append(l, quote, strlen(quote), room);
+		left -= n;
+		ok = append(l, out, n, room);
 	}
-	/* The room for this one was kept. */
-	l->line[l->len++] = '"';
-	return ok;
+	return ok && append(l, quote, strlen(quote), room);
+}
+
+static void add(struct log *l, const char *key, const char *value,
+		size_t room)
+{
+	size_t before = l->len;
+
+	if (!append(l, " ", 1, room) ||
+	    !append(l, key, strlen(key), room) ||
+	    !append(l, "=", 1, room) || !append_value(l, value, room))
+		l->len = before;
 }
 
 void log_add(struct log *l, const char *key, const char *fmt, ...)
 {
-	char value[VALUE_MAX];
-	size_t before = l->len;
+	char value[VALUE_MAX + 2];	/* one more shows that it is cut */
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(value, sizeof(value), fmt, ap);
 	va_end(ap);
-	if (append(l, " ", 1) && append(l, key, strlen(key)) &&
-	    append(l, "=", 1) &&
-	    (plain(value) ? append(l, value, strlen(value)) :
-			    append_quoted(l, value)))
-		return;
-	l->len = before;
+	add(l, key, value, sizeof(l->line) - END_MAX);
+}
+
+void log_end(struct log *l, const char *result, long took_us)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%ld", took_us);
+	/* The newline. */
+	add(l, "result", result, sizeof(l->line) - 1);
+	add(l, "took_us", text, sizeof(l->line) - 1);
+}
+
+void log_escape(const char *text, char *out, size_t size)
+{
+	char one[ESCAPED_MAX + 1];
+	size_t n, len = 0;
+
+	for (; *text; text++) {
+		n = *text == '"' || *text == '\\' ? 1 : escape(one, *text);
+		if (len + n >= size)
+			break;
+		memcpy(out + len, n == 1 ? text : one, n);
+		len += n;
+	}
+	out[len] = '\0';
 }
 
 static int open_log(const char *path)

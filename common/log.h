@@ -6,7 +6,7 @@
 
 #include "err.h"
 
-enum { LOG_LINE_MAX = 2048 };
+enum { LOG_LINE_MAX = 4096 };
 
 /* One line "ts=... key=value ..." in the making. */
 struct log {
@@ -22,10 +22,21 @@ void log_begin(struct log *l);
 
 /* Add key=value. A value that is not one plain word is put in quotation
  * marks, with \" \\ and \xNN for what would not be printable ASCII, so that
- * no value can look like another key or line. What does not fit is left out.
+ * no value can look like another key or line. A long value is cut, and ends in
+ * "..." then; a key that does not fit is left out.
  */
 void log_add(struct log *l, const char *key, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Add what every line ends in, and has room for: the result, and how long it
+ * took, in microseconds.
+ */
+void log_end(struct log *l, const char *result, long took_us);
+
+/* Write @text to @out, with \xNN for what is not printable ASCII. What does not
+ * fit is left out.
+ */
+void log_escape(const char *text, char *out, size_t size);
 
 /* Append the line to the file with one write(2). A missing file is made, mode
  * 0640; one that is not a plain file of ours with one name is refused. Returns

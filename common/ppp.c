@@ -9,11 +9,24 @@
 /* pppd 2.4.9 and 2.5: the places in ip-up's and ip-down's argv. */
 enum { ARG_IFNAME = 1, ARG_LOCAL = 4, ARG_REMOTE = 5 };
 
+enum { NUMBER_LEN_MAX = 20 };
+
 static const char *variable(const char *name)
 {
 	const char *value = getenv(name);
 
 	return value ? value : "";
+}
+
+/* pppd counts in 64 bits at the most; anything else is somebody's who may set
+ * his own pppd's variables.
+ */
+static const char *number_variable(const char *name)
+{
+	const char *value = variable(name);
+	size_t len = strspn(value, "0123456789");
+
+	return value[len] || len > NUMBER_LEN_MAX ? "" : value;
 }
 
 static int read_addr(struct addr *a, const char *text, const char *name,
@@ -38,9 +51,9 @@ int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 	int code;
 
 	*e = (struct ppp_event){ .up = up };
-	e->connect_time = variable("CONNECT_TIME");
-	e->sent = variable("BYTES_SENT");
-	e->received = variable("BYTES_RCVD");
+	e->connect_time = number_variable("CONNECT_TIME");
+	e->sent = number_variable("BYTES_SENT");
+	e->received = number_variable("BYTES_RCVD");
 	if (argc > 1 && !args)
 		return err_set(err, -EINVAL, "%d arguments where pppd gives "
 			       "five or six: ifname tty speed local remote "

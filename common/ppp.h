@@ -8,9 +8,9 @@
 #include "addr.h"
 #include "err.h"
 
-/* What pppd told its hook. Every string points into argv or the environment,
- * or is "", and may hold any bytes but NUL: PEERNAME, ACNAME and the like are
- * chosen by the remote side and are not even read.
+/* What pppd told its hook. The strings are numbers, or "", and point into the
+ * environment. PEERNAME, ACNAME and the like are chosen by the remote side, any
+ * bytes but NUL, and are not even read.
  */
 struct ppp_event {
 	bool up;

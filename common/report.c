@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,9 +22,13 @@ void report_begin(struct report *r, const char *tool, const char *event)
 	int fd;
 
 	r->start_us = now_us();
+	clearenv();
+	/* Where there is no /dev/null, what cannot be written to will do. */
 	for (fd = 0; fd <= STDERR_FILENO; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
-			(void)!open("/dev/null", O_RDWR);
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			(void)!open("/", O_PATH);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	r->tool = tool;
 	report_event(r, event);
 }
@@ -37,17 +43,28 @@ void report_event(struct report *r, const char *event)
 
 void report_say(const struct report *r, const char *sentence)
 {
-	fprintf(stderr, "%s: %s\n", r->tool, sentence);
+	char text[4 * sizeof(((struct err *)NULL)->msg)];
+
+	log_escape(sentence, text, sizeof(text));
+	fprintf(stderr, "%s: %s\n", r->tool, text);
 }
 
 void report_end(struct report *r, const char *path, const char *result)
 {
 	struct err err;
 
-	log_add(&r->line, "result", "%s", result);
-	log_add(&r->line, "took_us", "%ld", now_us() - r->start_us);
+	log_end(&r->line, result, now_us() - r->start_us);
 	if (log_write(&r->line, path, &err))
 		report_say(r, err.msg);
+}
+
+int report_status(const struct report *r, int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	report_say(r, "what was to be printed cannot be written to the "
+		   "standard output");
+	return status ? status : EXIT_FAILED;
 }
 
 bool report_help(const char *tool, const char *usage, int argc, char **argv)

@@ -67,7 +67,10 @@ chmod 646 "$log"
 refused "writable by others" "$odd"
 chmod 640 "$log"
 chown 65534 "$log"
-refused "somebody else's" "$odd"
+refused "somebody else's" "cannot open the log $log: Permission denied"
+chmod 660 "$log"
+chown 65534:0 "$log"
+refused "somebody else's, that we could write" "$odd"
 is "and left empty" "$(stat -c %s "$log")" 0
 rm "$log"
 mkdir /var/log/full
@@ -109,13 +112,19 @@ rm "$log"
 # --- what others choose cannot forge a line ---
 forged=$'1\nts=2026-01-01T00:00:00.000+00:00 tool=ip-up.local event=up if=x'
 backslash=\\
-env -i CONNECT_TIME="$forged" BYTES_SENT='1" event="up' \
-	BYTES_RCVD=$backslash \
+env -i CONNECT_TIME="$forged" BYTES_SENT='1" event="up' BYTES_RCVD=12 \
 	"$BIN/ip-down.local" ppp0 eth9 0 10.64.1.99 10.64.1.1
 is "one line" "$(wc -l <"$log")" 1
-like "in quotation marks" "$(<"$log")" ' connect_time="1\\x0ats=2026'
-like "a quotation mark" "$(<"$log")" ' sent="1\\" event=\\"up" received="'
-like "a backslash" "$(<"$log")" ' received="\\\\" default='
+like "with what is a number, and nothing else" "$(<"$log")" \
+	' peer=10.64.1.1 received=12 default='
+rm "$log"
+for name in "$forged" 'a" event="up' "b$backslash"; do
+	env -i IFNAME="$name" "$BIN/ip-down.local" 2>/dev/null
+done
+is "three lines" "$(wc -l <"$log")" 3
+like "in quotation marks" "$(<"$log")" ' error="IFNAME \\"1\\x0ats=2026'
+like "a quotation mark" "$(<"$log")" ' error="IFNAME \\"a\\" event=\\"up\\" can'
+like "a backslash" "$(<"$log")" ' error="IFNAME \\"b\\\\\\" cannot'
 rm "$log"
 env -i "$BIN/ip-up.local" $'pp\np0' eth9 0 10.64.1.100 10.64.1.1 2>/dev/null
 env -i "$BIN/ip-up.local" ppp0 eth9 0 $'10.64.1.100\n' 10.64.1.1 2>/dev/null
@@ -124,15 +133,15 @@ is "three mistakes, three lines" "$(grep -c '^ts=.* result=usage ' "$log")" 3
 is "and no other" "$(wc -l <"$log")" 3
 is "all of it printable ASCII" "$(LC_ALL=C grep -c '[^ -~]' "$log")" 0
 rm "$log"
-# More than a line holds: some of it is left out, the end never is torn.
+# A value that is too long is cut, and the end of the line is there.
 quotes=$(printf '"%.0s' {1..599})
-for n in {540..599}; do
-	env -i CONNECT_TIME="${quotes:0:400}" BYTES_SENT="${quotes:0:n}" \
-		BYTES_RCVD="${quotes:0:n}" "$BIN/ip-down.local" ppp0 eth9 0 \
-		10.64.1.99 10.64.1.1 || break
+for n in 1 250 {275..285} 350 599; do
+	env -i IFNAME="${quotes:0:n}" "$BIN/ip-down.local" 2>/dev/null
 done
-is "a line that is full" "$n$(grep -c '^ts=.* event=down ' "$log")" 59960
-is "is not longer than a line may be" "$(awk 'length > 2047' "$log")" ""
+is "long values" "$(grep -cE '^ts=.* error=".*" result=usage took_us=[0-9]+$' \
+	"$log")" 15
+is "are cut" "$(grep -c '\.\.\." result=' "$log")" 8
+is "none is longer than a line may be" "$(awk 'length > 800' "$log")" ""
 rm "$log"
 
 # --- descriptors 0 to 2 may be closed ---

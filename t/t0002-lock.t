@@ -23,8 +23,9 @@ now_ms() {
 umask 022
 up
 is "the hook" "$status$msg" 0
-is "/run/mwan is made, and ours alone" "$(stat -c '%a %u' /run/mwan)" "700 0"
-is "so is the lock" "$(stat -c '%a %u' /run/mwan/lock)" "600 0"
+is "/run/mwan is made, and nobody else can write there" \
+	"$(stat -c '%a %u' /run/mwan)" "755 0"
+is "nor lock us out" "$(stat -c '%a %u' /run/mwan/lock)" "600 0"
 inode=$(stat -c %i /run/mwan/lock)
 up
 is "the lock stays" "$(stat -c %i /run/mwan/lock)" "$inode"

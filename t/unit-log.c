@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -125,41 +126,78 @@ static void random_values(void)
 	ok(!forged, "no value looks like another key");
 }
 
+/* Is @got the whole of @value, or its beginning and "..." where it would take
+ * more than VALUE_MAX characters?
+ */
+static bool cut_well(const char *got, const char *value, size_t written)
+{
+	size_t len = strlen(got);
+
+	if (!strcmp(got, value))
+		return written <= VALUE_MAX;
+	return written > VALUE_MAX && len > 3 &&
+	       !strcmp(got + len - 3, "...") && !strncmp(got, value, len - 3);
+}
+
 /* Longer than a value, or than the line, may be. */
 static void long_values(void)
 {
 	static char value[2 * LOG_LINE_MAX];
-	unsigned int i, n, bad = 0, lost = 0;
+	unsigned int i, n, bad = 0, lost = 0, cut = 0, endless = 0;
 	size_t before, len;
-	char key[16];
+	char key[16], c;
 
 	memset(value, 'a', sizeof(value) - 1);
 	log_begin(&line);
 	log_add(&line, "long", "%s", value);
 	line.line[line.len] = '\0';
-	ok(strlen(or_none(get(line.line, "long"))) == VALUE_MAX - 1,
-	   "a long value is cut at %d", VALUE_MAX - 1);
+	ok(strlen(or_none(get(line.line, "long"))) == VALUE_MAX + 3,
+	   "a long value is cut at %d", VALUE_MAX);
 	for (i = 0; i < 2000; i++) {
 		log_begin(&line);
 		for (n = 0; n < 40; n++) {
 			before = line.len;
-			len = unit_random(300);
-			memset(value, "a\n\""[unit_random(3)], len);
+			len = unit_random(700);
+			c = "a\n\""[unit_random(3)];
+			memset(value, c, len);
 			value[len] = '\0';
+			len *= c == 'a' ? 1 : c == '"' ? 2 : 4;
+			cut += len > VALUE_MAX;
 			snprintf(key, sizeof(key), "k%u", n);
 			log_add(&line, key, "%s", value);
 			line.line[line.len] = '\0';
 			/* Left out, as a whole. */
 			lost += line.len == before;
-			bad += line.len > sizeof(line.line) - 2 ||
-			       (line.len != before &&
-				strcmp(or_none(get(line.line, key)), value));
+			bad += line.len != before &&
+			       !cut_well(or_none(get(line.line, key)), value,
+					 len);
 		}
+		log_end(&line, "unchanged", LONG_MAX);
+		endless += line.len >= sizeof(line.line);
+		line.line[line.len] = '\0';
+		endless += strcmp(or_none(get(line.line, "result")),
+				  "unchanged") ||
+			   strcmp(or_none(get(line.line, "took_us")),
+				  "9223372036854775807");
 	}
-	ok(!bad && lost, "what does not fit is left out, as a whole (%u)",
-	   lost);
-	log_add(&line, "result", "%s", "ok");
-	ok(line.len < sizeof(line.line), "the line stays in its array");
+	ok(!bad && lost && cut, "what does not fit is cut (%u) or left out, as "
+	   "a whole (%u)", cut, lost);
+	ok(!endless, "the end of the line always fits");
+}
+
+/* As a terminal may be shown it. */
+static void sentences(void)
+{
+	char text[32];
+
+	log_escape("a \"b\" \\ \x1b[2J\n\xc3\xa9", text, sizeof(text));
+	is(text, "a \"b\" \\ \\x1b[2J\\x0a\\xc3\\xa9", "a sentence");
+	log_escape("0123456789012345678901234567890123", text, sizeof(text));
+	is(text, "0123456789012345678901234567890", "what does not fit");
+	log_escape("012345678901234567890123456789\n", text, sizeof(text));
+	is(text, "012345678901234567890123456789", "nor half of it");
+	log_escape("", text, sizeof(text));
+	is(text, "", "nothing");
 }
 
 static const char *slurp(const char *path)
@@ -278,6 +316,7 @@ int main(void)
 	examples();
 	random_values();
 	long_values();
+	sentences();
 	if (ok(mkdtemp(dir) != NULL, "a directory"))
 		writes(dir);
 	rmdir(dir);

@@ -119,14 +119,25 @@ static void session(void)
 {
 	static const char *const env[8] = { "IFNAME=ppp0",
 		"CONNECT_TIME=61", "BYTES_SENT=12", "BYTES_RCVD=34" };
+	static const char *const odd[] = { "", "-1", "1 ", "0x12", "12.5",
+		"184467440737095516150", "1 event=up", "\xef\xbc\x91" };
 	char *argv[] = { NULL };
 	struct ppp_event e;
+	size_t i;
 
 	set_environment(env);
 	ok(!ppp_event_read(&e, false, 1, argv, NULL), "an ip-down");
 	is(e.connect_time, "61", "CONNECT_TIME");
 	is(e.sent, "12", "BYTES_SENT");
 	is(e.received, "34", "BYTES_RCVD");
+	for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		setenv("BYTES_SENT", odd[i], 1);
+		ppp_event_read(&e, false, 1, argv, NULL);
+		is(e.sent, "", "\"%.24s\" is no number", odd[i]);
+	}
+	setenv("BYTES_SENT", "18446744073709551615", 1);
+	ppp_event_read(&e, false, 1, argv, NULL);
+	is(e.sent, "18446744073709551615", "as many as pppd can count");
 	unsetenv("BYTES_SENT");
 	ppp_event_read(&e, false, 1, argv, NULL);
 	is(e.sent, "", "an absent variable is empty");
