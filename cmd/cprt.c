@@ -8,6 +8,7 @@
 
 #include "copy.h"
 #include "lock.h"
+#include "priv.h"
 #include "report.h"
 #include "rttables.h"
 #include "rttext.h"
@@ -182,6 +183,8 @@ int main(int argc, char **argv)
 	if (report_help(TOOL, usage, argc, argv))
 		return 0;
 	report_begin(&call.report, TOOL, "copy");
+	if (priv_drop(&err))
+		report_say(&call.report, err.msg);
 	status = read_arguments(&call, argc, argv);
 	if (status)
 		return status;

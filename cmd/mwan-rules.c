@@ -8,17 +8,23 @@
 #include <unistd.h>
 
 #include "accepted.h"
+#include "priv.h"
 #include "report.h"
 #include "run.h"
+#include "util.h"
 
 #define TOOL "mwan-rules"
+#define COMMANDS "apply, flush, status, check, drain or undrain"
 
 static const char usage[] =
 	"Usage: mwan-rules apply|flush|status|check [-f FILE] [-n]\n"
+	"       mwan-rules drain|undrain LINK [-n]\n"
 	"  apply    put rules, nftables table and sysctls in force (at boot)\n"
 	"  flush    take everything of ours out of the kernel\n"
 	"  status   show the links; exit 0 all well, 1 degraded, 2 no link\n"
 	"  check    read the configuration and say what is wrong with it\n"
+	"  drain    put LINK aside: new connections take other links, until\n"
+	"           undrain or the next boot\n"
 	"  -f FILE  the configuration, in the place of " CONF_PATH "\n"
 	"  -n       print the commands that would do the same; change "
 	"nothing\n"
@@ -27,6 +33,7 @@ static const char usage[] =
 /* One call of mwan-rules. */
 struct call {
 	const char *name;	/* of the command */
+	const char *link;	/* of drain and undrain */
 	const char *file;	/* of -f, absolute; NULL: the default */
 	bool dry;
 	struct report report;
@@ -50,7 +57,9 @@ static int fail(struct call *c, const char *event, const struct err *err,
 	return status;
 }
 
-/* The configuration of apply and check: the file, never a fallback. */
+/* The configuration of apply and check: the file, never a fallback. Not yet
+ * complete: see recall().
+ */
 static int read_conf(struct call *c, struct err *err)
 {
 	struct run *r = &c->run;
@@ -66,8 +75,28 @@ static int read_conf(struct call *c, struct err *err)
 			       "them in %s ([link ppp0] ...), or name tables "
 			       "ppp0, ppp1 ... in /etc/iproute2/rt_tables",
 			       path);
+	return 0;
+}
+
+/* With the lock, where something is changed: what has been before, and the
+ * ruleset of all that.
+ */
+static int recall(struct call *c, struct err *err)
+{
+	struct run *r = &c->run;
+
+	run_recall(r);
 	r->have_ruleset = true;
 	return ruleset_build(&r->ruleset, &r->conf, err);
+}
+
+/* A file of drained links that cannot be used is no reason to do nothing. */
+static void tell_bad_drained(struct call *c)
+{
+	if (!c->run.bad_drained.msg[0])
+		return;
+	report_say(&c->report, c->run.bad_drained.msg);
+	log_add(&c->report.line, "warning", "%s", c->run.bad_drained.msg);
 }
 
 /* Returns 0 or an exit status. */
@@ -83,6 +112,48 @@ static int take_lock(struct call *c)
 		return fail(c, "busy", &err, EXIT_BUSY);
 	err_set(&full, code, "%s; run mwan-rules as root", err.msg);
 	return fail(c, "failed", &full, EXIT_FAILED);
+}
+
+static bool others_usable(const struct run *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->conf.n_links; i++)
+		if (!r->conf.link[i].drained &&
+		    present_usable(&r->present.link[i]))
+			return true;
+	return false;
+}
+
+static void log_change(struct call *c, enum plan_goal goal)
+{
+	struct run *r = &c->run;
+	struct log *l = &c->report.line;
+	char drained[512];
+	struct err note;
+
+	run_drained_text(r, drained, sizeof(drained));
+	if (r->sysctls[0]) {
+		err_set(&note, 0, "set %s", r->sysctls);
+		report_say(&c->report, note.msg);
+		log_add(l, "sysctl", "%s", r->sysctls);
+	}
+	if (*drained && goal != PLAN_FLUSH)
+		log_add(l, "drained", "%s", drained);
+	if (r->ended[0])
+		log_add(l, "ended", "%s", r->ended);
+	log_add(l, "links", "%u", r->conf.n_links);
+	log_add(l, "changes", "%u", r->changes);
+	if (goal == PLAN_FLUSH)
+		return;
+	if (!run_any_usable(r)) {
+		log_add(l, "note", "all links are down");
+	} else if (!others_usable(r)) {
+		err_set(&note, 0, "no other link is up: what is drained (%s) "
+			"stays in use until one is", drained);
+		report_say(&c->report, note.msg);
+		log_add(l, "note", "%s", note.msg);
+	}
 }
 
 static int change(struct call *c, enum plan_goal goal)
@@ -109,15 +180,8 @@ static int change(struct call *c, enum plan_goal goal)
 		report_say(&c->report, err.msg);
 		log_add(&c->report.line, "warning", "%s", err.msg);
 	}
-	if (r->sysctls[0]) {
-		err_set(&err, 0, "set %s", r->sysctls);
-		report_say(&c->report, err.msg);
-		log_add(&c->report.line, "sysctl", "%s", r->sysctls);
-	}
-	log_add(&c->report.line, "links", "%u", r->conf.n_links);
-	log_add(&c->report.line, "changes", "%u", r->changes);
-	if (goal == PLAN_APPLY && !run_any_usable(r))
-		log_add(&c->report.line, "note", "all links are down");
+	tell_bad_drained(c);
+	log_change(c, goal);
 	report_end(&c->report, r->conf.log, queues ? "partial" :
 		   r->changes ? "ok" : "unchanged");
 	return queues ? EXIT_FAILED : 0;
@@ -133,6 +197,8 @@ static int cmd_apply(struct call *c)
 	code = take_lock(c);
 	if (code)
 		return code;
+	if (recall(c, &err))
+		return fail(c, "failed", &err, EXIT_CONFIG);
 	/* Before the first change: whatever kills this apply, the next hook
 	 * completes it.
 	 */
@@ -164,6 +230,98 @@ static int cmd_flush(struct call *c)
 	return code;
 }
 
+/* What drain and undrain need, read with the lock. Returns 0 or an exit status,
+ * with a sentence.
+ */
+static int find_link(struct call *c, int *link, struct err *err)
+{
+	struct run *r = &c->run;
+	char names[400] = "";
+	unsigned int i;
+
+	if (run_conf(r, err))
+		return EXIT_CONFIG;
+	if (r->unknown_force) {
+		err_set(err, 0, "only root can see what is in force: run "
+			"mwan-rules %s as root", c->name);
+		return EXIT_FAILED;
+	}
+	if (!r->in_force) {
+		err_set(err, 0, "nothing is in force that %s could be put "
+			"aside from: run \"mwan-rules apply\" first",
+			c->link);
+		return EXIT_USAGE;
+	}
+	*link = conf_link_index(&r->conf, c->link);
+	if (*link >= 0)
+		return 0;
+	for (i = 0; i < r->conf.n_links; i++)
+		str_add(names, sizeof(names), ", ", r->conf.link[i].name);
+	err_set(err, 0, "there is no link \"%s\"; the links are: %s", c->link,
+		names);
+	return EXIT_USAGE;
+}
+
+/* Take down which links are drained: before the first change in the kernel, so
+ * that the next hook completes what is killed.
+ */
+static int note_drained(struct call *c, int link, bool drained,
+			struct err *err)
+{
+	struct run *r = &c->run;
+	bool new = r->conf.link[link].drained != drained;
+	char names[512];
+	int code = 0;
+
+	r->conf.link[link].drained = drained;
+	if (c->dry) {
+		run_drained_text(r, names, sizeof(names));
+		if (new && *names)
+			printf("echo %s | tr , '\\n' >%s\n", names,
+			       DRAINED_PATH);
+		else if (new)
+			printf("rm -f %s\n", DRAINED_PATH);
+		return 0;
+	}
+	if (!r->bad_conf.msg[0])
+		code = accepted_write(&r->conf, r->source, err);
+	return code ? code : drained_write(&r->conf, err);
+}
+
+static int drain(struct call *c, bool drained)
+{
+	struct run *r = &c->run;
+	struct err err;
+	int link = -1, code = take_lock(c);
+
+	if (code)
+		return code;
+	code = find_link(c, &link, &err);
+	if (code)
+		return fail(c, "failed", &err, code);
+	if (r->bad_conf.msg[0])
+		report_say(&c->report, r->bad_conf.msg);
+	log_add(&c->report.line, "if", "%s", c->link);
+	/* It would be written anew without the names that it has. */
+	if (r->bad_drained.msg[0])
+		return fail(c, "failed", &r->bad_drained, EXIT_FAILED);
+	if (note_drained(c, link, drained, &err))
+		return fail(c, "failed", &err, EXIT_FAILED);
+	code = change(c, PLAN_ALL);
+	lock_release(&c->run.lock);
+	return code;
+}
+
+static int cmd_drain(struct call *c)
+{
+	return drain(c, true);
+}
+
+static int cmd_undrain(struct call *c)
+{
+	return drain(c, false);
+}
+
 static int cmd_check(struct call *c)
 {
 	const struct run *r = &c->run;
@@ -172,6 +330,8 @@ static int cmd_check(struct call *c)
 	unsigned int i;
 	int code = read_conf(c, &err);
 
+	if (!code)
+		code = recall(c, &err);
 	if (code)
 		return fail(c, NULL, &err, EXIT_CONFIG);
 	if (r->source[0])
@@ -256,8 +416,9 @@ static void print_link(const struct run *r, unsigned int i)
 
 	find_since(r->conf.log, want->name, usable, since);
 	run_standby_text(r, standby, sizeof(standby));
-	printf("%-15s %-5s %-19s %-15s %10u 0x%-6x %3u  %s\n", want->name,
-	       usable ? "up" : "down", since, addr_text(&is->local, addr),
+	printf("%-15s %-7s %-19s %-15s %10u 0x%-6x %3u  %s\n", want->name,
+	       !usable ? "down" : want->drained ? "drained" : "up", since,
+	       addr_text(&is->local, addr),
 	       want->table, want->mark, want->weight,
 	       usable ? want->name : standby);
 }
@@ -271,18 +432,32 @@ static int look(struct call *c, struct err *err)
 
 	if (code)
 		return EXIT_CONFIG;
-	if (r->unknown_force) {
+	if (c->file)
+		run_recall(r);
+	if (!r->unknown_force && !r->conf.n_links)
+		return read_conf(c, err) ? EXIT_CONFIG : 0;
+	if (run_open(r, err) ||
+	    run_read(r, PLAN_ALL, false, err) ||
+	    ruleset_build(&r->ruleset, &r->conf, err))
+		return EXIT_FAILED;
+	if (r->unknown_force || r->present.nft_code == -EPERM) {
 		err_set(err, 0, "only root can see what is in force: run "
 			"mwan-rules status as root");
 		return EXIT_FAILED;
 	}
-	if (!r->conf.n_links)
-		return read_conf(c, err) ? EXIT_CONFIG : 0;
-	if (run_open(r, err) ||
-	    run_read(r, PLAN_ALL, true, err) ||
-	    ruleset_build(&r->ruleset, &r->conf, err))
-		return EXIT_FAILED;
 	return 0;
+}
+
+/* Is a link down that nobody has put aside? */
+static bool any_missing(const struct run *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->conf.n_links; i++)
+		if (!r->conf.link[i].drained &&
+		    !present_usable(&r->present.link[i]))
+			return true;
+	return false;
 }
 
 static int cmd_status(struct call *c)
@@ -296,11 +471,14 @@ static int cmd_status(struct call *c)
 
 	if (code)
 		return fail(c, NULL, &err, code);
-	printf("%-15s %-5s %-19s %-15s %10s %-8s %3s  %s\n", "LINK", "STATE",
+	printf("%-15s %-7s %-19s %-15s %10s %-8s %3s  %s\n", "LINK", "STATE",
 	       "SINCE", "ADDRESS", "TABLE", "MARK", "WT", "DEFAULT");
 	for (i = 0; i < r->conf.n_links; i++)
 		print_link(r, i);
-	degraded = run_any_down(r) || r->bad_conf.msg[0];
+	degraded = any_missing(r) || r->bad_conf.msg[0] ||
+		   r->bad_drained.msg[0];
+	if (r->bad_drained.msg[0])
+		printf("%s\n", r->bad_drained.msg);
 	if (r->bad_conf.msg[0])
 		printf("%s\n", r->bad_conf.msg);
 	if (!r->in_force)
@@ -328,11 +506,14 @@ static int cmd_status(struct call *c)
 static const struct {
 	const char *name;
 	int (*run)(struct call *c);
+	bool wants_link;
 } commands[] = {
-	{ "apply", cmd_apply },
-	{ "flush", cmd_flush },
-	{ "status", cmd_status },
-	{ "check", cmd_check },
+	{ "apply", cmd_apply, false },
+	{ "flush", cmd_flush, false },
+	{ "status", cmd_status, false },
+	{ "check", cmd_check, false },
+	{ "drain", cmd_drain, true },
+	{ "undrain", cmd_undrain, true },
 };
 
 static int misuse(const char *what, const char *arg)
@@ -340,6 +521,27 @@ static int misuse(const char *what, const char *arg)
 	fprintf(stderr, TOOL ": %s \"%s\"; see mwan-rules --help\n", what,
 		arg);
 	return EXIT_USAGE;
+}
+
+static int begin(struct call *c, int (*run)(struct call *c))
+{
+	struct err err;
+
+	report_begin(&c->report, TOOL, c->name);
+	if (priv_drop(&err))
+		report_say(&c->report, err.msg);
+	return report_status(&c->report, run(c));
+}
+
+static int with_link(struct call *c, int argc, char **argv,
+		     int (*run)(struct call *c))
+{
+	if (argc != 1)
+		return misuse("one link's name is expected behind", c->name);
+	if (c->file)
+		return misuse("-f does not go with", c->name);
+	c->link = argv[0];
+	return begin(c, run);
 }
 
 /* A hook reads the file again, from another directory. */
@@ -363,6 +565,8 @@ int main(int argc, char **argv)
 
 	if (report_help(TOOL, usage, argc, argv))
 		return 0;
+	/* getopt() would read POSIXLY_CORRECT. */
+	clearenv();
 	opterr = 0;
 	while ((opt = getopt_long(argc, argv, ":f:n", none, NULL)) != -1) {
 		letter[1] = (char)optopt;
@@ -376,18 +580,21 @@ int main(int argc, char **argv)
 			return misuse("unknown option", optopt ? letter :
 				      argv[optind - 1]);
 	}
-	if (argc - optind != 1)
-		return misuse("one command is expected: apply, flush, status "
-			      "or check, not", argc > optind ?
-			      argv[optind + 1] : "");
+	if (argc == optind)
+		return misuse("one command is expected: " COMMANDS ", not", "");
 	clearenv();
 	call.run.lock.fd = -1;
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (i = 0; i < COUNT(commands); i++) {
 		if (strcmp(argv[optind], commands[i].name))
 			continue;
 		call.name = commands[i].name;
-		report_begin(&call.report, TOOL, call.name);
-		return commands[i].run(&call);
+		if (commands[i].wants_link)
+			return with_link(&call, argc - optind - 1,
+					 argv + optind + 1, commands[i].run);
+		if (argc - optind > 1)
+			return misuse("one command is expected: " COMMANDS
+				      ", not", argv[optind + 1]);
+		return begin(&call, commands[i].run);
 	}
 	return misuse("unknown command", argv[optind]);
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "accepted.h"
@@ -11,19 +12,29 @@
 
 #define FILE_NAME "mwan.ini"
 #define FILE_PATH RUN_DIR "/" FILE_NAME
+#define DRAINED_NAME (&DRAINED_PATH[sizeof(RUN_DIR)])
 
-/* Its first @size bytes at the most; returns their number or -errno. */
-static ssize_t read_head(char *buf, size_t size)
+enum { DRAINED_MAX = LINKS_MAX * IFNAMSIZ };
+
+/* Its first @size bytes at the most; returns their number or -errno, which is
+ * -EPERM for what is @strictly no file of ours.
+ */
+static ssize_t read_head(const char *path, char *buf, size_t size,
+			 bool strictly)
 {
+	struct stat st;
 	ssize_t n;
-	int fd = open(FILE_PATH, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-		      O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
 	n = read(fd, buf, size - 1);
 	if (n < 0)
 		n = -errno;
+	if (strictly && (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
+			 (st.st_uid && st.st_uid != geteuid()) ||
+			 (st.st_mode & 022)))
+		n = -EPERM;
 	close(fd);
 	if (n >= 0)
 		buf[n] = '\0';
@@ -33,7 +44,7 @@ static ssize_t read_head(char *buf, size_t size)
 int accepted_source(char source[LOG_PATH_MAX])
 {
 	char head[LOG_PATH_MAX + 8];
-	ssize_t n = read_head(head, sizeof(head));
+	ssize_t n = read_head(FILE_PATH, head, sizeof(head), false);
 
 	source[0] = '\0';
 	if (n < 0)
@@ -50,49 +61,111 @@ int accepted_read(struct conf *conf, struct err *err)
 	return conf_read(conf, FILE_PATH, true, err);
 }
 
-static int write_file(int dir, const char *text, size_t len, struct err *err)
+static int write_to(int dir, const char *name, const char *text, size_t len,
+		    struct err *err)
 {
-	static const char temp[] = FILE_NAME ".new";
-	int code = 0, fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC |
-				  O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	char temp[32];
+	int code = 0, fd;
 
+	snprintf(temp, sizeof(temp), "%s.new", name);
+	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+		    O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_set(err, -errno, "cannot make %s/%s: %s", RUN_DIR,
 			       temp, strerror(errno));
+	/* Also for a hook without root, in spite of pppd's umask. */
+	(void)!fchmod(fd, 0644);
 	errno = ENOSPC;
 	if (write(fd, text, len) != (ssize_t)len ||
-	    renameat(dir, temp, dir, FILE_NAME))
-		code = err_set(err, -errno, "cannot write %s: %s", FILE_PATH,
-			       strerror(errno));
+	    renameat(dir, temp, dir, name))
+		code = err_set(err, -errno, "cannot write %s/%s: %s", RUN_DIR,
+			       name, strerror(errno));
 	close(fd);
 	return code;
+}
+
+static int write_file(const char *name, const char *text, size_t len,
+		      struct err *err)
+{
+	int code, dir = rundir_open(err);
+
+	if (dir < 0)
+		return dir;
+	code = write_to(dir, name, text, len, err);
+	close(dir);
+	return code;
+}
+
+static int drop_file(const char *path, struct err *err)
+{
+	if (unlink(path) && errno != ENOENT)
+		return err_set(err, -errno, "cannot remove %s: %s", path,
+			       strerror(errno));
+	return 0;
 }
 
 int accepted_write(const struct conf *conf, const char *source,
 		   struct err *err)
 {
 	static char text[CONF_FILE_MAX], old[CONF_FILE_MAX];
-	int code, len, dir;
+	int code, len;
 
 	len = snprintf(text, sizeof(text), "# %s\n", source);
 	code = conf_print(conf, text + len, sizeof(text) - (size_t)len);
 	if (code < 0)
 		return err_set(err, code, "the configuration is too long");
 	len += code;
-	if (read_head(old, sizeof(old)) == len && !strcmp(old, text))
+	if (read_head(FILE_PATH, old, sizeof(old), false) == len &&
+	    !strcmp(old, text))
 		return 0;
-	dir = rundir_open(err);
-	if (dir < 0)
-		return dir;
-	code = write_file(dir, text, (size_t)len, err);
-	close(dir);
-	return code;
+	return write_file(FILE_NAME, text, (size_t)len, err);
+}
+
+int drained_read(struct conf *conf, struct err *err)
+{
+	char text[DRAINED_MAX + 1], *name, *save;
+	unsigned int i;
+	ssize_t n = read_head(DRAINED_PATH, text, sizeof(text), true);
+	int k;
+
+	for (i = 0; i < conf->n_links; i++)
+		conf->link[i].drained = false;
+	/* Without the right to look, as without mwan-rules in force. */
+	if (n == -ENOENT || n == -EACCES)
+		return 0;
+	if (n < 0)
+		return err_set(err, (int)n, "cannot read which links are "
+			       "drained from %s: %s", DRAINED_PATH,
+			       n == -EPERM || n == -ELOOP ? "it must be a plain "
+			       "file of root's that nobody else can write; "
+			       "remove it" : strerror((int)-n));
+	for (name = strtok_r(text, "\n", &save); name;
+	     name = strtok_r(NULL, "\n", &save)) {
+		k = conf_link_index(conf, name);
+		if (k >= 0)
+			conf->link[k].drained = true;
+	}
+	return 0;
+}
+
+int drained_write(const struct conf *conf, struct err *err)
+{
+	char text[DRAINED_MAX + 1];
+	unsigned int i;
+	size_t len = 0;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (conf->link[i].drained)
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+						"%s\n", conf->link[i].name);
+	if (!len)
+		return drop_file(DRAINED_PATH, err);
+	return write_file(DRAINED_NAME, text, len, err);
 }
 
 int accepted_drop(struct err *err)
 {
-	if (unlink(FILE_PATH) && errno != ENOENT)
-		return err_set(err, -errno, "cannot remove %s: %s", FILE_PATH,
-			       strerror(errno));
-	return 0;
+	int code = drop_file(DRAINED_PATH, err);
+
+	return code ? code : drop_file(FILE_PATH, err);
 }

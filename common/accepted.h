@@ -3,6 +3,9 @@
 #define MWAN_ACCEPTED_H
 
 #include "conf.h"
+#include "lock.h"
+
+#define DRAINED_PATH RUN_DIR "/drained"
 
 /* The configuration that mwan-rules has put in force, as a file in the run
  * directory: mwan-rules apply makes it before anything else, mwan-rules flush
@@ -25,7 +28,18 @@ int accepted_read(struct conf *conf, struct err *err);
 int accepted_write(const struct conf *conf, const char *source,
 		   struct err *err);
 
-/* Remove it. Returns 0 (also when there is none) or a negative errno. */
+/* Which links have been put aside, in a file of names beside it. Set drained of
+ * every link of @conf; what the file names and @conf does not is passed over.
+ * Returns 0, or a negative errno with a sentence, and no link is drained then.
+ */
+int drained_read(struct conf *conf, struct err *err);
+
+/* Write the names of the drained links, in one step; none: remove the file.
+ * Returns 0 or a negative errno with a sentence.
+ */
+int drained_write(const struct conf *conf, struct err *err);
+
+/* Remove both. Returns 0 (also when there is none) or a negative errno. */
 int accepted_drop(struct err *err);
 
 #endif

@@ -146,7 +146,7 @@ static void put(struct applying *a, const struct op *op)
 {
 	unsigned int i = a->batch.count;
 
-	if (i >= NL_BATCH_MAX || a->batch.size - a->batch.len < 2 * NL_ROOM) {
+	if (i >= NL_BATCH_MAX || a->batch.size - a->batch.len < 2UL * NL_ROOM) {
 		flush_batch(a);
 		i = 0;
 	}
@@ -154,6 +154,14 @@ static void put(struct applying *a, const struct op *op)
 		fail(a->result, op, a->plan, -ENOSPC, strerror(ENOSPC));
 	for (; i < a->batch.count; i++)
 		a->op_of[i] = op;
+}
+
+/* Is it no rtnetlink message? */
+static bool is_alone(enum op_kind kind)
+{
+	return kind == OP_SYSCTL || kind == OP_NFT_LOAD ||
+	       kind == OP_NFT_DELETE || kind == OP_CT_FORGET ||
+	       kind == OP_CT_END;
 }
 
 /* The operations that are no rtnetlink message. Returns 0, a negative errno, or
@@ -172,6 +180,8 @@ static int alone(const struct op *op, const struct plan *plan,
 		return nft_delete(nfnl, err);
 	case OP_CT_FORGET:
 		return ct_forget(nfnl, &op->addr, err);
+	case OP_CT_END:
+		return ct_end(nfnl, op->mark.value, op->mark.mask, err);
 	default:
 		return -EINVAL;
 	}
@@ -195,8 +205,7 @@ void apply_plan(const struct plan *plan, struct nl *rtnl, struct nl *nfnl,
 	begin(&a);
 	for (i = 0; i < plan->n_ops; i++) {
 		op = &plan->op[i];
-		if (op->kind != OP_SYSCTL && op->kind != OP_NFT_LOAD &&
-		    op->kind != OP_NFT_DELETE && op->kind != OP_CT_FORGET) {
+		if (!is_alone(op->kind)) {
 			put(&a, op);
 			continue;
 		}

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ enum {
 	/* What the rules' priorities must stay below: main's own rule. */
 	PRIORITY_SPAN = 1000,
 	PRIORITY_MAIN = 32766,
+	STICKY_MAX = 365 * 24 * 60 * 60,
 };
 
 /* Everything that is known only while the file is read. */
@@ -32,7 +34,7 @@ struct parse {
 	const char *path;
 	char *next;			/* the rest of the text */
 	unsigned int line;
-	enum { IN_NONE, IN_MWAN, IN_LINK } section;
+	enum { IN_NONE, IN_MWAN, IN_LINK, IN_POLICY } section;
 	unsigned int seen;		/* bit per key of the section */
 	bool balance_given, mwan_given;
 	unsigned int balance_line;
@@ -40,10 +42,29 @@ struct parse {
 		unsigned int line, mark_line, table_line;
 		bool qdisc_given;
 	} link[LINKS_MAX];
+	struct policy_parse {
+		unsigned int line, use_line, if_down_line, port_line;
+		unsigned int interface_line;
+		char use[IFNAMSIZ];	/* links may follow the policies */
+	} policy[POLICIES_MAX];
 	struct err *err;
 	int code;
 	bool tables_loaded;
 	struct rttables tables;		/* last: large, and not cleared */
+};
+
+static const char *const balances[] = {
+	[BALANCE_SOURCE] = "source",
+	[BALANCE_SOURCE_PARITY] = "source-parity",
+	[BALANCE_FLOW] = "flow",
+	[BALANCE_ROUND_ROBIN] = "round-robin",
+	[BALANCE_RANDOM] = "random",
+};
+
+static const char *const last_resorts[] = {
+	[LAST_RESORT_MAIN] = "main",
+	[LAST_RESORT_UNREACHABLE] = "unreachable",
+	[LAST_RESORT_BLACKHOLE] = "blackhole",
 };
 
 /* The value of one key; returns 0 or -EINVAL after fail(). */
@@ -215,16 +236,46 @@ static int set_lan(struct parse *p, const char *key, const char *value)
 
 static int set_balance(struct parse *p, const char *key, const char *value)
 {
+	unsigned int i;
+
 	p->balance_given = true;
 	p->balance_line = p->line;
-	p->conf->balance = BALANCE_SOURCE;
-	if (!strcmp(value, "source"))
+	for (i = 0; i < COUNT(balances); i++) {
+		p->conf->balance = i;
+		if (!strcmp(value, balances[i]))
+			return 0;
+	}
+	return fail(p, p->line, "%s = \"%s\" is none of: source, "
+		    "source-parity, flow, round-robin, random", key, value);
+}
+
+static const struct {
+	char name;
+	uint32_t seconds;
+} time_units[] = {
+	{ 'd', 24 * 60 * 60 }, { 'h', 60 * 60 }, { 'm', 60 }, { 's', 1 },
+};
+
+static int set_sticky(struct parse *p, const char *key, const char *value)
+{
+	size_t digits = strspn(value, "0123456789"), i;
+	char head[12] = "";
+	uint32_t n;
+
+	p->conf->sticky = 0;
+	if (!strcmp(value, "0"))
 		return 0;
-	p->conf->balance = BALANCE_SOURCE_PARITY;
-	if (!strcmp(value, "source-parity"))
+	if (digits < sizeof(head))
+		memcpy(head, value, digits);
+	for (i = 0; i < COUNT(time_units); i++) {
+		if (value[digits] != time_units[i].name || value[digits + 1] ||
+		    u32_parse(head, 1, STICKY_MAX / time_units[i].seconds, &n))
+			continue;
+		p->conf->sticky = n * time_units[i].seconds;
 		return 0;
-	return fail(p, p->line, "%s = \"%s\" is neither source nor "
-		    "source-parity", key, value);
+	}
+	return fail(p, p->line, "%s = \"%s\" is neither 0 nor a time up to "
+		    "365d: a number and s, m, h or d", key, value);
 }
 
 static int set_masquerade(struct parse *p, const char *key, const char *value)
@@ -240,6 +291,32 @@ static int set_clamp_mss(struct parse *p, const char *key, const char *value)
 static int set_sysctl(struct parse *p, const char *key, const char *value)
 {
 	return yes_no(p, key, value, &p->conf->sysctl);
+}
+
+static int set_last_resort(struct parse *p, const char *key,
+			   const char *value)
+{
+	unsigned int i;
+
+	for (i = 0; i < COUNT(last_resorts); i++) {
+		p->conf->last_resort = i;
+		if (!strcmp(value, last_resorts[i]))
+			return 0;
+	}
+	return fail(p, p->line, "%s = \"%s\" is none of: main, unreachable, "
+		    "blackhole", key, value);
+}
+
+static int set_failback(struct parse *p, const char *key, const char *value)
+{
+	p->conf->failback = FAILBACK_STAY;
+	if (!strcmp(value, "stay"))
+		return 0;
+	p->conf->failback = FAILBACK_MOVE;
+	if (!strcmp(value, "move"))
+		return 0;
+	return fail(p, p->line, "%s = \"%s\" is neither stay nor move", key,
+		    value);
 }
 
 static int set_qdisc(struct parse *p, const char *key, const char *value)
@@ -262,6 +339,7 @@ static int set_link_table(struct parse *p, const char *key, const char *value)
 static int set_link_mark(struct parse *p, const char *key, const char *value)
 {
 	p->link[p->conf->n_links - 1].mark_line = p->line;
+	link_of(p)->mark_given = true;
 	return number(p, key, value, 1, UINT32_MAX, &link_of(p)->mark);
 }
 
@@ -292,6 +370,60 @@ static int set_link_qdisc(struct parse *p, const char *key, const char *value)
 	return qdisc(p, value, &link_of(p)->qdisc);
 }
 
+static struct policy *policy_of(struct parse *p)
+{
+	return &p->conf->policy[p->conf->n_policies - 1];
+}
+
+static struct policy_parse *policy_parse_of(struct parse *p)
+{
+	return &p->policy[p->conf->n_policies - 1];
+}
+
+static int set_policy_list(struct parse *p, const char *key, const char *value)
+{
+	struct err why = { "" };
+
+	if (policy_set(policy_of(p), key, value, &why))
+		return fail(p, p->line, "%s: %s", key, why.msg);
+	return 0;
+}
+
+static int set_policy_port(struct parse *p, const char *key, const char *value)
+{
+	policy_parse_of(p)->port_line = p->line;
+	return set_policy_list(p, key, value);
+}
+
+static int set_policy_interface(struct parse *p, const char *key,
+				const char *value)
+{
+	policy_parse_of(p)->interface_line = p->line;
+	return set_policy_list(p, key, value);
+}
+
+static int set_policy_use(struct parse *p, const char *key, const char *value)
+{
+	struct policy_parse *q = policy_parse_of(p);
+
+	q->use_line = p->line;
+	if (str_copy(q->use, sizeof(q->use), value))
+		return fail(p, p->line, "%s = \"%s\" is neither a link nor "
+			    "balance nor main", key, value);
+	return 0;
+}
+
+static int set_policy_if_down(struct parse *p, const char *key,
+			      const char *value)
+{
+	policy_parse_of(p)->if_down_line = p->line;
+	policy_of(p)->unreachable = !strcmp(value, "unreachable");
+	if (policy_of(p)->unreachable || !strcmp(value, "balance"))
+		return 0;
+	return fail(p, p->line, "%s = \"%s\" is neither balance nor "
+		    "unreachable", key, value);
+}
+
 struct key {
 	const char *name;
 	set_fn set;
@@ -305,9 +437,12 @@ static const struct key mwan_keys[] = {
 	{ "nexthop_base", set_nexthop_base },
 	{ "lan", set_lan },
 	{ "balance", set_balance },
+	{ "sticky", set_sticky },
 	{ "masquerade", set_masquerade },
 	{ "clamp_mss", set_clamp_mss },
 	{ "sysctl", set_sysctl },
+	{ "last_resort", set_last_resort },
+	{ "failback", set_failback },
 	{ "qdisc", set_qdisc },
 	{ NULL, NULL },
 };
@@ -320,6 +455,51 @@ static const struct key link_keys[] = {
 	{ "qdisc", set_link_qdisc },
 	{ NULL, NULL },
 };
+
+static const struct key policy_keys[] = {
+	{ "source", set_policy_list },
+	{ "destination", set_policy_list },
+	{ "protocol", set_policy_list },
+	{ "source_port", set_policy_port },
+	{ "destination_port", set_policy_port },
+	{ "interface", set_policy_interface },
+	{ "use", set_policy_use },
+	{ "if_down", set_policy_if_down },
+	{ NULL, NULL },
+};
+
+/* The keys of each kind of section, and what messages call it. */
+static const struct {
+	const struct key *keys;
+	const char *name;
+} sections[] = {
+	[IN_MWAN] = { mwan_keys, "[mwan]" },
+	[IN_LINK] = { link_keys, "a [link]" },
+	[IN_POLICY] = { policy_keys, "a [policy]" },
+};
+
+static void push_policy(struct parse *p, const char *name)
+{
+	struct conf *c = p->conf;
+	unsigned int i;
+
+	for (i = 0; i < c->n_policies && strcmp(c->policy[i].name, name); i++)
+		;
+	if (!policy_name_valid(name)) {
+		fail(p, p->line, "[policy %s]: a policy's name is 1 to %d "
+		     "letters, digits, '_', '-' or '.'", name,
+		     POLICY_NAME - 1);
+	} else if (i < c->n_policies) {
+		fail(p, p->line, "[policy %s] is there a second time", name);
+	} else if (i == POLICIES_MAX) {
+		fail(p, p->line, "more than %d policies", POLICIES_MAX);
+	} else {
+		p->policy[i].line = p->line;
+		c->policy[i] = (struct policy){ .use = USE_NONE };
+		str_copy(c->policy[i].name, POLICY_NAME, name);
+		c->n_policies++;
+	}
+}
 
 static void push_link(struct parse *p, const char *name)
 {
@@ -366,9 +546,12 @@ static void section(struct parse *p, const char *line)
 	} else if (!strncmp(name, "link ", 5)) {
 		p->section = IN_LINK;
 		push_link(p, name + 5 + strspn(name + 5, " \t"));
+	} else if (!strncmp(name, "policy ", 7)) {
+		p->section = IN_POLICY;
+		push_policy(p, name + 7 + strspn(name + 7, " \t"));
 	} else {
-		fail(p, p->line, "unknown section [%s]: [mwan] and [link "
-		     "NAME] are known", name);
+		fail(p, p->line, "unknown section [%s]: [mwan], [link NAME] "
+		     "and [policy NAME] are known", name);
 	}
 }
 
@@ -411,7 +594,7 @@ static int handle(void *user, const char *sec, const char *name,
 		  const char *value)
 {
 	struct parse *p = user;
-	const struct key *keys = p->section == IN_LINK ? link_keys : mwan_keys;
+	const struct key *keys = sections[p->section].keys;
 	unsigned int i;
 
 	(void)sec;
@@ -424,7 +607,7 @@ static int handle(void *user, const char *sec, const char *name,
 		;
 	if (!keys[i].name)
 		return !fail(p, p->line, "unknown key \"%s\" in %s", name,
-			     p->section == IN_LINK ? "a [link]" : "[mwan]");
+			     sections[p->section].name);
 	if (p->seen & 1U << i)
 		return !fail(p, p->line, "%s is there a second time", name);
 	p->seen |= 1U << i;
@@ -435,8 +618,9 @@ static int handle(void *user, const char *sec, const char *name,
 
 static void set_defaults(struct conf *c)
 {
-	/* A link is cleared when there is one. */
+	/* A link or a policy is cleared when there is one. */
 	memset(c, 0, offsetof(struct conf, link));
+	c->n_policies = 0;
 	strcpy(c->log, CONF_LOG);
 	c->rule_priority = 1000;
 	c->mark_mask = 0xff;
@@ -466,13 +650,13 @@ static int check_link(struct parse *p, unsigned int i)
 		return fail(p, p->link[i].line, "link %s: the tables local, "
 			    "main and default are the system's, take another",
 			    l->name);
-	if (!l->mark)
-		l->mark = (i + 1) << (ffs((int)c->mark_mask) - 1);
-	if (!mark_line)
-		mark_line = p->link[i].line;
 	if (!table_line)
 		table_line = p->link[i].line;
-	if (!l->mark || l->mark & ~c->mark_mask)
+	if (!l->mark)
+		return fail(p, p->link[i].line, "link %s: no mark is left "
+			    "under mark_mask 0x%x, which must have more bits",
+			    l->name, c->mark_mask);
+	if (l->mark & ~c->mark_mask)
 		return fail(p, mark_line, "mark 0x%x of link %s does not fit "
 			    "mask 0x%x", l->mark, l->name, c->mark_mask);
 	if (l->table == c->standby_table)
@@ -521,17 +705,78 @@ static int check_balance(struct parse *p)
 	return 0;
 }
 
+static bool has_ports(const struct policy *y)
+{
+	unsigned int i;
+
+	for (i = 0; i < y->n_protocol; i++)
+		if (y->protocol[i] != IPPROTO_TCP &&
+		    y->protocol[i] != IPPROTO_UDP)
+			return false;
+	return y->n_protocol;
+}
+
+/* What becomes of the connections: the link, or balance, or main. */
+static int check_use(struct parse *p, struct policy *y,
+		     const struct policy_parse *q)
+{
+	int link = conf_link_index(p->conf, q->use);
+
+	if (!q->use_line)
+		return fail(p, q->line, "policy %s does not say what to use: "
+			    "add \"use = LINK\", \"use = balance\" or "
+			    "\"use = main\"", y->name);
+	if (!strcmp(q->use, "balance")) {
+		y->use = USE_BALANCE;
+	} else if (!strcmp(q->use, "main")) {
+		y->use = USE_MAIN;
+	} else if (link >= 0) {
+		y->use = USE_LINK;
+		y->link = (uint8_t)link;
+		return 0;
+	} else {
+		return fail(p, q->use_line, "use = \"%s\" is neither a link "
+			    "nor balance nor main", q->use);
+	}
+	if (q->if_down_line)
+		return fail(p, q->if_down_line, "if_down is for \"use = "
+			    "LINK\" only");
+	return 0;
+}
+
+static int check_policy(struct parse *p, struct policy *y,
+			const struct policy_parse *q)
+{
+	unsigned int i;
+
+	if (q->port_line && !has_ports(y))
+		return fail(p, q->port_line, "ports are those of tcp and udp: "
+			    "add \"protocol = tcp\", \"protocol = udp\" or "
+			    "\"protocol = tcp udp\"");
+	for (i = 0; i < y->n_interface; i++)
+		if (conf_link_index(p->conf, y->interface[i]) >= 0 ||
+		    !strcmp(y->interface[i], "lo"))
+			return fail(p, q->interface_line, "interface: policies "
+				    "are not for what comes in by %s",
+				    y->interface[i]);
+	return check_use(p, y, q);
+}
+
 static int finish(struct parse *p)
 {
 	struct conf *c = p->conf;
 	unsigned int i;
 
+	conf_give_marks(c, NULL);
 	for (i = 0; i < c->n_links; i++) {
 		if (!p->link[i].qdisc_given)
 			c->link[i].qdisc = c->qdisc;
 		if (check_link(p, i))
 			return p->code;
 	}
+	for (i = 0; i < c->n_policies; i++)
+		if (check_policy(p, &c->policy[i], &p->policy[i]))
+			return p->code;
 	return check_balance(p);
 }
 
@@ -584,6 +829,11 @@ static int read_text(struct parse *p, char *text, size_t size)
 		return err_set(p->err, -EPERM, "%s must be a plain file of "
 			       "root that nobody else can write: chown root, "
 			       "chmod 644", p->path);
+	}
+	if (st.st_nlink > 1) {
+		close(fd);
+		return err_set(p->err, -EPERM, "%s has another name as well "
+			       "(a hard link): replace it by a copy", p->path);
 	}
 	n = read(fd, text, size - 1);
 	code = -errno;
@@ -640,6 +890,68 @@ int conf_link_index(const struct conf *conf, const char *name)
 	return -1;
 }
 
+static bool mark_taken(const struct conf *conf, uint32_t mark)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (conf->link[i].mark == mark)
+			return true;
+	return false;
+}
+
+static bool mark_fits(const struct conf *conf, uint32_t mark)
+{
+	return mark && !(mark & ~conf->mark_mask) && !mark_taken(conf, mark);
+}
+
+/* The lowest one that no link has, or 0: counting where the mask has bits. */
+static uint32_t free_mark(const struct conf *conf)
+{
+	uint32_t mark = 0;
+
+	do {
+		mark = ((mark | ~conf->mark_mask) + 1) & conf->mark_mask;
+	} while (mark && mark_taken(conf, mark));
+	return mark;
+}
+
+void conf_give_marks(struct conf *conf, const struct conf *old)
+{
+	struct conf_link *l;
+	uint32_t mark;
+	unsigned int i;
+	int k;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (!conf->link[i].mark_given)
+			conf->link[i].mark = 0;
+	for (i = 0; i < conf->n_links && old; i++) {
+		l = &conf->link[i];
+		k = conf_link_index(old, l->name);
+		if (!l->mark && k >= 0 && mark_fits(conf, old->link[k].mark))
+			l->mark = old->link[k].mark;
+	}
+	for (i = 0; i < conf->n_links; i++) {
+		l = &conf->link[i];
+		if (l->mark)
+			continue;
+		mark = (i + 1) << (ffs((int)conf->mark_mask) - 1);
+		l->mark = mark_fits(conf, mark) ? mark : free_mark(conf);
+	}
+}
+
+unsigned int conf_rank(const struct conf_link *l)
+{
+	return l->drained ? RANK_DRAINED : l->tier;
+}
+
+bool conf_by_host(const struct conf *conf)
+{
+	return conf->sticky || conf->balance == BALANCE_SOURCE ||
+	       conf->balance == BALANCE_SOURCE_PARITY;
+}
+
 uint8_t conf_best_tier(const struct conf *conf)
 {
 	uint8_t best = UINT8_MAX;
@@ -690,6 +1002,34 @@ static void print_links(FILE *f, const struct conf *c)
 	}
 }
 
+static void print_sticky(FILE *f, uint32_t sticky)
+{
+	size_t i = 0;
+
+	while (sticky % time_units[i].seconds)
+		i++;
+	if (sticky)
+		fprintf(f, "sticky = %u%c\n", sticky / time_units[i].seconds,
+			time_units[i].name);
+	else
+		fputs("sticky = 0\n", f);
+}
+
+static void print_policies(FILE *f, const struct conf *c)
+{
+	const struct policy *y;
+
+	for (y = c->policy; y < c->policy + c->n_policies; y++) {
+		fprintf(f, "\n[policy %s]\n", y->name);
+		policy_print_lists(y, f);
+		fprintf(f, "use = %s\n", y->use == USE_BALANCE ? "balance" :
+			y->use == USE_MAIN ? "main" : c->link[y->link].name);
+		if (y->use == USE_LINK)
+			fprintf(f, "if_down = %s\n",
+				y->unreachable ? "unreachable" : "balance");
+	}
+}
+
 int conf_print(const struct conf *c, char *buf, size_t size)
 {
 	char text[64];
@@ -707,11 +1047,16 @@ int conf_print(const struct conf *c, char *buf, size_t size)
 		fprintf(f, "%s%s", i ? " " : "lan = ", c->lan[i]);
 	fprintf(f, "%sbalance = %s\nmasquerade = %s\nclamp_mss = %s\n"
 		"sysctl = %s\nqdisc = %s\n", i ? "\n" : "",
-		c->balance == BALANCE_SOURCE ? "source" : "source-parity",
+		balances[c->balance],
 		c->masquerade ? "yes" : "no", c->clamp_mss ? "yes" : "no",
 		c->sysctl ? "yes" : "no",
 		qdisc_conf_text(&c->qdisc, text, sizeof(text)));
+	fprintf(f, "last_resort = %s\nfailback = %s\n",
+		last_resorts[c->last_resort],
+		c->failback == FAILBACK_MOVE ? "move" : "stay");
+	print_sticky(f, c->sticky);
 	print_links(f, c);
+	print_policies(f, c);
 	len = ftell(f);
 	if (fclose(f) || len < 0 || (size_t)len + 1 >= size)
 		return -ENOSPC;

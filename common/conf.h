@@ -8,10 +8,11 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "policy.h"
 
 enum {
 	/* A nexthop group's weight is one byte (before Linux 6.12), and a link
-	 * wants a rule priority and two chains of its own.
+	 * wants a rule priority and four chains of its own.
 	 */
 	LINKS_MAX = 255,
 	WEIGHT_MAX = 255,
@@ -27,6 +28,22 @@ enum {
 enum balance {
 	BALANCE_SOURCE,		/* a hash of the host's address */
 	BALANCE_SOURCE_PARITY,	/* the low bits of the host's address */
+	BALANCE_FLOW,		/* a hash of addresses and ports */
+	BALANCE_ROUND_ROBIN,	/* a connection each in turn */
+	BALANCE_RANDOM,
+};
+
+/* What becomes of packets when no link is usable. */
+enum last_resort {
+	LAST_RESORT_MAIN,	/* they go on to main's own default */
+	LAST_RESORT_UNREACHABLE,
+	LAST_RESORT_BLACKHOLE,
+};
+
+/* What becomes of the flows of a worse tier when a better one is back. */
+enum failback {
+	FAILBACK_STAY,
+	FAILBACK_MOVE,		/* they are ended, and begin anew */
 };
 
 enum qdisc_kind {
@@ -45,9 +62,11 @@ struct conf_link {
 	char name[IFNAMSIZ];
 	uint32_t table;
 	uint32_t mark;		/* under mark_mask, never 0 */
+	bool mark_given;	/* ... by the file */
 	uint8_t weight;
 	uint8_t tier;		/* 1 is used first */
 	struct qdisc_conf qdisc;
+	bool drained;		/* put aside by mwan-rules drain */
 };
 
 /* What is wanted, complete: every default is filled in. */
@@ -58,14 +77,19 @@ struct conf {
 	uint32_t standby_table;
 	uint32_t nexthop_base;
 	enum balance balance;
+	uint32_t sticky;	/* seconds that a host keeps its link; 0: off */
 	bool masquerade;
 	bool clamp_mss;
 	bool sysctl;
+	enum last_resort last_resort;
+	enum failback failback;
 	struct qdisc_conf qdisc;
 	unsigned int n_lan;	/* 0: every interface that is not a link */
 	char lan[LAN_MAX][IFNAMSIZ];
 	unsigned int n_links;
 	struct conf_link link[LINKS_MAX];
+	unsigned int n_policies;
+	struct policy policy[POLICIES_MAX];	/* the first match counts */
 };
 
 #define CONF_PATH "/etc/ppp/mwan.ini"
@@ -88,6 +112,20 @@ int conf_print(const struct conf *conf, char *buf, size_t size);
 
 /* The link called @name, or -1. */
 int conf_link_index(const struct conf *conf, const char *name);
+
+/* Give every link whose mark the file leaves open the mark that the link of its
+ * name has in @old (NULL: there is none), where that is still to be had: no
+ * connection changes its link because another one is added or removed. Else it
+ * gets the mark of its place in the file, or the lowest free one.
+ */
+void conf_give_marks(struct conf *conf, const struct conf *old);
+
+/* The tiers' order, with those links that are put aside behind all others. */
+enum { RANK_DRAINED = TIER_MAX + 1, RANKS };
+unsigned int conf_rank(const struct conf_link *l);
+
+/* Is a link chosen for the host, with all its connections? */
+bool conf_by_host(const struct conf *conf);
 
 /* The tier that is used first: the lowest number of all links'. */
 uint8_t conf_best_tier(const struct conf *conf);

@@ -64,10 +64,12 @@ static int on_entry(const struct nlmsghdr *nlh, void *data)
 		     mnl_attr_get_payload_len(tb[CTA_TUPLE_ORIG]),
 		     mnl_attr_get_payload(tb[CTA_TUPLE_ORIG]));
 	/* With its id: a new entry of the same tuple is not meant. */
-	if (tb[CTA_ID])
+	if (tb[CTA_ID] && mnl_attr_get_payload_len(tb[CTA_ID]) ==
+	    sizeof(uint32_t))
 		mnl_attr_put(del, CTA_ID, sizeof(uint32_t),
 			     mnl_attr_get_payload(tb[CTA_ID]));
-	if (tb[CTA_ZONE])
+	if (tb[CTA_ZONE] && mnl_attr_get_payload_len(tb[CTA_ZONE]) ==
+	    sizeof(uint16_t))
 		mnl_attr_put(del, CTA_ZONE, sizeof(uint16_t),
 			     mnl_attr_get_payload(tb[CTA_ZONE]));
 	nl_end(&f->del, del);
@@ -77,8 +79,9 @@ static int on_entry(const struct nlmsghdr *nlh, void *data)
 /* An entry may end by itself before its deletion. */
 static int on_refused(const struct nl_refusal *no, void *data)
 {
-	(void)data;
-	return no->code == -ENOENT ? 0 : no->code;
+	if (no->code == -ENOENT)
+		return 0;
+	return err_set(data, no->code, "the kernel says: %s", no->why);
 }
 
 int ct_forget(struct nl *nl, const struct addr *local, struct err *err)
@@ -102,10 +105,29 @@ int ct_forget(struct nl *nl, const struct addr *local, struct err *err)
 			return code;
 		if (!f.del.count)
 			return n;
-		code = nl_send(nl, &f.del, NULL, on_refused, NULL, NULL, err);
+		code = nl_send(nl, &f.del, NULL, on_refused, NULL, err, err);
 		if (code)
 			return code;
 		n += (int)f.del.count;
 	}
 	return n;
+}
+
+int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err)
+{
+	/* Before version 1 the family did not count
+	 * (nf_conntrack_netlink.c, ctnetlink_del_conntrack()).
+	 */
+	struct nfgenmsg nfg = { .nfgen_family = AF_INET, .version = 1 };
+	char buf[64] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+	struct nl_batch b;
+
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nlh = nl_put(&b, nl, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
+		     0, &nfg, sizeof(nfg), 16);
+	mnl_attr_put_u32(nlh, CTA_MARK, htonl(mark));
+	mnl_attr_put_u32(nlh, CTA_MARK_MASK, htonl(mask));
+	nl_end(&b, nlh);
+	return nl_send(nl, &b, NULL, NULL, NULL, NULL, err);
 }

@@ -12,4 +12,9 @@
  */
 int ct_forget(struct nl *nl, const struct addr *local, struct err *err);
 
+/* Delete the IPv4 conntrack entries that have @mark under @mask, in one walk by
+ * the kernel, which does not tell how many. Returns 0 or a negative errno.
+ */
+int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err);
+
 #endif

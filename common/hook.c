@@ -6,6 +6,7 @@
 #include "accepted.h"
 #include "hook.h"
 #include "ppp.h"
+#include "priv.h"
 #include "report.h"
 #include "run.h"
 
@@ -64,12 +65,16 @@ static void log_outcome(struct hook *h)
 	const struct run *r = &h->run;
 	const struct present_link *is = &r->present.link[h->link];
 	bool usable = present_usable(is);
-	char carriers[512], addr[ADDR_TEXT];
+	char carriers[512], drained[512], addr[ADDR_TEXT];
 
 	run_standby_text(r, carriers, sizeof(carriers));
 	log_add(l, "default", "%s", usable ? h->event.ifname : carriers);
 	if (run_any_usable(r) && run_any_down(r))
 		log_add(l, "takeover", "%s", carriers);
+	if (*run_drained_text(r, drained, sizeof(drained)))
+		log_add(l, "drained", "%s", drained);
+	if (r->ended[0])
+		log_add(l, "ended", "%s", r->ended);
 	if (!run_any_usable(r))
 		log_add(l, "note", "all links are down");
 	else if (!h->up && usable)
@@ -149,7 +154,8 @@ static int carry_out(struct hook *h)
 	code = run_open(r, &err);
 	if (!code)
 		code = run_rounds(r, &event, h->dry ? stdout : NULL, &err);
-	if (!code && !h->dry && r->in_force && !r->bad_conf.msg[0])
+	if (!code && !h->dry && r->in_force && !r->bad_conf.msg[0] &&
+	    !r->no_lock.msg[0])
 		code = accepted_write(&r->conf, r->source, &err);
 	queues = code && apply_only_queues(&r->result);
 	if (code && !queues)
@@ -166,6 +172,10 @@ static int carry_out(struct hook *h)
 	if (r->sysctls[0])
 		log_add(&h->report.line, "sysctl", "%s", r->sysctls);
 	tell_bad_conf(h);
+	if (r->bad_drained.msg[0]) {
+		report_say(&h->report, r->bad_drained.msg);
+		log_add(&h->report.line, "warning", "%s", r->bad_drained.msg);
+	}
 	if (r->no_lock.msg[0])
 		log_add(&h->report.line, "warning", "%s", r->no_lock.msg);
 	report_end(&h->report, r->conf.log, queues ? "partial" :
@@ -225,11 +235,9 @@ int hook_main(const char *tool, bool up, int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	bad = ppp_event_read(&h->event, up, argc, argv, &bad_event);
-	/* Whoever may start pppd may set its hooks' variables: TZ and the
-	 * like must not change what root does.
-	 */
-	clearenv();
 	report_begin(&h->report, tool, up ? "up" : "down");
+	if (priv_drop(&err))
+		report_say(&h->report, err.msg);
 	h->run.lock.fd = -1;
 	if (!h->dry && !bad)
 		code = lock_take(&h->run.lock, "lock", LOCK_WAIT_MS, &err);
@@ -245,5 +253,5 @@ int hook_main(const char *tool, bool up, int argc, char **argv)
 	code = run_locked(h, bad ? &bad_event : NULL);
 	run_close(&h->run);
 	lock_release(&h->run.lock);
-	return code;
+	return report_status(&h->report, code);
 }

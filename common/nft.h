@@ -27,12 +27,21 @@ struct nft_chain {
 	uint64_t digest;	/* of its rules' hashes, in their order */
 };
 
+/* Our map of the hosts' links as the kernel has it. */
+struct nft_sticky {
+	bool present;
+	uint32_t flags, size;
+	uint32_t key_type, key_len, data_type, data_len;
+	uint64_t timeout;	/* in milliseconds */
+};
+
 /* Our table as the kernel has it. */
 struct nft_seen {
 	bool present;
 	bool odd;		/* dormant, owned, or with chains that do not
 				 * fit here: never ours */
 	uint32_t generation;	/* of all of nftables, when it was read */
+	struct nft_sticky sticky;
 	unsigned int n_chains;
 	struct nft_chain chain[NFT_SEEN_CHAINS];
 };
@@ -44,9 +53,10 @@ struct nft_seen {
 int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err);
 
 /* Whether the kernel's table is exactly @rs: same chains, hooks, priorities,
- * policies, and the same rules in the same order. Sets need no look: ours are
- * anonymous and constant, so the kernel itself refuses to change them while
- * their rule exists, and the rule's hash covers them.
+ * policies, the same rules in the same order, and the map of the hosts' links
+ * when it is wanted. The other sets need no look: they are anonymous and
+ * constant, so the kernel itself refuses to change them while their rule
+ * exists, and the rule's hash covers them.
  */
 bool nft_intact(const struct nft_seen *seen, const struct ruleset *rs);
 
@@ -54,8 +64,10 @@ bool nft_intact(const struct nft_seen *seen, const struct ruleset *rs);
  * or the new ones. @seen is what nft_read() saw; when nftables has changed
  * since, nothing is done and -ERESTART returned: read again. Whatever else
  * stands in our table goes, but for named sets and maps, which stay with their
- * contents. Other errors name the rule or chain in @err; nothing has changed
- * then either.
+ * contents: others', and that of the hosts' links unless its timeout is another
+ * one now. Before Linux 6.4 chains that nothing leads to any more go in a
+ * second transaction. Other errors name the rule or chain in @err; nothing has
+ * changed then either.
  */
 int nft_load(struct nl *nl, const struct ruleset *rs,
 	     const struct nft_seen *seen, struct err *err);

@@ -9,8 +9,11 @@
 #include "rttables.h"
 
 enum {
-	/* Ids from nexthop_base on; link 0 has base + 1, tier 1 base + 257. */
+	/* Ids from nexthop_base on; link 0 has base + 1, the group of the
+	 * drained links base + 256, that of tier 1 base + 257.
+	 */
 	ID_LINK = 1,
+	ID_DRAINED = 256,
 	ID_TIER = 256,
 	RULES_WANTED_MAX = 2 * LINKS_MAX + 4,
 	RP_STRICT = 1,
@@ -26,7 +29,9 @@ struct making {
 	struct err *err;
 	bool usable[LINKS_MAX];
 	bool any_usable;
-	bool tier_used[TIER_MAX + 1];
+	bool rank_used[RANKS];
+	int primary_now;
+	bool failback;		/* flows of worse tiers are to be ended */
 	unsigned int n_rules;
 	struct rule rule[RULES_WANTED_MAX];	/* last: not cleared */
 };
@@ -77,7 +82,7 @@ static void find_usable(struct making *m)
 		if (!m->usable[i])
 			continue;
 		m->any_usable = true;
-		m->tier_used[m->conf->link[i].tier] = true;
+		m->rank_used[conf_rank(&m->conf->link[i])] = true;
 	}
 }
 
@@ -128,16 +133,43 @@ static void plan_rp_filter(struct making *m)
 	}
 }
 
-static void plan_ip_forward(struct making *m)
+static void want_sysctl(struct making *m, const char *path, int is, int want)
 {
 	struct op *op;
 
-	if (m->event->goal != PLAN_APPLY || !m->conf->sysctl ||
-	    m->present->ip_forward != 0)
+	if (is == want)
 		return;
 	op = push(m, OP_SYSCTL);
-	strcpy(op->sysctl.path, SYSCTL_IP_FORWARD);
-	op->sysctl.value = 1;
+	strcpy(op->sysctl.path, path);
+	op->sysctl.value = want;
+}
+
+/* Of a link that fails, each host's connections shall go on by one other link,
+ * where a link is chosen for the host. What the kernel lacks is left alone
+ * (the fields: Linux 5.13), and so is everything with one or two links.
+ */
+static void plan_hash(struct making *m)
+{
+	const struct present *p = m->present;
+
+	if (flushing(m) || p->hash_policy < 0)
+		return;
+	if (!conf_by_host(m->conf)) {
+		want_sysctl(m, SYSCTL_HASH_POLICY, p->hash_policy,
+			    HASH_POLICY_L4);
+	} else if (p->hash_fields >= 0) {
+		want_sysctl(m, SYSCTL_HASH_FIELDS, p->hash_fields,
+			    HASH_FIELDS_SOURCE);
+		want_sysctl(m, SYSCTL_HASH_POLICY, p->hash_policy,
+			    HASH_POLICY_FIELDS);
+	}
+}
+
+static void plan_ip_forward(struct making *m)
+{
+	if (m->event->goal == PLAN_APPLY && m->conf->sysctl &&
+	    m->present->ip_forward == 0)
+		want_sysctl(m, SYSCTL_IP_FORWARD, 0, 1);
 }
 
 /* --- nexthops and groups --- */
@@ -147,9 +179,21 @@ static uint32_t link_id(const struct making *m, unsigned int link)
 	return m->conf->nexthop_base + ID_LINK + link;
 }
 
-static uint32_t tier_id(const struct making *m, unsigned int tier)
+static uint32_t group_id(const struct making *m, unsigned int rank)
 {
-	return m->conf->nexthop_base + ID_TIER + tier;
+	return m->conf->nexthop_base +
+	       (rank == RANK_DRAINED ? ID_DRAINED : ID_TIER + rank);
+}
+
+/* Which rank has the group of this id? 0: none. */
+static unsigned int rank_of_id(const struct making *m, uint32_t id)
+{
+	uint32_t offset = id - m->conf->nexthop_base;
+
+	if (offset == ID_DRAINED)
+		return RANK_DRAINED;
+	return offset > ID_TIER && offset <= ID_TIER + TIER_MAX ?
+	       offset - ID_TIER : 0;
 }
 
 static const struct nexthop *find_nexthop(const struct making *m, uint32_t id)
@@ -215,17 +259,18 @@ static int plan_groups(struct making *m)
 	struct plan *p = m->plan;
 	struct nexthop want = { .protocol = PROTO_MWAN,
 				.family = AF_UNSPEC };
-	unsigned int tier, i;
+	unsigned int rank, i;
 	int code = 0;
 
-	for (tier = 1; tier <= TIER_MAX && !code; tier++) {
-		if (!m->tier_used[tier])
+	for (rank = 1; rank < RANKS && !code; rank++) {
+		if (!m->rank_used[rank])
 			continue;
-		want.id = tier_id(m, tier);
+		want.id = group_id(m, rank);
 		want.member = &p->member[p->n_members];
 		want.n_members = 0;
 		for (i = 0; i < m->conf->n_links; i++) {
-			if (!m->usable[i] || m->conf->link[i].tier != tier)
+			if (!m->usable[i] ||
+			    conf_rank(&m->conf->link[i]) != rank)
 				continue;
 			want.n_members++;
 			p->member[p->n_members++] = (struct nexthop_member){
@@ -256,9 +301,7 @@ static void plan_nexthop_removal(struct making *m)
 			if (nh->protocol != PROTO_MWAN || group == (pass == 1))
 				continue;
 			if (group)
-				wanted = offset > ID_TIER &&
-					 offset - ID_TIER <= TIER_MAX &&
-					 m->tier_used[offset - ID_TIER];
+				wanted = m->rank_used[rank_of_id(m, nh->id)];
 			else
 				wanted = offset >= ID_LINK &&
 					 offset - ID_LINK < LINKS_MAX &&
@@ -288,16 +331,33 @@ static struct route link_default(const struct making *m, unsigned int i)
 			       .type = RTN_UNICAST, .scope = RT_SCOPE_LINK };
 }
 
-/* The default that leads to a tier's group. Its metric is the tier's number,
- * so the next tier's stands behind it.
+/* The default that leads to a group. Its metric is the tier's number, so the
+ * next tier's stands behind it, and the drained links' behind all of them.
  */
-static struct route standby_default(const struct making *m, unsigned int tier)
+static struct route standby_default(const struct making *m, unsigned int rank)
 {
 	return (struct route){ .table = m->conf->standby_table,
-			       .metric = tier, .nhid = tier_id(m, tier),
+			       .metric = rank, .nhid = group_id(m, rank),
 			       .family = AF_INET, .protocol = PROTO_MWAN,
 			       .type = RTN_UNICAST,
 			       .scope = RT_SCOPE_UNIVERSE };
+}
+
+/* The one that leads nowhere. */
+static struct route last_resort_default(const struct making *m)
+{
+	return (struct route){ .table = m->conf->standby_table,
+			       .metric = METRIC_LAST_RESORT,
+			       .family = AF_INET, .protocol = PROTO_MWAN,
+			       .type = m->conf->last_resort ==
+				       LAST_RESORT_BLACKHOLE ?
+				       RTN_BLACKHOLE : RTN_UNREACHABLE,
+			       .scope = RT_SCOPE_UNIVERSE };
+}
+
+static bool wants_last_resort(const struct making *m)
+{
+	return m->conf->last_resort != LAST_RESORT_MAIN && !flushing(m);
 }
 
 /* The present route of a nexthop object shows the object's device too. */
@@ -340,14 +400,32 @@ static void plan_link_routes(struct making *m)
 static void plan_standby_routes(struct making *m)
 {
 	struct route want;
-	unsigned int tier;
+	unsigned int rank;
 
-	for (tier = 1; tier <= TIER_MAX; tier++) {
-		if (!m->tier_used[tier])
+	for (rank = 1; rank < RANKS; rank++) {
+		if (!m->rank_used[rank])
 			continue;
-		want = standby_default(m, tier);
+		want = standby_default(m, rank);
 		want_route(m, &want, "");
 	}
+	if (!wants_last_resort(m))
+		return;
+	want = last_resort_default(m);
+	want_route(m, &want, "");
+}
+
+static bool standby_stale(const struct making *m, const struct route *is)
+{
+	struct route want;
+
+	if (is->metric == METRIC_LAST_RESORT && wants_last_resort(m)) {
+		want = last_resort_default(m);
+	} else if (is->metric < RANKS && m->rank_used[is->metric]) {
+		want = standby_default(m, is->metric);
+	} else {
+		return true;
+	}
+	return !same_route(is, &want);
 }
 
 /* In a link's table every default through a managed link is ours to replace:
@@ -368,29 +446,57 @@ static bool route_stale(const struct making *m, const struct route *is)
 	}
 	if (is->protocol != PROTO_MWAN)
 		return false;
-	if (is->table != m->conf->standby_table || is->metric < 1 ||
-	    is->metric > TIER_MAX || !m->tier_used[is->metric])
-		return true;
-	want = standby_default(m, is->metric);
-	return !same_route(is, &want);
+	return is->table != m->conf->standby_table || standby_stale(m, is);
 }
 
-static void plan_route_removal(struct making *m)
+static void remove_route(struct making *m, const struct route *is)
+{
+	struct op *op = push(m, OP_ROUTE_DEL);
+	int link = link_of_ifindex(m, is->ifindex);
+
+	op->route = *is;
+	if (link >= 0 && !is->nhid)
+		set_dev(op, m->conf->link[link].name);
+}
+
+/* Before anything else is removed: rules of an earlier configuration may still
+ * lead to the table of its last resort, where it would stand in the way of what
+ * is marked from now on.
+ */
+static void plan_last_resort_removal(struct making *m)
 {
 	const struct route *is;
-	struct op *op;
 	unsigned int i;
-	int link;
 
 	for (i = 0; i < m->present->n_routes; i++) {
 		is = &m->present->route[i];
-		if (!route_stale(m, is))
-			continue;
-		op = push(m, OP_ROUTE_DEL);
-		op->route = *is;
-		link = link_of_ifindex(m, is->ifindex);
-		if (link >= 0 && !is->nhid)
-			set_dev(op, m->conf->link[link].name);
+		if (is->type != RTN_UNICAST && route_stale(m, is))
+			remove_route(m, is);
+	}
+}
+
+/* The standby's from its last one on: none takes the place of one before it.
+ * Others in their order: what a request does not say, such as no gateway,
+ * matches the first (fib_trie.c, fib_table_delete()).
+ */
+static void plan_route_removal(struct making *m)
+{
+	const struct present *p = m->present;
+	uint32_t standby = m->conf->standby_table;
+	const struct route *is;
+	unsigned int i;
+
+	for (i = p->n_routes; i-- > 0;) {
+		is = &p->route[i];
+		if (is->type == RTN_UNICAST && is->table == standby &&
+		    route_stale(m, is))
+			remove_route(m, is);
+	}
+	for (i = 0; i < p->n_routes; i++) {
+		is = &p->route[i];
+		if (is->type == RTN_UNICAST && is->table != standby &&
+		    route_stale(m, is))
+			remove_route(m, is);
 	}
 }
 
@@ -406,27 +512,75 @@ static struct rule *want_rule(struct making *m, uint32_t priority,
 	return r;
 }
 
+/* The last one: a new one is added behind the old one. */
+static int find_primary(const struct making *m)
+{
+	unsigned int i;
+	int now = -1;
+
+	for (i = 0; i < m->present->n_rules; i++)
+		if (m->present->rule[i].priority == PRIORITY_PRIMARY)
+			now = link_of_table(m, m->present->rule[i].table);
+	return now;
+}
+
 /* The link for the router's own and other unmarked traffic: it keeps its link
  * until that dies, or a better tier is back: a metered backup line is not left
  * in use for longer than needed.
  */
 static int choose_primary(const struct making *m)
 {
-	const struct conf *c = m->conf;
+	const struct conf_link *link = m->conf->link;
 	unsigned int i;
-	int best = -1, now = -1;
+	int best = -1, now = m->primary_now;
 
-	for (i = 0; i < m->present->n_rules; i++)
-		if (m->present->rule[i].priority == PRIORITY_PRIMARY)
-			now = link_of_table(m, m->present->rule[i].table);
-	for (i = 0; i < c->n_links; i++)
-		if (m->usable[i] &&
-		    (best < 0 || c->link[i].tier < c->link[best].tier))
+	for (i = 0; i < m->conf->n_links; i++)
+		if (m->usable[i] && (best < 0 || conf_rank(&link[i]) <
+						 conf_rank(&link[best])))
 			best = (int)i;
 	if (now >= 0 && m->usable[now] &&
-	    c->link[now].tier == c->link[best].tier)
+	    conf_rank(&link[now]) == conf_rank(&link[best]))
 		return now;
 	return best;
+}
+
+/* Does link @i (-1: none) stand behind the primary's tier? */
+static bool behind(const struct making *m, int i)
+{
+	const struct conf_link *link = m->conf->link;
+	int primary = m->plan->primary;
+
+	return i >= 0 && primary >= 0 && link[i].tier > link[primary].tier;
+}
+
+/* The flows of this link are ended when the primary moves to a better tier.
+ * Those of a drained link finish, and those of a link that is not usable have
+ * moved already.
+ */
+static bool is_left(const struct making *m, unsigned int i)
+{
+	return m->usable[i] && !m->conf->link[i].drained && behind(m, (int)i);
+}
+
+/* Does the primary move to a better tier, or has it before somebody was killed,
+ * and is there a link whose flows are to follow?
+ */
+static bool find_failback(const struct making *m)
+{
+	const struct rule *r;
+	unsigned int i;
+	bool moves = behind(m, m->primary_now), left = false;
+
+	if (m->conf->failback != FAILBACK_MOVE || !in_force(m))
+		return false;
+	for (i = 0; i < m->present->n_rules; i++) {
+		r = &m->present->rule[i];
+		if (r->priority == PRIORITY_FAILBACK)
+			moves = moves || behind(m, link_of_table(m, r->table));
+	}
+	for (i = 0; i < m->conf->n_links; i++)
+		left = left || is_left(m, i);
+	return moves && left;
 }
 
 /* In the order in which they are added: the standby before the rules that
@@ -483,11 +637,33 @@ static bool has_rule(const struct rule *list, unsigned int n,
 	return false;
 }
 
+/* The rule that remembers the primary that is left. */
+static struct rule failback_rule(const struct making *m)
+{
+	return (struct rule){ .priority = PRIORITY_FAILBACK,
+			      .table = m->conf->link[m->primary_now].table,
+			      .family = AF_INET, .protocol = PROTO_MWAN };
+}
+
+/* Must it be made, before the primary moves? */
+static bool failback_is_new(const struct making *m)
+{
+	unsigned int hint = 0;
+	struct rule r;
+
+	if (!m->failback || !behind(m, m->primary_now))
+		return false;
+	r = failback_rule(m);
+	return !has_rule(m->present->rule, m->present->n_rules, &r, &hint);
+}
+
 static void plan_rules(struct making *m)
 {
 	const struct present *p = m->present;
 	unsigned int i, hint = 0;
 
+	if (failback_is_new(m))
+		push(m, OP_RULE_ADD)->rule = failback_rule(m);
 	for (i = 0; i < m->n_rules; i++)
 		if (!has_rule(p->rule, p->n_rules, &m->rule[i], &hint))
 			push(m, OP_RULE_ADD)->rule = m->rule[i];
@@ -495,11 +671,13 @@ static void plan_rules(struct making *m)
 
 /* A rule "from" an address that is gone remembers, in the kernel, that flows
  * of that address may still have to be ended. It goes last, after they are,
- * and that waits until there is a link for them to go on by.
+ * and that waits until there is a link for them to go on by. The same holds
+ * for the rule of the primary that was left.
  */
 static bool remembers(const struct making *m, const struct rule *r)
 {
-	return r->from.family && !present_has_addr(m->present, &r->from);
+	return r->priority == PRIORITY_FAILBACK ||
+	       (r->from.family && !present_has_addr(m->present, &r->from));
 }
 
 static void plan_rule_removal(struct making *m, bool remembering)
@@ -563,6 +741,23 @@ static void plan_conntrack(struct making *m)
 	}
 }
 
+static void plan_failback(struct making *m)
+{
+	const struct conf_link *l;
+	struct op *op;
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links && m->failback; i++) {
+		if (!is_left(m, i))
+			continue;
+		l = &m->conf->link[i];
+		op = push(m, OP_CT_END);
+		op->mark.value = l->mark;
+		op->mark.mask = m->conf->mark_mask;
+		set_dev(op, l->name);
+	}
+}
+
 /* --- queues and nftables --- */
 
 static void plan_qdiscs(struct making *m)
@@ -622,7 +817,9 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan->ruleset = ruleset;
 	plan->more = present->more;
 	find_usable(&m);
+	m.primary_now = find_primary(&m);
 	plan->primary = choose_primary(&m);
+	m.failback = find_failback(&m);
 	want_rules(&m);
 
 	/* Whoever is killed between any two of these leaves a router that
@@ -632,6 +829,7 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	 * and a rule that leads to an empty table leads on to the next.
 	 */
 	plan_rp_filter(&m);
+	plan_hash(&m);
 	code = plan_nexthops(&m);
 	if (code)
 		return code;
@@ -641,6 +839,7 @@ int plan_make(struct plan *plan, const struct conf *conf,
 		return code;
 	plan_standby_routes(&m);
 	plan_rules(&m);
+	plan_last_resort_removal(&m);
 	plan_nft(&m);
 	plan_route_removal(&m);
 	plan_rule_removal(&m, false);
@@ -648,6 +847,9 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan_qdiscs(&m);
 	plan_ip_forward(&m);
 	plan_conntrack(&m);
+	plan_failback(&m);
 	plan_rule_removal(&m, true);
+	if (failback_is_new(&m))
+		push(&m, OP_RULE_DEL)->rule = failback_rule(&m);
 	return 0;
 }

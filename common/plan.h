@@ -27,6 +27,16 @@ enum {
 enum {
 	PRIORITY_PRIMARY = 32768,
 	PRIORITY_LAST = 32769,
+	/* No packet comes here: it looks up the table of the primary before
+	 * the last, and remembers that flows of tiers behind the primary's
+	 * are still to be ended.
+	 */
+	PRIORITY_FAILBACK = 32770,
+};
+
+enum {
+	/* The standby's route when no link is usable, behind all groups'. */
+	METRIC_LAST_RESORT = 65535,
 };
 
 /* What is to be brought about. */
@@ -56,11 +66,12 @@ enum op_kind {
 	OP_NFT_LOAD,
 	OP_NFT_DELETE,
 	OP_CT_FORGET,
+	OP_CT_END,
 };
 
 struct op {
 	enum op_kind kind;
-	char dev[IFNAMSIZ];	/* for people: of a route, nexthop, queue */
+	char dev[IFNAMSIZ];	/* for people: the link, where it is of one */
 	union {
 		struct {
 			char path[SYSCTL_PATH_MAX];
@@ -75,6 +86,9 @@ struct op {
 			const struct qdisc_conf *want;
 		} qdisc;
 		struct addr addr;	/* OP_CT_FORGET */
+		struct {
+			uint32_t value, mask;
+		} mark;			/* OP_CT_END */
 	};
 };
 

@@ -187,6 +187,15 @@ static int read_qdiscs(struct reading *r, const struct present_source *from,
 	return code ? code : ask(&a, err);
 }
 
+/* With one or two links there is nothing to choose among when one fails. */
+static void read_hash(struct reading *r)
+{
+	bool matters = r->conf->sysctl && r->conf->n_links > 2;
+
+	r->p->hash_policy = matters ? sysctl_read(SYSCTL_HASH_POLICY) : -1;
+	r->p->hash_fields = matters ? sysctl_read(SYSCTL_HASH_FIELDS) : -1;
+}
+
 static int on_sysctl(const struct sysctl *s, void *data)
 {
 	struct reading *r = data;
@@ -266,6 +275,7 @@ static int read_once(struct present *p, const struct conf *conf,
 		code = read_qdiscs(&r, from, err);
 	if (!code)
 		code = sysctl_dump(from->rtnl, on_sysctl, &r, err);
+	read_hash(&r);
 	p->nft.present = false;
 	p->nft_code = 0;
 	if (!code && from->nfnl)

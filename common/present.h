@@ -51,6 +51,7 @@ struct present {
 	bool more;		/* not everything of ours has been seen */
 	int rp_filter_all;
 	int ip_forward;
+	int hash_policy, hash_fields;	/* -1: none, or not our business */
 	struct nft_seen nft;
 	int nft_code;		/* negative: the table cannot be read ... */
 	struct err nft_err;	/* ... and why */

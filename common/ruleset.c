@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ruleset.h"
 
-enum {
-	/* nft's names for places in a hook (linux/netfilter_ipv4.h). */
-	PRIO_MANGLE = -150,
-	PRIO_SRCNAT = 100,
+/* The links that share the new connections. */
+struct share {
+	uint16_t first, count;	/* elements */
+	uint32_t sum;		/* of their weights */
+};
+
+/* A policy's conditions: elements of the pool, none: no condition. */
+struct match {
+	uint16_t source, destination, source_port, destination_port;
+	uint16_t protocol, interface;
+	uint8_t n_source, n_destination, n_source_port, n_destination_port;
+	uint8_t n_protocol, n_interface;
 };
 
 /* The pieces of the pool that several statements share. */
@@ -18,11 +26,18 @@ struct build {
 	struct ruleset *rs;
 	const struct conf *conf;
 	uint16_t chain;			/* rules are added to this one */
-	uint16_t from_link;
+	uint16_t from_link, balance, stuck;
 	uint16_t to[LINKS_MAX], is[LINKS_MAX];
-	uint16_t by_name, by_mark, slots, lan, lo;
-	uint16_t n_slots, n_lan;
-	uint32_t sum;			/* of the weights of the best tier */
+	uint16_t deal[LINKS_MAX], keep[LINKS_MAX];
+	uint16_t by_name, to_by_mark, is_by_mark, keep_by_name, lan, lo;
+	uint16_t n_lan;
+	bool aside[LINKS_MAX];		/* drained, and another link is not */
+	uint8_t tier;			/* the one that is dealt to */
+	bool parity;
+	struct share slots;		/* with gaps where a link is aside */
+	struct share last;		/* without */
+	struct share stuck_links;
+	struct match match[POLICIES_MAX];
 };
 
 /* nft quotes a name, but inside the quotes it knows no escape for '"', and
@@ -95,20 +110,37 @@ static uint16_t add_element(struct build *b, const char *name, uint32_t key,
 	return (uint16_t)b->rs->n_elements++;
 }
 
+/* A rule is opened, its statements follow. */
+static void open_rule(struct build *b)
+{
+	struct ruleset *rs = b->rs;
+	unsigned int n = rs->n_rules;
+	struct ruleset_rule *r = &rs->rule[n];
+
+	*r = (struct ruleset_rule){ .chain = b->chain, .number = 1,
+				    .first = (uint16_t)rs->n_statements };
+	if (n && r[-1].chain == b->chain)
+		r->number = (uint16_t)(r[-1].number + 1);
+	rs->n_rules++;
+}
+
+static void add(struct build *b, struct ruleset_statement s)
+{
+	struct ruleset *rs = b->rs;
+
+	rs->statement[rs->n_statements++] = s;
+	rs->rule[rs->n_rules - 1].count++;
+}
+
 static void add_rule(struct build *b, struct ruleset_statement s1,
 		     struct ruleset_statement s2, struct ruleset_statement s3)
 {
-	unsigned int n = b->rs->n_rules;
-	struct ruleset_rule *r = &b->rs->rule[n];
-
-	r->chain = b->chain;
-	r->number = 1;
-	if (n && b->rs->rule[n - 1].chain == b->chain)
-		r->number = (uint16_t)(b->rs->rule[n - 1].number + 1);
-	r->s[0] = s1;
-	r->s[1] = s2;
-	r->s[2] = s3;
-	b->rs->n_rules++;
+	open_rule(b);
+	add(b, s1);
+	if (s2.kind != DO_END)
+		add(b, s2);
+	if (s3.kind != DO_END)
+		add(b, s3);
 }
 
 static struct ruleset_statement plain(uint8_t kind)
@@ -125,6 +157,11 @@ static struct ruleset_statement end(void)
 static struct ruleset_statement go(uint16_t chain)
 {
 	return (struct ruleset_statement){ .kind = DO_GOTO, .chain = chain };
+}
+
+static struct ruleset_statement jump(uint16_t chain)
+{
+	return (struct ruleset_statement){ .kind = DO_JUMP, .chain = chain };
 }
 
 static struct ruleset_statement among(uint8_t kind, uint16_t first,
@@ -149,19 +186,47 @@ static struct ruleset_statement mark(const struct build *b, uint8_t kind,
 					   .chain = RULESET_NONE };
 }
 
-static struct ruleset_statement by_ct_mark(const struct build *b)
+static struct ruleset_statement by_mark(const struct build *b, uint8_t kind,
+					uint16_t elements)
 {
-	struct ruleset_statement s = among(TO_CT_MARK, b->by_mark,
-					   b->conf->n_links);
+	struct ruleset_statement s = among(kind, elements, b->conf->n_links);
 
 	s.mask = b->conf->mark_mask;
 	return s;
+}
+
+/* A mark of ours: not zero under the mask. */
+static struct ruleset_statement marked(const struct build *b)
+{
+	return mark(b, IF_NOT_META_MARK, 0);
 }
 
 /* Everything in this table is about IPv4. */
 static void only_ipv4(struct build *b)
 {
 	add_rule(b, plain(IF_NOT_IPV4), plain(DO_RETURN), end());
+}
+
+/* The links' marks, each with a chain of its link. */
+static uint16_t add_marks(struct build *b, const uint16_t *chain)
+{
+	uint16_t first = (uint16_t)b->rs->n_elements;
+	unsigned int i;
+
+	for (i = 0; i < b->conf->n_links; i++)
+		add_element(b, NULL, b->conf->link[i].mark,
+			    b->conf->link[i].mark, chain[i]);
+	return first;
+}
+
+static uint16_t add_names(struct build *b, const uint16_t *chain)
+{
+	uint16_t first = (uint16_t)b->rs->n_elements;
+	unsigned int i;
+
+	for (i = 0; i < b->conf->n_links; i++)
+		add_element(b, b->conf->link[i].name, 0, 0, chain[i]);
+	return first;
 }
 
 /* to_X gives a packet the mark of the link, is_X the connection. The kernel
@@ -182,54 +247,487 @@ static void link_chains(struct build *b)
 		add_rule(b, mark(b, SET_CT_MARK, conf->link[i].mark), end(),
 			 end());
 	}
-	b->by_name = (uint16_t)b->rs->n_elements;
-	for (i = 0; i < conf->n_links; i++)
-		add_element(b, conf->link[i].name, 0, 0, b->is[i]);
-	b->by_mark = (uint16_t)b->rs->n_elements;
-	for (i = 0; i < conf->n_links; i++)
-		add_element(b, NULL, conf->link[i].mark, conf->link[i].mark,
-			    b->to[i]);
+	b->by_name = add_names(b, b->is);
+	b->to_by_mark = add_marks(b, b->to);
 }
 
-/* The links of the best tier share the new connections: with a hash each has
- * as many slots in a row as its weight says (the hash has no order that would
- * ask to interleave them), with the parity one residue each.
+/* A drained link gets nothing new as long as there is another. The tier that
+ * is dealt to is the best that has such a link.
  */
-static void find_slots(struct build *b)
+static void find_tier(struct build *b)
 {
 	const struct conf *conf = b->conf;
-	unsigned int i, best = TIER_MAX;
-	bool parity = conf->balance == BALANCE_SOURCE_PARITY;
+	bool any = false;
+	unsigned int i;
 
 	for (i = 0; i < conf->n_links; i++)
-		if (conf->link[i].tier < best)
-			best = conf->link[i].tier;
-	b->slots = (uint16_t)b->rs->n_elements;
+		any = any || !conf->link[i].drained;
+	b->tier = TIER_MAX;
 	for (i = 0; i < conf->n_links; i++) {
-		uint32_t weight = parity ? 1 : conf->link[i].weight;
-
-		if (conf->link[i].tier != best || !weight)
-			continue;
-		add_element(b, NULL, b->sum, b->sum + weight - 1, b->to[i]);
-		b->sum += weight;
-		b->n_slots++;
+		b->aside[i] = any && conf->link[i].drained;
+		if (!b->aside[i] && conf->link[i].tier < b->tier)
+			b->tier = conf->link[i].tier;
 	}
 }
 
-static struct ruleset_statement balance(const struct build *b)
+static uint32_t weight_of(const struct build *b, unsigned int i)
 {
-	struct ruleset_statement s;
+	if (b->conf->link[i].tier != b->tier)
+		return 0;
+	return b->parity ? 1 : b->conf->link[i].weight;
+}
 
-	if (b->n_slots == 1)
-		return go(b->rs->element[b->slots].chain);
-	if (b->conf->balance == BALANCE_SOURCE_PARITY) {
-		s = among(TO_SADDR, b->slots, b->n_slots);
-		s.mask = b->n_slots - 1U;
-	} else {
-		s = among(TO_HASH, b->slots, b->n_slots);
-		s.value = b->sum;
+/* Parity needs 2^n links of weight 1. The configuration is refused when its
+ * best tier is not so; when that is drained the next one may be anything.
+ */
+static void find_parity(struct build *b)
+{
+	unsigned int i, n = 0;
+	bool even = true;
+
+	for (i = 0; i < b->conf->n_links; i++) {
+		n += weight_of(b, i) != 0;
+		even = even && weight_of(b, i) <= 1;
+	}
+	b->parity = b->conf->balance == BALANCE_SOURCE_PARITY &&
+		    ((even && !(n & (n - 1))) ||
+		     b->tier == conf_best_tier(b->conf));
+}
+
+static uint32_t common_divisor(const struct build *b)
+{
+	uint32_t all = 0, one, rest;
+	unsigned int i;
+
+	for (i = 0; i < b->conf->n_links; i++) {
+		one = b->aside[i] ? 0 : weight_of(b, i);
+		while (one) {
+			rest = all % one;
+			all = one;
+			one = rest;
+		}
+	}
+	return all ? all : 1;
+}
+
+static uint16_t target(const struct build *b, unsigned int i)
+{
+	return b->conf->sticky ? b->deal[i] : b->to[i];
+}
+
+/* A link that gets the slots from @key on: it has them next to what it has. */
+static void add_slots(struct build *b, struct share *s, unsigned int link,
+		      uint32_t key, uint32_t weight)
+{
+	struct ruleset_element *e = &b->rs->element[b->rs->n_elements - 1];
+
+	if (s->count && !b->parity && e->chain == target(b, link) &&
+	    e->last + 1 == key) {
+		e->last += weight;
+		return;
+	}
+	add_element(b, NULL, key, key + weight - 1, target(b, link));
+	s->count++;
+}
+
+/* The links of the tier, each with as many slots in a row as its weight says
+ * (a hash has no order that would ask to interleave them), with the parity one
+ * residue each. @gaps: the slots of a link aside are nobody's, so that no
+ * other link's slots move.
+ */
+static struct share deal_out(struct build *b, bool gaps, uint32_t divisor)
+{
+	struct share s = { .first = (uint16_t)b->rs->n_elements };
+	uint32_t weight;
+	unsigned int i;
+
+	for (i = 0; i < b->conf->n_links; i++) {
+		weight = weight_of(b, i) / divisor;
+		if (!weight || (b->aside[i] && !gaps))
+			continue;
+		if (!b->aside[i])
+			add_slots(b, &s, i, s.sum, weight);
+		s.sum += weight;
 	}
 	return s;
+}
+
+/* The same without gaps: the next link that is not aside has the slots of one
+ * that is. Whichever links are put aside, and in whatever order: a host moves
+ * only when its own link is.
+ */
+static struct share deal_all(struct build *b)
+{
+	struct share s = { .first = (uint16_t)b->rs->n_elements };
+	unsigned int i, k, n = b->conf->n_links;
+	uint32_t weight;
+
+	for (i = 0; i < n; i++) {
+		weight = weight_of(b, i);
+		if (!weight)
+			continue;
+		for (k = i; b->aside[k] || !weight_of(b, k); k = (k + 1) % n)
+			;
+		add_slots(b, &s, k, s.sum, weight);
+		s.sum += weight;
+	}
+	return s;
+}
+
+static void find_slots(struct build *b)
+{
+	find_parity(b);
+	switch (b->conf->balance) {
+	case BALANCE_ROUND_ROBIN:
+		/* Each turn is an element in the end: no more than needed. */
+		b->slots = deal_out(b, false, common_divisor(b));
+		break;
+	case BALANCE_RANDOM:
+		b->slots = deal_out(b, false, 1);
+		break;
+	default:
+		b->slots = deal_out(b, true, 1);
+		b->last = deal_all(b);
+	}
+}
+
+static struct ruleset_statement hash(struct share s, uint8_t kind,
+				     uint32_t round)
+{
+	struct ruleset_statement to = among(kind, s.first, s.count);
+
+	to.value = s.sum;
+	to.mask = RULESET_SEED + round;
+	return to;
+}
+
+/* The slots of a link aside match nothing: another hash deals its hosts out to
+ * the others by their weights, and where that leads nowhere as well, one more.
+ * What is left then, a small share of it, goes to the next link.
+ */
+static void add_hashes(struct build *b, uint8_t kind)
+{
+	uint32_t round = 0;
+	unsigned int i;
+	bool gaps = false;
+
+	for (i = 0; i < b->conf->n_links; i++)
+		gaps = gaps || (b->aside[i] && weight_of(b, i));
+	for (; gaps && round < RULESET_DEALS; round++)
+		add_rule(b, hash(b->slots, kind, round), end(), end());
+	add_rule(b, hash(b->last, kind, round), end(), end());
+}
+
+static void add_deal(struct build *b)
+{
+	struct ruleset_statement s;
+	uint8_t kind = TO_RANDOM;
+
+	if (b->slots.count == 1) {
+		add_rule(b, go(b->rs->element[b->slots.first].chain), end(),
+			 end());
+		return;
+	}
+	switch (b->conf->balance) {
+	case BALANCE_ROUND_ROBIN:
+		kind = TO_TURNS;
+		/* fall through */
+	case BALANCE_RANDOM:
+		s = among(kind, b->slots.first, b->slots.count);
+		s.value = b->slots.sum;
+		add_rule(b, s, end(), end());
+		return;
+	case BALANCE_FLOW:
+		/* What has no ports, and is too short to have some, goes on to
+		 * the next rule.
+		 */
+		add_hashes(b, TO_FLOW);
+		break;
+	case BALANCE_SOURCE_PARITY:
+		if (!b->parity)
+			break;
+		s = among(TO_SADDR, b->last.first, b->last.count);
+		s.mask = b->last.sum - 1U;
+		add_rule(b, s, end(), end());
+		return;
+	case BALANCE_SOURCE:
+		break;
+	}
+	add_hashes(b, TO_HASH);
+}
+
+/* Where a new connection goes that nobody has decided about. */
+static void add_balance(struct build *b)
+{
+	if (b->conf->sticky) {
+		add_rule(b, jump(b->stuck), end(), end());
+		add_rule(b, marked(b), plain(DO_RETURN), end());
+	}
+	add_deal(b);
+}
+
+/* A host's link is the mark in the map. skb->priority is where it is kept for
+ * a moment: the kernel itself overwrites it when it forwards the packet
+ * (net/ipv4/ip_forward.c), so that no bit of anybody's is lost. A link that
+ * is put aside is not found; with "failback = move" one of a worse tier
+ * neither, or a host would never come back from it.
+ */
+static void stuck_chain(struct build *b)
+{
+	const struct conf *conf = b->conf;
+	unsigned int i;
+
+	b->stuck_links.first = (uint16_t)b->rs->n_elements;
+	for (i = 0; i < conf->n_links; i++) {
+		if (b->aside[i] || (conf->failback == FAILBACK_MOVE &&
+				    conf->link[i].tier > b->tier))
+			continue;
+		add_element(b, NULL, conf->link[i].mark, conf->link[i].mark,
+			    b->to[i]);
+		b->stuck_links.count++;
+	}
+	b->stuck = add_regular(b, "stuck");
+	add_rule(b, plain(SET_PRIORITY),
+		 among(TO_PRIORITY, b->stuck_links.first,
+		       b->stuck_links.count), end());
+}
+
+/* deal_X gives a host link X, unless another connection of that host has been
+ * faster on another CPU: "add" leaves what is there. What is there and is
+ * still not found is of a link that is no longer in use. When the map is full
+ * "add" ends its rule, and the last rule sends the packet to the link.
+ */
+static void deal_chain(struct build *b, unsigned int i)
+{
+	uint32_t m = b->conf->link[i].mark;
+
+	b->deal[i] = add_link_chain(b, "deal", i);
+	add_rule(b, mark(b, ADD_STICKY, m), end(), end());
+	add_rule(b, jump(b->stuck), end(), end());
+	add_rule(b, marked(b), plain(DO_RETURN), end());
+	add_rule(b, mark(b, DELETE_STICKY, m), mark(b, ADD_STICKY, m), end());
+	add_rule(b, go(b->to[i]), end(), end());
+}
+
+/* keep_X is for the first packet of a connection that leaves by link X: the
+ * host's time begins anew. When its own link is dead it stays with X from now
+ * on. "update" would keep the old link; "delete" and "add" for every
+ * connection would be slow, and race with other CPUs.
+ */
+static void keep_chain(struct build *b, unsigned int i)
+{
+	uint32_t m = b->conf->link[i].mark;
+
+	b->keep[i] = add_link_chain(b, "keep", i);
+	add_rule(b, mark(b, IF_META_MARK, m), mark(b, UPDATE_STICKY, m), end());
+	add_rule(b, mark(b, IF_NOT_META_MARK, m), mark(b, DELETE_STICKY, m),
+		 mark(b, ADD_STICKY, m));
+	add_rule(b, go(b->is[i]), end(), end());
+}
+
+/* Every link has its chains, also one that is put aside: what comes and goes
+ * with that are rules alone.
+ */
+static void sticky_chains(struct build *b)
+{
+	unsigned int i;
+
+	b->rs->sticky = b->conf->sticky;
+	if (!b->conf->sticky)
+		return;
+	stuck_chain(b);
+	for (i = 0; i < b->conf->n_links; i++)
+		deal_chain(b, i);
+	for (i = 0; i < b->conf->n_links; i++)
+		keep_chain(b, i);
+	b->is_by_mark = add_marks(b, b->is);
+	b->keep_by_name = add_names(b, b->keep);
+}
+
+/* The map is written for what the balance has dealt out alone. That has no
+ * mark in its connection yet; what a user's own mark sends to a link gets it
+ * here.
+ */
+static void remember_marked(struct build *b, bool all_new)
+{
+	if (!b->conf->sticky)
+		return;
+	open_rule(b);
+	if (!all_new)
+		add(b, plain(IF_NEW));
+	add(b, by_mark(b, TO_META_MARK, b->is_by_mark));
+}
+
+/* Ranges as the kernel wants them: sorted, and none in another. */
+static uint8_t add_ranges(struct build *b, const struct range *from,
+			  unsigned int count, uint32_t max, uint16_t *first)
+{
+	struct range r[POLICY_ADDRESSES + POLICY_PORTS];
+	unsigned int i, n;
+
+	memcpy(r, from, count * sizeof(*r));
+	n = count ? ranges_merge(r, count, max) : 0;
+	*first = (uint16_t)b->rs->n_elements;
+	for (i = 0; i < n; i++)
+		add_element(b, NULL, r[i].first, r[i].last, RULESET_NONE);
+	return (uint8_t)n;
+}
+
+static void add_protocols(struct build *b, const struct policy *y,
+			  struct match *m)
+{
+	unsigned int i, k;
+
+	m->protocol = (uint16_t)b->rs->n_elements;
+	for (i = 0; i < y->n_protocol; i++) {
+		for (k = 0; y->protocol[k] != y->protocol[i]; k++)
+			;
+		if (k < i)
+			continue;
+		add_element(b, NULL, y->protocol[i], y->protocol[i],
+			    RULESET_NONE);
+		m->n_protocol++;
+	}
+}
+
+static void add_match(struct build *b, const struct policy *y,
+		      struct match *m)
+{
+	unsigned int i, k;
+
+	m->n_source = add_ranges(b, y->source, y->n_source, UINT32_MAX,
+				 &m->source);
+	m->n_destination = add_ranges(b, y->destination, y->n_destination,
+				      UINT32_MAX, &m->destination);
+	m->n_source_port = add_ranges(b, y->source_port, y->n_source_port,
+				      UINT16_MAX, &m->source_port);
+	m->n_destination_port = add_ranges(b, y->destination_port,
+					   y->n_destination_port, UINT16_MAX,
+					   &m->destination_port);
+	add_protocols(b, y, m);
+	m->interface = (uint16_t)b->rs->n_elements;
+	for (i = 0; i < y->n_interface; i++) {
+		for (k = 0; strcmp(y->interface[k], y->interface[i]) != 0; k++)
+			;
+		if (k < i)
+			continue;
+		add_element(b, y->interface[i], 0, 0, RULESET_NONE);
+		m->n_interface++;
+	}
+}
+
+/* In the order and with the words in which nft lists them. */
+static void add_conditions(struct build *b, const struct match *m)
+{
+	struct ruleset_statement s;
+	bool ports = m->n_source_port || m->n_destination_port;
+	uint32_t only = 0;
+
+	if (m->n_interface)
+		add(b, among(IF_IIFNAME, m->interface, m->n_interface));
+	if (m->n_source)
+		add(b, among(IF_SADDR, m->source, m->n_source));
+	if (m->n_destination)
+		add(b, among(IF_DADDR, m->destination, m->n_destination));
+	if (m->n_protocol) {
+		if (ports && m->n_protocol == 1)
+			only = b->rs->element[m->protocol].key;
+		add(b, among(only ? IF_PORTS_OF : IF_PROTOCOL, m->protocol,
+			     m->n_protocol));
+	}
+	if (m->n_source_port) {
+		s = among(IF_SPORT, m->source_port, m->n_source_port);
+		s.value = only;
+		add(b, s);
+	}
+	if (m->n_destination_port) {
+		s = among(IF_DPORT, m->destination_port,
+			  m->n_destination_port);
+		s.value = only;
+		add(b, s);
+	}
+}
+
+/* "use = LINK" of a link that is put aside is what if_down says. */
+static bool is_aside(const struct build *b, const struct policy *y)
+{
+	return y->use == USE_LINK && b->aside[y->link];
+}
+
+static bool to_balance(const struct build *b, const struct policy *y)
+{
+	return y->use == USE_BALANCE || (is_aside(b, y) && !y->unreachable);
+}
+
+/* The connection gets its mark here, as one that the balance has not dealt
+ * out. A packet of an unreachable one goes on without: see strict_chain().
+ */
+static void add_policies(struct build *b)
+{
+	const struct conf *conf = b->conf;
+	const struct policy *y = conf->policy;
+	unsigned int i;
+
+	for (i = 0; i < conf->n_policies; i++, y++) {
+		open_rule(b);
+		add_conditions(b, &b->match[i]);
+		if (to_balance(b, y)) {
+			add(b, go(b->balance));
+		} else if (y->use == USE_MAIN || is_aside(b, y)) {
+			add(b, plain(DO_RETURN));
+		} else {
+			add(b, mark(b, SET_CT_MARK, conf->link[y->link].mark));
+			add(b, go(b->to[y->link]));
+		}
+	}
+}
+
+/* A packet that may leave by its own link alone, and by the way the LAN has to
+ * other places, is refused on every other link. What was established elsewhere
+ * has another mark; of a link that is put aside what has no mark is new. While
+ * a load replaces the rule such a packet may find the set of all links empty
+ * (see remember()) and leave once.
+ */
+static void refuse(struct build *b, const struct policy *y)
+{
+	const struct conf_link *l = &b->conf->link[y->link];
+	uint16_t name = (uint16_t)(b->by_name + y->link);
+
+	if (b->aside[y->link]) {
+		add(b, plain(IF_NEW));
+		add(b, mark(b, IF_CT_MARK, 0));
+		add(b, mark(b, IF_META_MARK, 0));
+	} else {
+		add(b, mark(b, IF_META_MARK, l->mark));
+		add(b, among(IF_NOT_OIFNAME, name, 1));
+	}
+	add(b, links(b, IF_OIFNAME));
+	add(b, plain(DO_REJECT));
+}
+
+/* As many of the policies as there are up to the last with if_down =
+ * unreachable: what an earlier one has taken is none of its business.
+ */
+static void strict_chain(struct build *b)
+{
+	const struct policy *y = b->conf->policy;
+	unsigned int i, n = b->conf->n_policies;
+
+	while (n && !(y[n - 1].use == USE_LINK && y[n - 1].unreachable))
+		n--;
+	if (!n)
+		return;
+	add_chain(b, "strict", TYPE_FILTER, HOOK_FORWARD, RULESET_MANGLE);
+	only_ipv4(b);
+	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
+	for (i = 0; i < n; i++, y++) {
+		open_rule(b);
+		add_conditions(b, &b->match[i]);
+		if (y->use == USE_LINK && y->unreachable)
+			refuse(b, y);
+		else
+			add(b, plain(DO_RETURN));
+	}
 }
 
 /* While a transaction replaces a rule, a packet that is just in the middle of
@@ -241,7 +739,11 @@ static struct ruleset_statement balance(const struct build *b)
  */
 static void remember(struct build *b)
 {
-	add_rule(b, mark(b, IF_MARK_ZERO, 0), mark(b, IF_CT_MARKED, 0),
+	struct ruleset_statement zero = { .kind = IF_META_MARK,
+					  .chain = RULESET_NONE,
+					  .mask = UINT32_MAX };
+
+	add_rule(b, zero, mark(b, IF_NOT_CT_MARK, 0),
 		 mark(b, COPY_CT_MARK, 0));
 }
 
@@ -254,21 +756,53 @@ static void remember(struct build *b)
 static void prerouting(struct build *b)
 {
 	add_chain(b, "prerouting", TYPE_FILTER, HOOK_PREROUTING,
-		  PRIO_MANGLE + 1);
+		  RULESET_MANGLE + 1);
 	only_ipv4(b);
 	add_rule(b, links(b, IF_IIFNAME), go(b->from_link), end());
-	add_rule(b, by_ct_mark(b), end(), end());
+	add_rule(b, by_mark(b, TO_CT_MARK, b->to_by_mark), end(), end());
 	remember(b);
 	add_rule(b, plain(IF_NOT_NEW), plain(DO_RETURN), end());
-	add_rule(b, mark(b, IF_MARKED, 0), plain(DO_RETURN), end());
+	remember_marked(b, true);
+	add_rule(b, marked(b), plain(DO_RETURN), end());
+	if (b->conf->n_policies || !b->n_lan)
+		add_rule(b, among(IF_IIFNAME, b->lo, 1), plain(DO_RETURN),
+			 end());
+	add_policies(b);
 	if (b->n_lan)
 		add_rule(b, among(IF_NOT_IIFNAME, b->lan, b->n_lan),
 			 plain(DO_RETURN), end());
+	if (b->balance == RULESET_NONE)
+		add_balance(b);
 	else
-		add_rule(b, among(IF_IIFNAME, b->lo, 1), plain(DO_RETURN),
-			 end());
-	add_rule(b, balance(b), end(), end());
+		add_rule(b, go(b->balance), end(), end());
 }
+
+/* The balance as a chain of its own, when a policy leads there. */
+static void balance_chain(struct build *b)
+{
+	unsigned int i, n = b->conf->n_policies;
+
+	for (i = 0; i < n && !to_balance(b, &b->conf->policy[i]); i++)
+		;
+	b->balance = RULESET_NONE;
+	if (i == n)
+		return;
+	b->balance = add_regular(b, "balance");
+	add_balance(b);
+}
+
+/* For the first packet of what the balance has dealt out, see keep_chain(). */
+static void remember_dealt(struct build *b)
+{
+	if (!b->conf->sticky)
+		return;
+	open_rule(b);
+	add(b, plain(IF_NEW));
+	add(b, mark(b, IF_CT_MARK, 0));
+	add(b, by_mark(b, IF_META_MARKS, b->is_by_mark));
+	add(b, among(TO_OIFNAME, b->keep_by_name, b->conf->n_links));
+}
+
 
 static void other_chains(struct build *b)
 {
@@ -276,18 +810,20 @@ static void other_chains(struct build *b)
 	 * outside; a route chain looks the route up again when the mark
 	 * changes.
 	 */
-	add_chain(b, "output", TYPE_ROUTE, HOOK_OUTPUT, PRIO_MANGLE);
+	add_chain(b, "output", TYPE_ROUTE, HOOK_OUTPUT, RULESET_MANGLE);
 	only_ipv4(b);
-	add_rule(b, by_ct_mark(b), end(), end());
+	add_rule(b, by_mark(b, TO_CT_MARK, b->to_by_mark), end(), end());
+	remember_marked(b, false);
 
 	/* Original direction only: the answers of a connection from outside
 	 * may leave by a standby link during an outage, but the connection
 	 * belongs to the link that it came by.
 	 */
 	add_chain(b, "postrouting", TYPE_FILTER, HOOK_POSTROUTING,
-		  PRIO_MANGLE);
+		  RULESET_MANGLE);
 	only_ipv4(b);
 	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
+	remember_dealt(b);
 	add_rule(b, links(b, TO_OIFNAME), end(), end());
 
 	if (b->conf->masquerade) {
@@ -295,20 +831,21 @@ static void other_chains(struct build *b)
 		 * IPsec policy knows.
 		 */
 		add_chain(b, "srcnat", TYPE_NAT, HOOK_POSTROUTING,
-			  PRIO_SRCNAT);
+			  RULESET_SRCNAT);
 		only_ipv4(b);
 		add_rule(b, links(b, IF_OIFNAME), plain(IF_NO_IPSEC),
 			 plain(DO_MASQUERADE));
 	}
 	if (b->conf->clamp_mss) {
 		add_chain(b, "forward", TYPE_FILTER, HOOK_FORWARD,
-			  PRIO_MANGLE);
+			  RULESET_MANGLE);
 		only_ipv4(b);
 		add_rule(b, links(b, IF_OIFNAME), plain(IF_TCP_SYN),
 			 plain(DO_CLAMP_MSS));
 		add_rule(b, links(b, IF_IIFNAME), plain(IF_TCP_SYN),
 			 plain(DO_CLAMP_MSS));
 	}
+	strict_chain(b);
 }
 
 static int check(const struct build *b, struct err *err)
@@ -342,260 +879,68 @@ static int check(const struct build *b, struct err *err)
 	return 0;
 }
 
+static void lan(struct build *b)
+{
+	const struct conf *conf = b->conf;
+	unsigned int i;
+
+	b->lan = (uint16_t)b->rs->n_elements;
+	b->n_lan = (uint16_t)conf->n_lan;
+	for (i = 0; i < conf->n_lan; i++)
+		add_element(b, conf->lan[i], 0, 0, RULESET_NONE);
+	b->lo = add_element(b, "lo", 0, 0, RULESET_NONE);
+	for (i = 0; i < conf->n_policies; i++)
+		add_match(b, &conf->policy[i], &b->match[i]);
+}
+
 int ruleset_build(struct ruleset *rs, const struct conf *conf,
 		  struct err *err)
 {
-	struct build b = { .rs = rs, .conf = conf };
-	unsigned int i;
+	struct build b;
 	int code;
 
-	rs->n_chains = rs->n_rules = rs->n_elements = 0;
+	/* Most of it is of links and policies that there are not. */
+	memset(&b, 0, offsetof(struct build, match));
+	memset(b.match, 0, conf->n_policies * sizeof(b.match[0]));
+	b.rs = rs;
+	b.conf = conf;
+	rs->n_chains = rs->n_rules = rs->n_statements = rs->n_elements = 0;
+	rs->sticky = 0;
 	code = check(&b, err);
 	if (code)
 		return code;
+	find_tier(&b);
 	link_chains(&b);
+	sticky_chains(&b);
 	find_slots(&b);
-	if (!b.n_slots)
+	if (!b.slots.count)
 		return err_set(err, -EINVAL, "no link of the best tier has a "
 			       "weight");
-	if (conf->balance == BALANCE_SOURCE_PARITY &&
-	    (b.n_slots & (b.n_slots - 1)))
+	if (b.parity && (b.slots.sum & (b.slots.sum - 1)))
 		return err_set(err, -EINVAL, "source-parity cannot share "
 			       "among %u links, only among 2, 4, 8, …",
-			       b.n_slots);
-	b.lan = (uint16_t)rs->n_elements;
-	b.n_lan = (uint16_t)conf->n_lan;
-	for (i = 0; i < conf->n_lan; i++)
-		add_element(&b, conf->lan[i], 0, 0, RULESET_NONE);
-	if (!conf->n_lan)
-		b.lo = add_element(&b, "lo", 0, 0, RULESET_NONE);
+			       b.slots.sum);
+	lan(&b);
 	b.from_link = add_regular(&b, "from_link");
 	add_rule(&b, plain(IF_NEW), links(&b, TO_IIFNAME), end());
+	balance_chain(&b);
 	prerouting(&b);
 	other_chains(&b);
 	return 0;
 }
 
-const char *ruleset_type_name(uint8_t type)
-{
-	static const char *const name[] = {
-		[TYPE_FILTER] = "filter", [TYPE_ROUTE] = "route",
-		[TYPE_NAT] = "nat",
-	};
-
-	return name[type];
-}
-
-const char *ruleset_hook_name(uint8_t hook)
-{
-	static const char *const name[] = {
-		[HOOK_PREROUTING] = "prerouting", [HOOK_FORWARD] = "forward",
-		[HOOK_OUTPUT] = "output", [HOOK_POSTROUTING] = "postrouting",
-	};
-
-	return name[hook];
-}
-
-/* Text that grows in a buffer of the caller; .len goes on counting when the
- * buffer is full.
- */
-struct text {
-	char *buf;
-	size_t size, len;
-};
-
-static void say(struct text *t, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void say(struct text *t, const char *fmt, ...)
-{
-	size_t left = t->len < t->size ? t->size - t->len : 0;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(left ? t->buf + t->len : NULL, left, fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		t->len += (size_t)n;
-}
-
-/* An address of at most the last octet's bits, as the parity has it. */
-static void say_key(struct text *t, const struct ruleset_statement *s,
-		    const struct ruleset_element *e)
-{
-	switch (s->kind) {
-	case TO_HASH:
-		say(t, "%" PRIu32, e->key);
-		if (e->last > e->key)
-			say(t, "-%" PRIu32, e->last);
-		break;
-	case TO_SADDR:
-		say(t, "0.0.0.%" PRIu32, e->key);
-		break;
-	case TO_CT_MARK:
-		say(t, "0x%08" PRIx32, e->key);
-		break;
-	default:
-		say(t, "\"%s\"", e->name);
-	}
-}
-
-static void say_elements(struct text *t, const struct ruleset *rs,
-			 const struct ruleset_statement *s)
+unsigned int ruleset_turn(const struct ruleset *rs,
+			  const struct ruleset_statement *s,
+			  int32_t lag[LINKS_MAX])
 {
 	const struct ruleset_element *e = &rs->element[s->first];
-	unsigned int i;
+	unsigned int i, most = 0;
 
-	if (!ruleset_has_set(s)) {
-		say_key(t, s, e);
-		return;
+	for (i = 0; i < s->count; i++) {
+		lag[i] += (int32_t)(e[i].last - e[i].key + 1);
+		if (lag[i] > lag[most])
+			most = i;
 	}
-	for (i = 0; i < s->count; i++, e++) {
-		say(t, i ? ", " : "{ ");
-		say_key(t, s, e);
-		if (ruleset_is_map(s))
-			say(t, " : goto %s", rs->chain[e->chain].name);
-	}
-	say(t, " }");
-}
-
-/* nft shows "& 0xffffff01 | 0x01" for what was written as "& 0xffffff00 |
- * 0x01", which is the same, and leaves a mask of ones out.
- */
-static void say_mark(struct text *t, const char *what, uint32_t mask)
-{
-	say(t, "%s ", what);
-	if (mask != UINT32_MAX)
-		say(t, "& 0x%08" PRIx32 " ", mask);
-}
-
-static void say_set_mark(struct text *t, const struct ruleset_statement *s,
-			 const char *what)
-{
-	say(t, "%s set ", what);
-	say_mark(t, what, ~s->mask | s->value);
-	say(t, "| 0x%08" PRIx32, s->value);
-}
-
-static void say_statement(struct text *t, const struct ruleset *rs,
-			  const struct ruleset_statement *s)
-{
-	static const char *const words[] = {
-		[IF_NOT_IPV4] = "meta nfproto != ipv4",
-		[IF_IIFNAME] = "iifname ",
-		[IF_NOT_IIFNAME] = "iifname != ",
-		[IF_OIFNAME] = "oifname ",
-		[IF_NEW] = "ct state new",
-		[IF_NOT_NEW] = "ct state != new",
-		[IF_REPLY] = "ct direction reply",
-		[IF_MARK_ZERO] = "meta mark 0x00000000",
-		[IF_NO_IPSEC] = "rt ipsec missing",
-		[IF_TCP_SYN] = "tcp flags syn / syn,rst",
-		[TO_IIFNAME] = "iifname vmap ",
-		[TO_OIFNAME] = "oifname vmap ",
-		[DO_CLAMP_MSS] = "tcp option maxseg size set rt mtu",
-		[DO_MASQUERADE] = "masquerade",
-		[DO_RETURN] = "return",
-		[DO_GOTO] = "goto ",
-	};
-
-	switch (s->kind) {
-	case IF_MARKED:
-		say_mark(t, "meta mark", s->mask);
-		say(t, "!= 0x00000000");
-		break;
-	case IF_CT_MARKED:
-		say_mark(t, "ct mark", s->mask);
-		say(t, "!= 0x00000000");
-		break;
-	case TO_CT_MARK:
-		say_mark(t, "ct mark", s->mask);
-		say(t, "vmap ");
-		break;
-	case TO_HASH:
-		say(t, "jhash ip saddr mod %" PRIu32 " seed 0x%x vmap ",
-		    s->value, RULESET_SEED);
-		break;
-	case TO_SADDR:
-		say(t, "ip saddr & 0.0.0.%" PRIu32 " vmap ", s->mask);
-		break;
-	case COPY_CT_MARK:
-		say(t, "meta mark set ct mark");
-		if (s->mask != UINT32_MAX)
-			say(t, " & 0x%08" PRIx32, s->mask);
-		break;
-	case SET_META_MARK:
-		say_set_mark(t, s, "meta mark");
-		break;
-	case SET_CT_MARK:
-		say_set_mark(t, s, "ct mark");
-		break;
-	default:
-		say(t, "%s", words[s->kind]);
-	}
-	if (s->kind == DO_GOTO)
-		say(t, "%s", rs->chain[s->chain].name);
-	else if (s->count)
-		say_elements(t, rs, s);
-}
-
-static void say_rule(struct text *t, const struct ruleset *rs,
-		     const struct ruleset_rule *r)
-{
-	unsigned int i;
-
-	for (i = 0; i < RULESET_STATEMENTS && r->s[i].kind != DO_END; i++) {
-		if (i)
-			say(t, " ");
-		say_statement(t, rs, &r->s[i]);
-	}
-}
-
-static void say_priority(struct text *t, const struct ruleset_chain *c)
-{
-	if (c->priority == PRIO_SRCNAT)
-		say(t, "srcnat");
-	else if (c->priority == PRIO_MANGLE)
-		say(t, "mangle");
-	else
-		say(t, "mangle + %d", c->priority - PRIO_MANGLE);
-}
-
-size_t ruleset_print_rule(const struct ruleset *rs,
-			  const struct ruleset_rule *rule, char *buf,
-			  size_t size)
-{
-	struct text t = { .buf = buf, .size = size };
-
-	say_rule(&t, rs, rule);
-	return t.len;
-}
-
-size_t ruleset_print(const struct ruleset *rs, char *buf, size_t size)
-{
-	struct text t = { .buf = buf, .size = size };
-	unsigned int i, r = 0;
-
-	say(&t, "table inet %s {", RULESET_TABLE);
-	for (i = 0; i < rs->n_chains; i++) {
-		const struct ruleset_chain *c = &rs->chain[i];
-
-		say(&t, "\n\tchain %s {\n", c->name);
-		if (c->hook != HOOK_NONE) {
-			say(&t, "\t\ttype %s hook %s priority ",
-			    ruleset_type_name(c->type),
-			    ruleset_hook_name(c->hook));
-			say_priority(&t, c);
-			say(&t, "; policy accept;\n");
-		}
-		for (; r < rs->n_rules && rs->rule[r].chain == i; r++) {
-			say(&t, "\t\t");
-			say_rule(&t, rs, &rs->rule[r]);
-			say(&t, "\n");
-		}
-		say(&t, "\t}\n");
-	}
-	say(&t, "}\n");
-	return t.len;
+	lag[most] -= (int32_t)s->value;
+	return most;
 }

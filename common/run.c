@@ -5,6 +5,7 @@
 
 #include "accepted.h"
 #include "run.h"
+#include "util.h"
 
 enum {
 	/* One to change things, and three for a link that goes up and down
@@ -13,7 +14,27 @@ enum {
 	ROUNDS_MAX = 4,
 };
 
-int run_conf(struct run *run, struct err *err)
+static bool marks_open(const struct conf *conf)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (!conf->link[i].mark_given)
+			return true;
+	return false;
+}
+
+void run_recall(struct run *run)
+{
+	static struct conf old;
+
+	if (marks_open(&run->conf) && !accepted_read(&old, NULL))
+		conf_give_marks(&run->conf, &old);
+	if (!drained_read(&run->conf, &run->bad_drained))
+		run->bad_drained.msg[0] = '\0';
+}
+
+static int choose_conf(struct run *run, struct err *err)
 {
 	const char *path = CONF_PATH;
 	int code = accepted_source(run->source);
@@ -35,6 +56,15 @@ int run_conf(struct run *run, struct err *err)
 	if (run->in_force && !accepted_read(&run->conf, NULL))
 		return 0;
 	return conf_read(&run->conf, "", false, err);
+}
+
+int run_conf(struct run *run, struct err *err)
+{
+	int code = choose_conf(run, err);
+
+	if (!code && run->in_force)
+		run_recall(run);
+	return code;
 }
 
 int run_open(struct run *run, struct err *err)
@@ -85,21 +115,22 @@ static bool transient(int code)
 	       code == -EAGAIN || code == -ENOBUFS || code == -EINTR;
 }
 
-/* A host's setting is not changed silently. */
-static void note_sysctls(struct run *run)
+/* Neither a host's setting is changed silently, nor are flows ended. */
+static void note_ops(struct run *run)
 {
 	const struct op *op;
-	size_t len = strlen(run->sysctls);
+	char text[SYSCTL_PATH_MAX + 16];
 	unsigned int i;
 
-	for (i = 0; i < run->plan.n_ops && len < sizeof(run->sysctls); i++) {
+	for (i = 0; i < run->plan.n_ops; i++) {
 		op = &run->plan.op[i];
-		if (op->kind == OP_SYSCTL)
-			len += (size_t)snprintf(run->sysctls + len,
-						sizeof(run->sysctls) - len,
-						"%s%s=%d", len ? " " : "",
-						op->sysctl.path,
-						op->sysctl.value);
+		if (op->kind == OP_SYSCTL) {
+			snprintf(text, sizeof(text), "%s=%d", op->sysctl.path,
+				 op->sysctl.value);
+			str_add(run->sysctls, sizeof(run->sysctls), " ", text);
+		} else if (op->kind == OP_CT_END) {
+			str_add(run->ended, sizeof(run->ended), ",", op->dev);
+		}
 	}
 }
 
@@ -128,7 +159,7 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 			plan_print(&run->plan, dry);
 			return 0;
 		}
-		note_sysctls(run);
+		note_ops(run);
 		apply_plan(&run->plan, &run->rtnl, &run->nfnl, &run->present,
 			   &run->result);
 		run->changes += run->result.done;
@@ -173,21 +204,30 @@ bool run_any_down(const struct run *run)
 
 const char *run_standby_text(const struct run *run, char *buf, size_t size)
 {
-	const struct conf *c = &run->conf;
-	uint8_t best = UINT8_MAX;
-	unsigned int i;
-	size_t len = 0;
+	const struct conf_link *link = run->conf.link;
+	unsigned int i, best = RANKS;
 
-	for (i = 0; i < c->n_links; i++)
+	for (i = 0; i < run->conf.n_links; i++)
 		if (present_usable(&run->present.link[i]) &&
-		    c->link[i].tier < best)
-			best = c->link[i].tier;
-	snprintf(buf, size, "none");
-	for (i = 0; i < c->n_links && len < size; i++)
+		    conf_rank(&link[i]) < best)
+			best = conf_rank(&link[i]);
+	*buf = '\0';
+	for (i = 0; i < run->conf.n_links; i++)
 		if (present_usable(&run->present.link[i]) &&
-		    c->link[i].tier == best)
-			len += (size_t)snprintf(buf + len, size - len, "%s%s",
-						len ? "," : "",
-						c->link[i].name);
+		    conf_rank(&link[i]) == best)
+			str_add(buf, size, ",", link[i].name);
+	if (!*buf)
+		snprintf(buf, size, "none");
+	return buf;
+}
+
+const char *run_drained_text(const struct run *run, char *buf, size_t size)
+{
+	unsigned int i;
+
+	*buf = '\0';
+	for (i = 0; i < run->conf.n_links; i++)
+		if (run->conf.link[i].drained)
+			str_add(buf, size, ",", run->conf.link[i].name);
 	return buf;
 }

@@ -21,6 +21,8 @@ struct run {
 	bool in_force;
 	bool unknown_force;		/* ... as far as one may see */
 	struct err bad_conf;		/* why the file was not used; "": was */
+	struct err bad_drained;		/* why it is not known which links are
+					 * drained; "": it is */
 	struct ruleset ruleset;
 	bool have_ruleset;
 	struct present present;
@@ -31,6 +33,7 @@ struct run {
 	struct apply_result result;	/* of the last round */
 	unsigned int changes;		/* of all rounds */
 	char sysctls[256];		/* "path=value ..." that were set */
+	char ended[256];		/* links whose flows were (failback) */
 };
 
 /* Choose the configuration of a hook: the file that is in force, or the
@@ -38,6 +41,11 @@ struct run {
  * says. Fails only when there is nothing at all to go by.
  */
 int run_conf(struct run *run, struct err *err);
+
+/* Add to a configuration that was read from its file what has been before: the
+ * marks of the links that it leaves open, and which links are drained.
+ */
+void run_recall(struct run *run);
 
 /* Open the sockets. */
 int run_open(struct run *run, struct err *err);
@@ -50,9 +58,9 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err);
 
 /* Observe, plan and apply, and again if an interface or address has changed
  * meanwhile: pppd does not call a second time for what happens during a hook.
- * A few times at the most. With @dry set, print the plan to it instead. Returns 0, or the
- * negative errno of what could not be done with its sentence; what could be
- * done is done.
+ * A few times at the most. With @dry set, print the plan to it instead.
+ * Returns 0, or the negative errno of what could not be done with its
+ * sentence; what could be done is done.
  */
 int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 	       struct err *err);
@@ -64,5 +72,8 @@ const char *run_standby_text(const struct run *run, char *buf, size_t size);
 
 bool run_any_usable(const struct run *run);
 bool run_any_down(const struct run *run);
+
+/* The names of the drained links, with commas between; "" without any. */
+const char *run_drained_text(const struct run *run, char *buf, size_t size);
 
 #endif

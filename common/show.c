@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 
 #include "plan.h"
 #include "rttables.h"
+#include "util.h"
 
 /* 255 links give about 60 KB. */
 enum { RULESET_TEXT_MAX = 256 * 1024 };
@@ -26,7 +28,14 @@ static void show_route(const struct op *op, const char *verb, FILE *out)
 	const struct route *r = &op->route;
 	char addr[ADDR_TEXT];
 
-	fprintf(out, "ip route %s default", verb);
+	static const char *const type[] = {
+		[RTN_BLACKHOLE] = "blackhole ",
+		[RTN_UNREACHABLE] = "unreachable ",
+		[RTN_PROHIBIT] = "prohibit ", [RTN_THROW] = "throw ",
+	};
+
+	fprintf(out, "ip route %s %sdefault", verb,
+		r->type < COUNT(type) && type[r->type] ? type[r->type] : "");
 	if (r->nhid) {
 		fprintf(out, " nhid %u", r->nhid);
 	} else {
@@ -123,6 +132,10 @@ void op_print(const struct plan *plan, const struct op *op, FILE *out)
 	case OP_CT_FORGET:
 		fprintf(out, "conntrack -D --reply-dst %s\n",
 			addr_text(&op->addr, addr));
+		return;
+	case OP_CT_END:
+		fprintf(out, "conntrack -D --mark 0x%x/0x%x\n",
+			op->mark.value, op->mark.mask);
 		return;
 	}
 }

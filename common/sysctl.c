@@ -4,6 +4,7 @@
 #include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -51,6 +52,24 @@ int sysctl_dump(struct nl *nl, sysctl_cb cb, void *data, struct err *err)
 	nl_batch_init(&b, nl, buf, sizeof(buf));
 	nl_end(&b, nl_put(&b, nl, RTM_GETNETCONF, 0, &head, sizeof(head), 0));
 	return nl_dump(nl, &b, on_netconf, &d, err);
+}
+
+int sysctl_read(const char *path)
+{
+	char full[SYSCTL_PATH_MAX + 16], text[16];
+	ssize_t n;
+	int fd;
+
+	snprintf(full, sizeof(full), "/proc/sys/%s", path);
+	fd = open(full, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	return atoi(text);
 }
 
 int sysctl_write(const char *path, int value, struct err *err)

@@ -27,6 +27,17 @@ typedef int (*sysctl_cb)(const struct sysctl *s, void *data);
  */
 int sysctl_dump(struct nl *nl, sysctl_cb cb, void *data, struct err *err);
 
+/* How the kernel chooses among the members of a group (its ip-sysctl.rst): by
+ * the fields of policy 3, of which we want the source's address alone, or by
+ * addresses and ports.
+ */
+#define SYSCTL_HASH_POLICY "net/ipv4/fib_multipath_hash_policy"
+#define SYSCTL_HASH_FIELDS "net/ipv4/fib_multipath_hash_fields"
+enum { HASH_POLICY_L4 = 1, HASH_POLICY_FIELDS = 3, HASH_FIELDS_SOURCE = 1 };
+
+/* Read a small whole number; -1 where there is none. */
+int sysctl_read(const char *path);
+
 /* Write a small whole number. Returns 0 or a negative errno with a sentence. */
 int sysctl_write(const char *path, int value, struct err *err);
 

@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,13 @@ int str_copy(char *dst, size_t size, const char *src)
 		return -ENAMETOOLONG;
 	memcpy(dst, src, len + 1);
 	return 0;
+}
+
+void str_add(char *list, size_t size, const char *between, const char *word)
+{
+	size_t len = strlen(list);
+
+	snprintf(list + len, size - len, "%s%s", len ? between : "", word);
 }
 
 bool ifname_valid(const char *name)

@@ -18,6 +18,9 @@ int u32_parse(const char *text, uint32_t min, uint32_t max, uint32_t *out);
 /* Copy a string. Returns 0, or -ENAMETOOLONG (nothing is copied then). */
 int str_copy(char *dst, size_t size, const char *src);
 
+/* Append a word to a list, as far as there is room. */
+void str_add(char *list, size_t size, const char *between, const char *word);
+
 /* Could @name be a network interface? 1 to 15 bytes, printable, and none of
  * what the kernel refuses ("." ".." '/' ':' and white space,
  * net/core/dev.c, dev_valid_name()) or nft cannot say ('"' '\\' '*').

@@ -39,10 +39,10 @@ done
 is "asking changes nothing" "$(ls -d /run/mwan /var/log/* 2>/dev/null)" ""
 
 # --- mwan-rules ---
-refuses 64 "mwan-rules: one command is expected: apply, flush, status or \
-check, not \"\"; see mwan-rules --help" mwan-rules
-refuses 64 "mwan-rules: one command is expected: apply, flush, status or \
-check, not \"flush\"; see mwan-rules --help" mwan-rules apply flush
+refuses 64 "mwan-rules: one command is expected: apply, flush, status, \
+check, drain or undrain, not \"\"; see mwan-rules --help" mwan-rules
+refuses 64 "mwan-rules: one command is expected: apply, flush, status, \
+check, drain or undrain, not \"flush\"; see mwan-rules --help" mwan-rules apply flush
 refuses 64 "mwan-rules: unknown command \"appply\"; see mwan-rules --help" \
 	mwan-rules appply
 refuses 64 "mwan-rules: unknown option \"-x\"; see mwan-rules --help" \

@@ -21,7 +21,7 @@ unit=$BIN/../t/unit-nft
 
 # Elements come back in another order, sets under other numbers.
 listing() {
-	perl -pe 's/\{ (.*) \}/"{ ".join(", ", sort split ", ", $1)." }"/e'
+	perl -pe 's/\{ (.*?) \}/"{ ".join(", ", sort split ", ", $1)." }"/eg'
 }
 
 bytecode() {
@@ -72,6 +72,177 @@ for options in "" "-p" "-n 3 -w 3:2:1" "-w 255:255" "-n 1" "-l lan0" \
 	ok "as nft reads it:${options:+ }$options" same_as_nft $options
 done
 ok "as nft reads it: odd names" same_as_nft -n 5 -L "$names"
+
+# Every method, with and without a map of the hosts' links, with links that are
+# put aside, and with policies.
+cat >"$T/policies.ini" <<'END'
+[mwan]
+lan = lan0 br0
+[link ppp0]
+table = 201
+weight = 2
+[link ppp1]
+table = 202
+[link ppp2]
+table = 203
+tier = 2
+[policy lists]
+source = 10.0.0.0/8 192.168.0.0/16 1.2.3.4 5.0.0.3-5.0.0.9 255.0.0.0/8
+destination = 1.1.1.1
+protocol = tcp udp
+destination_port = 80 443-445
+use = ppp1
+if_down = unreachable
+[policy one]
+source = 10.128.0.0/9
+protocol = tcp
+destination_port = 80
+use = main
+[policy ranges]
+source = 10.0.0.3-10.0.0.9
+destination = 0.0.0.0/0
+protocol = icmp
+interface = eth0 br0
+use = balance
+[policy overlapping]
+destination = 1.1.1.0/28 3.3.3.3 4.4.4.4-4.4.4.6 1.1.1.8 1.1.1.16/28 4.4.4.6
+protocol = udp
+source_port = 1-5
+destination_port = 1024-65535 80 2000-3000
+interface = eth0 eth0
+use = ppp2
+if_down = unreachable
+[policy protocols]
+protocol = tcp udp icmp tcp 250
+use = ppp0
+[policy all]
+source = 0.0.0.0/1 128.0.0.0/1
+protocol = udp
+source_port = 0-65535
+use = ppp0
+if_down = unreachable
+[policy prefix]
+source = 0.0.0.0/8
+destination = 10.0.0.0/24
+use = ppp0
+END
+for method in source source-parity flow round-robin random; do
+	for sticky in 0 90061; do
+		case $method in
+		source) options="-n 4 -w 3:2:1:2" ;;
+		source-parity) options="-n 4 -p" ;;
+		*) options="-n 4 -w 3:2:1:2 -b $method" ;;
+		esac
+		options="$options -s $sticky"
+		# shellcheck disable=SC2086	# options are words
+		ok "as nft reads it: $options" same_as_nft $options
+		# shellcheck disable=SC2086
+		is "and the second load writes nothing" \
+			"$(load $options >/dev/null; load $options)" intact
+		for aside in ppp0 ppp3 ppp1,ppp2 ppp0,ppp1,ppp2,ppp3; do
+			# shellcheck disable=SC2086
+			ok "the same without $aside" \
+				same_as_nft $options -d $aside
+		done
+		# Parity has no weights.
+		sed "s/^lan.*/&\nbalance = $method\nsticky = ${sticky}s/
+			s/ = 0s/ = 0/; /parity/,/ppp1/s/^weight.*//" \
+			"$T/policies.ini" >"$T/policies-now.ini"
+		for aside in none ppp1 ppp0,ppp2; do
+			options="-f $T/policies-now.ini -d $aside"
+			# shellcheck disable=SC2086
+			ok "policies, $method, sticky $sticky, without $aside" \
+				same_as_nft $options
+			# shellcheck disable=SC2086
+			is "and the second load writes nothing" \
+				"$(load $options >/dev/null; load $options)" \
+				intact
+		done
+	done
+done
+for mask in 0xff0000 0x7fff0000 0xffffffff; do
+	ok "classes as nft reads them: mask $mask" \
+		same_as_nft -s 600 -m $mask
+done
+for n in 64 255; do
+	for method in round-robin random flow; do
+		is "$n links of any weight, $method, replace the former" \
+			"$(load -n $n -b $method -w random -m 0xffff -s 60)" \
+			changed
+		is "and the second load writes nothing" \
+			"$(load -n $n -b $method -w random -m 0xffff -s 60)" \
+			intact
+	done
+done
+"$unit" delete
+
+# --- the map of the hosts' links ---
+
+hosts() {
+	nft list map inet mwan sticky 2>&1 |
+		grep -o '10\.9\.0\.[0-9]* [^,}]*' |
+		sed 's/ .* : / /; s/ *$//' | sort | tr '\n' ' '
+}
+
+# kept DESCRIPTION OPTION...: a load with these leaves the hosts in the map.
+kept() {
+	local desc=$1
+	shift
+	is "the map, $desc: a change" "$(load "$@")" changed
+	is "which keeps the hosts" "$(hosts)" "10.9.0.7 0:1 10.9.0.8 0:2 "
+	is "and is all" "$(load "$@")" intact
+}
+
+# emptied DESCRIPTION OPTION...: a load with these makes the map anew.
+emptied() {
+	local desc=$1
+	shift
+	load -n 3 -s 600 >/dev/null
+	nft add element inet mwan sticky \
+		'{ 10.9.0.7 : 0:1, 10.9.0.8 : 0:2 }'
+	is "the map, $desc: a change" "$(load "$@")" changed
+	is "which forgets the hosts" "$(hosts)" ""
+	is "and is all" "$(load "$@")" intact
+}
+
+load -n 3 -s 600 >/dev/null
+nft add element inet mwan sticky '{ 10.9.0.7 : 0:1, 10.9.0.8 : 0:2 }'
+is "the map has hosts" "$(hosts)" "10.9.0.7 0:1 10.9.0.8 0:2 "
+kept "other weights" -n 3 -s 600 -w 3:2:1
+kept "another method" -n 3 -s 600 -b flow
+kept "one more link" -n 4 -s 600
+kept "a link aside" -n 4 -s 600 -d ppp1
+kept "two links less" -n 2 -s 600
+sed 's/^lan.*/&\nsticky = 10m/' "$T/policies.ini" >"$T/policies-now.ini"
+kept "policies" -f "$T/policies-now.ini"
+emptied "another timeout" -n 3 -s 601
+emptied "other marks" -n 3 -s 600 -m 0xff00
+emptied "no map" -n 3
+for change in "delete element inet mwan sticky { 10.9.0.7 }" \
+		"add element inet mwan sticky { 10.9.0.9 : 0:1 }"; do
+	load -n 3 -s 600 >/dev/null
+	nft add element inet mwan sticky '{ 10.9.0.7 : 0:1 }' 2>/dev/null
+	nft "$change"
+	is "what is in the map is no matter" "$(load -n 3 -s 600)" intact
+done
+foreign_map() {
+	nft -f - <<-END
+	flush table inet mwan
+	delete map inet mwan sticky
+	add map inet mwan sticky { type ipv4_addr : mark; timeout 10m; flags dynamic, timeout; }
+	END
+}
+load -n 3 -s 600 >/dev/null
+foreign_map
+is "another map of that name" "$(load -n 3 -s 600)" changed
+is "is replaced" "$(load -n 3 -s 600)" intact
+load >/dev/null
+nft add map inet mwan sticky \
+	'{ type ipv4_addr : classid; timeout 10m; flags dynamic, timeout; }'
+is "a map that is not wanted" "$(check)" changed
+load >/dev/null
+is "goes" "$(nft list maps | grep -c sticky)" 0
+
 for n in 1 3 64 255; do
 	ok "as nft reads it: $n links" same_as_nft -n "$n"
 	is "$n links replace the former" "$(load -n "$n" -m 0xfff000)" "changed"

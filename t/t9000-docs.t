@@ -66,17 +66,27 @@ is "[mwan]: the keys of the page are those of the code" \
 is "[link]: the keys of the page are those of the code" \
 	"$(keys_of_page '^.link' | set_of)" "$(keys_of_code link | set_of)"
 
+is "[policy]: the keys of the page are those of the code" \
+	"$(keys_of_page '^.policy' | set_of)" "$(keys_of_code policy | set_of)"
+
 links=$'[link ppp0]\ntable = 201\n[link ppp1]\ntable = 202\n'
 examples=$(sed -n 's/^\.Dl \([a-z_]* = .*\)/\1/p' "$conf")
 is "every key has its example" "$(cut -d' ' -f1 <<<"$examples" | set_of)" \
-	"$( (keys_of_code mwan && keys_of_code link) | set_of)"
+	"$( (keys_of_code mwan && keys_of_code link && keys_of_code policy) |
+		set_of)"
 while read -r line; do
 	key=${line%% *}
-	for section in mwan link; do
+	for section in mwan link policy; do
 		grep -qx "$key" <(keys_of_code $section) || continue
 		case $section in
 		mwan) text=$'[mwan]\n'"$line"$'\n'"$links" ;;
 		link) text=$'[link ppp7]\n'"$line" ;;
+		policy)
+			text=$'[policy x]\n'"$line"$'\n'
+			[ "$key" = use ] || text+=$'use = ppp1\n'
+			[ "$key" = protocol ] || text+=$'protocol = tcp\n'
+			text+=$links
+			;;
 		esac
 		[ "$key" = table ] || text=${text/\[link ppp7]/[link ppp7]
 table = 207}
@@ -113,7 +123,7 @@ is "default balance: unequal weights" \
 is "default balance: three links" \
 	"$(balance_of "$links"$'[link ppp2]\ntable = 203')" source
 
-for i in 1 2; do
+for i in 1 2 3; do
 	example "$conf" ini $i >"$T/example.ini"
 	like "example $i of mwan.ini(5)" \
 		"$(mwan-rules check -f "$T/example.ini" 2>&1)" 'is fine, with these links:'
@@ -132,6 +142,12 @@ said "$conf" 'There can be @ links' LINKS_MAX conf.h
 said "$conf" '1 to @: of two links' WEIGHT_MAX conf.h
 said "$conf" 'at most @,' LAN_MAX conf.h
 said "$conf" 'first of @ ids' NEXTHOP_SPAN conf.h
+said "$conf" 'There can be @ policies' POLICIES_MAX policy.h
+said "$conf" 'ranges; @ at most' POLICY_ADDRESSES policy.h
+said "$conf" 'numbers; @ at most' POLICY_PROTOCOLS policy.h
+said "$conf" 'Ports and ranges; @ at most' POLICY_PORTS policy.h
+said "$conf" 'comes in by; @ at most' POLICY_INTERFACES policy.h
+said "$conf" 'more than @' RULESET_STICKY_SIZE ruleset.h
 said "$conf" 'at most @ characters' LINE_LEN_MAX conf.c
 said "$rules" 'protocol number @\.' PROTO_MWAN route.h
 is "the lock is waited for as long as the pages say" \
@@ -284,7 +300,7 @@ ok "example of mwan-rules(8)" sh -e "$T/example.sh"
 is "the keys of the log are those of the page" "$(
 	awk '/^\.It Va/ { $1 = $2 = ""; gsub(/Va|,/, ""); print }' "$hooks" |
 		xargs -n 1 | set_of)" "$(
-	(echo ts && sed -n 's/.*log_add[r]*([^"]*, "\([a-z_]*\)",.*/\1/p' \
+	(echo ts && sed -nE 's/.*\b(log_)?addr?\([^"]*, "([a-z_]*)",.*/\2/p' \
 		"$cmd"/*.c "$root"/common/*.c) | set_of)"
 is "the hooks' variables are those of the page" "$(
 	awk '/^\.It Ev/ { $1 = $2 = ""; gsub(/Ev|,/, ""); print }' "$hooks" |
@@ -303,6 +319,12 @@ is "a line as in the page" "$(log_last | same)" \
 
 # Every key and every word, by every kind of call.
 hook up tun9 10.9.9.9
+mwan-rules drain ppp1 2>/dev/null
+mwan-rules undrain ppp1
+sed -i 's/^\[mwan\]/&\nfailback = move/; s/^table = 202/&\ntier = 2/' \
+	/etc/ppp/mwan.ini
+link_new ppp0 10.64.1.100 10.64.1.1
+hook up ppp0 10.64.1.100
 ip-up.local 2>/dev/null
 echo nonsense >>/etc/ppp/mwan.ini
 hook down ppp0 10.64.1.100 2>/dev/null
@@ -331,7 +353,8 @@ for key in event result; do
 done
 is "words seen" "$(grep -Eo ' (event|result)=[a-z]*' "$log" |
 	cut -d= -f2 | set_of)" \
-	"apply busy config down failed flush ignored ok unchanged up usage "
+	"apply busy config down drain failed flush ignored ok unchanged \
+undrain up usage "
 
 # --- other samples ---
 is "logrotate's file is the log" \
@@ -369,11 +392,13 @@ like "the README is short" "$(wc -c <"$readme")" '^[1-5]?[0-9]{3}$|^60[0-9]{2}$'
 while read -r file; do
 	ok "README: $file is there" test -x "$root/$file"
 done < <(grep -o '\bt/[a-z]*' "$readme" | sort -u)
-ok "README: the preset is there" grep -q '"name": "release"' \
-	"$root/CMakePresets.json"
-mount -t tmpfs tmpfs /usr/local
-mkdir -p /usr/local/share/doc/mwan /etc/ppp/peers
-ln -s "$root/etc" /usr/local/share/doc/mwan/examples
+while read -r preset; do
+	ok "README: the preset $preset is there" \
+		grep -q "\"name\": \"$preset\"" "$root/CMakePresets.json"
+done < <(grep -oP -- '--preset \K[a-z]*' "$readme" | sort -u)
+mount -t tmpfs tmpfs /usr/share/doc
+mkdir -p /usr/share/doc/mwan /etc/ppp/peers
+ln -s "$root/etc" /usr/share/doc/mwan/examples
 awk '/^<!-- runs -->/ { next_block = 1 }
 	/^```$/ { on = 0 }
 	on { print }
@@ -382,4 +407,82 @@ like "the README has commands that run here" "$(cat "$T/readme.sh")" \
 	'mwan-rules apply'
 ok "and they do" sh -e "$T/readme.sh"
 ok "so the links are in force" grep -q '^\[link ppp1\]' /run/mwan/mwan.ini
+
+# --- README.zh-CN.md says the same ---
+chinese=$root/README.zh-CN.md
+# commands FILE: the blocks, without their comments and line ends
+commands() {
+	awk '/^```/ { on = !on; next } on || /^    /' "$1" |
+		sed 's/ *#.*//; s/\([;:]\) *pppd call.*//'
+}
+
+# words_in FILE: what is quoted as code, in any order, each once
+words_in() {
+	perl -0 -pe 's/^```.*?^```$//gms' "$1" |
+		perl -0 -ne 's/\s+/ /g; print "$_\n" for /`([^`]+)`/g' | sort -u
+}
+
+numbers_in() {
+	sed -n '/figures: begin/,/figures: end/p' "$1" |
+		sed 's/8 of 8/8 8/; s/0 of 8/8 0/; s/[^0-9.|]\+/ /g'
+}
+
+like "the README has blocks of commands" "$(commands "$readme" | wc -l)" \
+	'^[12][0-9]$'
+is "README.zh-CN.md has the same commands" "$(commands "$chinese")" \
+	"$(commands "$readme")"
+is "and the same words of code" "$(words_in "$chinese")" \
+	"$(words_in "$readme")"
+like "the README has figures" "$(numbers_in "$readme")" '969 \|.*0\.98'
+is "and the same figures" "$(numbers_in "$chinese")" \
+	"$(numbers_in "$readme")"
+is "and as many sections" "$(grep -c '^## ' "$chinese")" \
+	"$(grep -c '^## ' "$readme")"
+
+# --- the picture ---
+picture=$root/t/failover.svg
+for file in "$readme" "$chinese"; do
+	like "$(basename "$file") shows it" "$(cat "$file")" \
+		'!\[[^]]+\]\(t/failover.svg\)'
+done
+like "it is small" "$(wc -c <"$picture")" '^[1-5][0-9]{4}$'
+is "and needs nothing from elsewhere" \
+	"$(grep -oE 'https?:[^"]*||<(image|script|use)' "$picture")" \
+	http://www.w3.org/2000/svg
+# A run of which all is known: a flow by line 1 loses ten packets, goes on by
+# line 2 and is moved at the return; a TCP connection dies; one by line 2 has no
+# trouble.
+for variant in baseline ours; do
+	mkdir -p "$T/run/$variant"
+	awk -v variant=$variant 'BEGIN {
+		print "ms,flow,group,proto,src,answered,lost,link"
+		for (ms = 0; ms <= 40000; ms += 500) {
+			if (ms == 5000) print ms ",mark,cut,,,,,"
+			if (ms == 20000) print ms ",mark,back,,,,,"
+			gone = variant == "baseline" && ms > 5000 && ms <= 6000
+			by = ms <= 6000 || \
+				variant == "baseline" && ms > 30000 ? 1 : 2
+			print ms ",0,early,udp,192.168.77.12," \
+				(gone ? 0 : 5) "," (gone ? 5 : 0) \
+				",10.64." by ".100"
+			if (ms <= 6000)
+				print ms ",1,early,tcp,192.168.77.12,5,0," \
+					"10.64.1.100"
+			print ms ",2,early,udp,192.168.77.11,5,0,10.64.2.100"
+		}
+	}' >"$T/run/$variant/series.csv"
+done
+ok "t/picture draws one" "$root/t/picture" "$T/run" "$T/picture.svg"
+is "it says what became of each" \
+	"$(sed -n 's/.*>\(\(UDP\|TCP\): .*\)<.*/\1/p' "$T/picture.svg")" \
+	"UDP: 10 lost, 1 of 1 moved at the return
+TCP: 1 of 1 died
+UDP: nothing lost, nothing moved
+UDP: nothing lost, nothing moved
+TCP: 1 of 1 died
+UDP: nothing lost, nothing moved"
+is "a flow that is moved back has bars by line 1 twice, with a gap" \
+	"$(grep -c 'class="l1" d="M[^M]*V[^M]*M[^M]*"' "$T/picture.svg")" 1
+is "all that is drawn is inside" "$(
+	perl -ne 'for (/(?<= y=")[0-9.]+/g) { print if $_ > 810 }' "$picture")" ""
 done_testing

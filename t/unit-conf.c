@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -125,13 +126,20 @@ static const struct {
 	  "[mwan]\n" ";" X100 X10 X10 X10 X10 X10 X10 X10 X10 X10
 	  "xxxxxxxx\n", "mwan.ini:2: the line is longer than 198 "
 	  "characters" },
+	{ "a key whose tail inih would take for another one", "[mwan]\nlog = /"
+	  X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 "xx\nmasquerade = no\n",
+	  "mwan.ini:2: the line is longer than 198 characters" },
+	{ "a section that inih would cut", "[link ppp0" X10 X10 X10 X10 X10
+	  "]\n", "mwan.ini:1: [link ppp0" X10 X10 X10 X10 X10 "]: \"ppp0"
+	  X10 X10 X10 X10 X10 "\" cannot be a network interface" },
 	{ "neither key nor section", "[mwan]\n\nsysctl\n", "mwan.ini:3: this "
 	  "is neither \"key = value\" nor a section" },
 	{ "a key before any section", "# c\nlog = /x\n", "mwan.ini:2: log "
 	  "stands before the first section: begin with [mwan] or [link "
 	  "NAME]" },
 	{ "an unknown section", LINKS "[Mwan]\n", "mwan.ini:3: unknown "
-	  "section [Mwan]: [mwan] and [link NAME] are known" },
+	  "section [Mwan]: [mwan], [link NAME] and [policy NAME] are "
+	  "known" },
 	{ "a section without its end", "[mwan\n", "mwan.ini:1: a section is "
 	  "a name in brackets, alone on its line: [mwan] or [link ppp0]" },
 	{ "more behind a section", "[mwan] x\n", "mwan.ini:1: a section is "
@@ -193,7 +201,8 @@ static const struct {
 	  "20\n", "mwan.ini:2: qdisc = \"cake bandwidth 20\" is none of: "
 	  "none, prio-sfq, fq_codel, cake, cake bandwidth 20mbit" },
 	{ "a balance", "[mwan]\nbalance = odd\n", "mwan.ini:2: balance = "
-	  "\"odd\" is neither source nor source-parity" },
+	  "\"odd\" is none of: source, source-parity, flow, round-robin, "
+	  "random" },
 	{ "no interface", "[mwan]\nlan = eth0 a/b\n", "mwan.ini:2: lan: "
 	  "\"a/b\" cannot be a network interface" },
 	{ "a link's name that is too long", "[link abcdefghijklmnop]\n",
@@ -209,10 +218,21 @@ static const struct {
 	  "\nmark = 0x10\n", "mwan.ini:5: mark 0x10 of link ppp0 does not "
 	  "fit mask 0xf" },
 	{ "too many marks for the mask", "[mwan]\nmark_mask = 0x80000000\n"
-	  LINKS, "mwan.ini:4: mark 0x0 of link ppp1 does not fit mask "
-	  "0x80000000" },
-	{ "the same mark", "[link ppp0]\nmark = 2\n[link ppp1]\n",
-	  "mwan.ini:3: link ppp1 has the same mark 0x2 as link ppp0" },
+	  LINKS, "mwan.ini:4: link ppp1: no mark is left under mark_mask "
+	  "0x80000000, which must have more bits" },
+	{ "the same mark", "[link ppp0]\nmark = 2\n[link ppp1]\nmark = 2\n",
+	  "mwan.ini:4: link ppp1 has the same mark 0x2 as link ppp0" },
+	{ "the mark of a place in the file is taken: the lowest free one",
+	  "[link ppp0]\n[link ppp1]\nmark = 1\n[link ppp2]\nmark = 2\n",
+	  "source; ppp0 201 0x3; ppp1 202 0x1; ppp2 203 0x2" },
+	{ "a mask with a gap", "[mwan]\nmark_mask = 0x11\n" LINKS
+	  "[link ppp2]\n", "mask 0x11, source; ppp0 201 0x1; ppp1 202 0x10; "
+	  "ppp2 203 0x11" },
+	{ "a last resort", "[mwan]\nlast_resort = none\n", "mwan.ini:2: "
+	  "last_resort = \"none\" is none of: main, unreachable, "
+	  "blackhole" },
+	{ "failback", "[mwan]\nfailback = back\n", "mwan.ini:2: failback = "
+	  "\"back\" is neither stay nor move" },
 	{ "the same table", "[link ppp0]\n[link a]\ntable = 201\n",
 	  "mwan.ini:3: link a has the same table 201 as link ppp0" },
 	{ "the standby's table", "[link ppp0]\ntable = 200\n", "mwan.ini:2: "
@@ -225,6 +245,288 @@ static const struct {
 	  "[link ppp0]\nweight = 2\n[link ppp1]\n", "mwan.ini:2: balance = "
 	  "source-parity knows no weights: use source" },
 };
+
+/* --- methods, sticky, policies --- */
+
+/* A configuration of two links and what comes of it, without the links. */
+static const char *deal_of(const char *mwan, const char *policies)
+{
+	static char got[4096], *links, *rest;
+	int len = snprintf(text, sizeof(text), "[mwan]\n%s\n%s%s", mwan,
+			   policies, LINKS);
+
+	put(path, text, (size_t)len);
+	err.msg[0] = '\0';
+	if (conf_read(&conf, path, true, &err))
+		return err.msg;
+	conf_print(&conf, text, sizeof(text));
+	links = strstr(text, "\n[link ");
+	rest = strstr(text, "\n[policy ");
+	len = snprintf(got, sizeof(got), "%.*s%s",
+		       (int)strcspn(strstr(text, "sticky"), "\n"),
+		       strstr(text, "sticky"), rest ? rest : "");
+	return links && len < (int)sizeof(got) ? got : "no links";
+}
+
+static const struct {
+	const char *what, *mwan, *policies, *want;
+} deals[] = {
+	{ "off", "", "", "sticky = 0" },
+	{ "off, said", "sticky = 0", "", "sticky = 0" },
+	{ "seconds", "sticky = 90s", "", "sticky = 90s" },
+	{ "minutes", "sticky = 600s", "", "sticky = 10m" },
+	{ "hours", "sticky = 36h", "", "sticky = 36h" },
+	{ "days", "sticky = 24h", "", "sticky = 1d" },
+	{ "a year", "sticky = 365d", "", "sticky = 365d" },
+	{ "more than a year", "sticky = 366d", "", "mwan.ini:2: sticky = "
+	  "\"366d\" is neither 0 nor a time up to 365d: a number and s, m, h "
+	  "or d" },
+	{ "no unit", "sticky = 10", "", "mwan.ini:2: sticky = \"10\" is "
+	  "neither 0 nor a time up to 365d: a number and s, m, h or d" },
+	{ "no number", "sticky = m", "", "mwan.ini:2: sticky = \"m\" is "
+	  "neither 0 nor a time up to 365d: a number and s, m, h or d" },
+	{ "many digits", "sticky = 000000000000001s", "", "mwan.ini:2: sticky "
+	  "= \"000000000000001s\" is neither 0 nor a time up to 365d: a "
+	  "number and s, m, h or d" },
+	{ "two units", "sticky = 1m1s", "", "mwan.ini:2: sticky = \"1m1s\" "
+	  "is neither 0 nor a time up to 365d: a number and s, m, h or d" },
+	{ "everything of a policy", "", "[policy a.b-c_1]\nsource = 10.0.0.0/8"
+	  ", 192.168.1.1 10.0.0.1-10.0.0.9\ndestination = 0.0.0.0/0\n"
+	  "protocol = tcp, 17\nsource_port = 1-5 7\n"
+	  "destination_port = 80,443\ninterface = eth0 br0\nuse = ppp1\n"
+	  "if_down = unreachable\n",
+	  "sticky = 0\n[policy a.b-c_1]\nsource=10.0.0.0/8 192.168.1.1 "
+	  "10.0.0.1-10.0.0.9\ndestination=0.0.0.0/0\nprotocol=tcp udp\n"
+	  "source_port=1-5 7\ndestination_port=80 443\ninterface=eth0 br0\n"
+	  "use = ppp1\nif_down = unreachable\n" },
+	{ "in their order, if_down by default", "",
+	  "[policy z]\nuse = ppp0\n[policy a]\nuse = main\n[policy m]\n"
+	  "use = balance\nprotocol = icmp 1\n",
+	  "sticky = 0\n[policy z]\nuse = ppp0\nif_down = balance\n\n"
+	  "[policy a]\nuse = main\n\n[policy m]\nprotocol=icmp icmp\n"
+	  "use = balance\n" },
+	{ "no use", "", "[policy x]\nprotocol = tcp\n", "mwan.ini:3: policy "
+	  "x does not say what to use: add \"use = LINK\", \"use = balance\" "
+	  "or \"use = main\"" },
+	{ "no such link", "", "[policy x]\nuse = ppp9\n", "mwan.ini:4: use = "
+	  "\"ppp9\" is neither a link nor balance nor main" },
+	{ "no such use", "", "[policy x]\nuse = xxxxxxxxxxxxxxxx\n",
+	  "mwan.ini:4: use = \"xxxxxxxxxxxxxxxx\" is neither a link nor "
+	  "balance nor main" },
+	{ "if_down without a link", "", "[policy x]\nuse = main\n"
+	  "if_down = balance\n", "mwan.ini:5: if_down is for \"use = LINK\" "
+	  "only" },
+	{ "another if_down", "", "[policy x]\nuse = ppp0\nif_down = main\n",
+	  "mwan.ini:5: if_down = \"main\" is neither balance nor "
+	  "unreachable" },
+	{ "a policy twice", "", "[policy x]\nuse = main\n[policy x]\n",
+	  "mwan.ini:5: [policy x] is there a second time" },
+	{ "a policy's name", "", "[policy a b]\n", "mwan.ini:3: [policy a b]: "
+	  "a policy's name is 1 to 31 letters, digits, '_', '-' or '.'" },
+	{ "a key twice", "", "[policy x]\nuse = main\nuse = main\n",
+	  "mwan.ini:5: use is there a second time" },
+	{ "a link's key", "", "[policy x]\nweight = 1\n", "mwan.ini:4: "
+	  "unknown key \"weight\" in a [policy]" },
+	{ "bits behind the prefix", "", "[policy x]\nsource = 10.0.0.1/8\n",
+	  "mwan.ini:4: source: \"10.0.0.1/8\" has bits behind its prefix" },
+	{ "no address", "", "[policy x]\ndestination = 10.0.0\n",
+	  "mwan.ini:4: destination: \"10.0.0\" is neither an IPv4 address nor "
+	  "a prefix like 10.0.0.0/8 nor a range like 10.0.0.1-10.0.0.9" },
+	{ "a prefix of 33", "", "[policy x]\nsource = 10.0.0.0/33\n",
+	  "mwan.ini:4: source: \"10.0.0.0/33\" is neither an IPv4 address nor "
+	  "a prefix like 10.0.0.0/8 nor a range like 10.0.0.1-10.0.0.9" },
+	{ "a range of prefixes", "", "[policy x]\n"
+	  "source = 10.0.0.0-10.1.0.0/16\n", "mwan.ini:4: source: "
+	  "\"10.0.0.0-10.1.0.0/16\" is neither an IPv4 address nor a prefix "
+	  "like 10.0.0.0/8 nor a range like 10.0.0.1-10.0.0.9" },
+	{ "a range backwards", "", "[policy x]\nsource = 2.0.0.0-1.0.0.0\n",
+	  "mwan.ini:4: source: \"2.0.0.0-1.0.0.0\" ends before it begins" },
+	{ "ports backwards", "", "[policy x]\nsource_port = 2-1\n",
+	  "mwan.ini:4: source_port: \"2-1\" ends before it begins" },
+	{ "no port", "", "[policy x]\nsource_port = 65536\n", "mwan.ini:4: "
+	  "source_port: \"65536\" is neither a port from 0 to 65535 nor a "
+	  "range like 5000-5999" },
+	{ "ports of icmp", "", "[policy x]\nprotocol = tcp icmp\n"
+	  "source_port = 1\nuse = main\n", "mwan.ini:5: ports are those of "
+	  "tcp and udp: add \"protocol = tcp\", \"protocol = udp\" or "
+	  "\"protocol = tcp udp\"" },
+	{ "ports of no protocol", "", "[policy x]\ndestination_port = 1\n"
+	  "use = main\n", "mwan.ini:4: ports are those of tcp and udp: add "
+	  "\"protocol = tcp\", \"protocol = udp\" or \"protocol = tcp udp\"" },
+	{ "no protocol", "", "[policy x]\nprotocol = 256\n", "mwan.ini:4: "
+	  "protocol: \"256\" is none of: tcp, udp, icmp, a number from 0 to "
+	  "255" },
+	{ "17 protocols", "", "[policy x]\n"
+	  "protocol = 1 2 3 4 5 6 7 8 9 1 2 3 4 5 6 7 8\n", "mwan.ini:4: "
+	  "protocol: more than 16 of them: make a second policy" },
+	{ "no interface", "", "[policy x]\ninterface = a/b\n", "mwan.ini:4: "
+	  "interface: \"a/b\" cannot be a network interface" },
+	{ "a link's interface", "", "[policy x]\nuse = main\n"
+	  "interface = eth0 ppp0\n", "mwan.ini:5: interface: policies are not "
+	  "for what comes in by ppp0" },
+	{ "nothing", "", "[policy x]\nsource = ,\n", "mwan.ini:4: source: "
+	  "there is nothing in it" },
+};
+
+static void test_deals(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(deals) / sizeof(deals[0]); i++)
+		is(deal_of(deals[i].mwan, deals[i].policies), deals[i].want,
+		   "deal: %s", deals[i].what);
+}
+
+static void test_many_policies(void)
+{
+	unsigned int i;
+	FILE *f = fopen(path, "w");
+
+	for (i = 0; i <= POLICIES_MAX; i++)
+		fprintf(f, "[policy p%u]\nuse = main\n", i);
+	fclose(f);
+	is(result(true), "mwan.ini:129: more than 64 policies", "65 policies");
+}
+
+static void random_ranges(struct range *r, uint8_t *n, uint8_t max,
+			  uint32_t top)
+{
+	unsigned int i;
+
+	for (*n = (uint8_t)unit_random(max + 1U), i = 0; i < *n; i++) {
+		r[i].first = unit_random(top) + unit_random(2);
+		r[i].last = r[i].first;
+		if (unit_random(2))
+			r[i].last += unit_random(top - r[i].first + 1);
+	}
+}
+
+static void random_policy(struct policy *y, unsigned int n_links)
+{
+	unsigned int i;
+
+	memset(y, 0, sizeof(*y));
+	snprintf(y->name, sizeof(y->name), "p%u.%u", unit_random(1000000),
+		 unit_random(1000000));
+	/* Five of the longest addresses fit one line. */
+	random_ranges(y->source, &y->n_source, 5, UINT32_MAX - 1);
+	random_ranges(y->destination, &y->n_destination, 5, 0xffff);
+	y->n_protocol = (uint8_t)unit_random(POLICY_PROTOCOLS);
+	for (i = 0; i < y->n_protocol; i++)
+		y->protocol[i] = (uint8_t)unit_random(256);
+	if (unit_random(2)) {
+		y->n_protocol = 2;
+		y->protocol[0] = IPPROTO_TCP;
+		y->protocol[1] = IPPROTO_UDP;
+		random_ranges(y->source_port, &y->n_source_port, 14, 0xffff);
+		random_ranges(y->destination_port, &y->n_destination_port,
+			      14, 0xffff);
+	}
+	for (i = 0; i < unit_random(4); i++)
+		snprintf(y->interface[y->n_interface++], IFNAMSIZ, "!%u",
+			 unit_random(999));
+	y->use = USE_BALANCE + unit_random(2);
+	if (n_links && unit_random(2)) {
+		y->use = USE_LINK;
+		y->link = (uint8_t)unit_random(n_links);
+		y->unreachable = unit_random(2);
+	}
+}
+
+static bool same_ranges(const struct range *a, const struct range *b,
+			unsigned int n)
+{
+	while (n--)
+		if (a[n].first != b[n].first || a[n].last != b[n].last)
+			return false;
+	return true;
+}
+
+static bool same_policy(const struct policy *a, const struct policy *b)
+{
+	unsigned int i;
+
+	if (a->n_interface != b->n_interface || a->n_source != b->n_source ||
+	    a->n_destination != b->n_destination ||
+	    a->n_protocol != b->n_protocol ||
+	    a->n_source_port != b->n_source_port ||
+	    a->n_destination_port != b->n_destination_port)
+		return false;
+	for (i = 0; i < a->n_interface; i++)
+		if (strcmp(a->interface[i], b->interface[i]))
+			return false;
+	return !strcmp(a->name, b->name) && a->use == b->use &&
+	       a->link == b->link && a->unreachable == b->unreachable &&
+	       !memcmp(a->protocol, b->protocol, a->n_protocol) &&
+	       same_ranges(a->source, b->source, a->n_source) &&
+	       same_ranges(a->destination, b->destination,
+			   a->n_destination) &&
+	       same_ranges(a->source_port, b->source_port,
+			   a->n_source_port) &&
+	       same_ranges(a->destination_port, b->destination_port,
+			   a->n_destination_port);
+}
+
+static void random_deal(struct conf *c)
+{
+	static const uint32_t unit[] = { 1, 60, 3600, 86400 };
+	unsigned int i, k, best = 0;
+
+	/* Parity is for 1, 2, 4, ... links of weight 1. */
+	c->balance = unit_random(BALANCE_RANDOM + 1);
+	for (i = 0; i < c->n_links; i++)
+		best += c->link[i].tier == conf_best_tier(c);
+	if (c->balance == BALANCE_SOURCE_PARITY && best != 1)
+		c->balance = BALANCE_FLOW;
+	if (c->balance == BALANCE_SOURCE_PARITY)
+		for (i = 0; i < c->n_links; i++)
+			c->link[i].weight = 1;
+	c->sticky = unit_random(300) * unit[unit_random(4)];
+	c->n_policies = unit_random(unit_random(8) ? 5 : POLICIES_MAX + 1);
+	for (i = 0; i < c->n_policies; i++) {
+		random_policy(&c->policy[i], c->n_links);
+		for (k = 0; k < i; k++)
+			if (!strcmp(c->policy[k].name, c->policy[i].name))
+				i--;
+	}
+}
+
+static bool same_deal(const struct conf *a, const struct conf *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->n_policies && a->n_policies == b->n_policies; i++)
+		if (!same_policy(&a->policy[i], &b->policy[i]))
+			return false;
+	return a->sticky == b->sticky && a->n_policies == b->n_policies;
+}
+
+static void ranges_are(const char *in, const char *want)
+{
+	struct policy y;
+	char got[1024] = "", one[RANGE_TEXT];
+	unsigned int i, n;
+
+	policy_set(&y, "source", in, NULL);
+	n = ranges_merge(y.source, y.n_source, UINT32_MAX);
+	for (i = 0; i < n; i++)
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s",
+			 i ? " " : "", range_text(&y.source[i], one));
+	is(got, want, "merged: %s", in);
+}
+
+static void test_merge(void)
+{
+	ranges_are("10.0.0.0/8 10.1.0.0/16 9.0.0.0/8",
+		   "9.0.0.0-10.255.255.255");
+	ranges_are("10.0.0.128/25 10.0.0.0/25", "10.0.0.0/24");
+	ranges_are("10.0.0.3 10.0.0.1 10.0.0.3", "10.0.0.1 10.0.0.3");
+	ranges_are("255.0.0.0/8 255.255.255.255 1.1.1.1-2.2.2.2 2.2.2.3",
+		   "1.1.1.1-2.2.2.3 255.0.0.0/8");
+	ranges_are("128.0.0.0/1 0.0.0.0-127.255.255.255", "");
+	ranges_are("1.0.0.0/8 0.0.0.0/0", "");
+	ranges_are("0.0.0.0 255.255.255.255", "0.0.0.0 255.255.255.255");
+}
 
 static void test_files(void)
 {
@@ -266,7 +568,11 @@ static void test_kinds(void)
 	is(result(true), plain, "writable by others");
 	chmod(path, 0400);
 	is(result(true), "parity" TWO, "readable by root alone");
+	ok(!link(path, "other"), "a hard link");
+	is(result(true), "mwan.ini has another name as well (a hard link): "
+	   "replace it by a copy", "a hard link is refused");
 	rename(path, "other");
+	unlink(path);
 	ok(!symlink("other", path), "a symbolic link");
 	is(result(true), "cannot open mwan.ini: it is a symbolic link",
 	   "a symbolic link is refused");
@@ -368,6 +674,8 @@ static void random_conf(struct conf *c)
 	c->masquerade = unit_random(2);
 	c->clamp_mss = unit_random(2);
 	c->sysctl = unit_random(2);
+	c->last_resort = unit_random(LAST_RESORT_BLACKHOLE + 1);
+	c->failback = unit_random(FAILBACK_MOVE + 1);
 	snprintf(c->log, sizeof(c->log), "/var/log/%u x", unit_random(999));
 	random_qdisc(&c->qdisc);
 	c->n_lan = unit_random(8);
@@ -385,6 +693,7 @@ static void random_conf(struct conf *c)
 		l->tier = (uint8_t)(1 + unit_random(TIER_MAX));
 		random_qdisc(&l->qdisc);
 	}
+	random_deal(c);
 }
 
 static bool same_qdisc(const struct qdisc_conf *a, const struct qdisc_conf *b)
@@ -416,6 +725,9 @@ static bool same(const struct conf *a, const struct conf *b)
 	       a->nexthop_base == b->nexthop_base &&
 	       a->balance == b->balance && a->masquerade == b->masquerade &&
 	       a->clamp_mss == b->clamp_mss && a->sysctl == b->sysctl &&
+	       a->last_resort == b->last_resort &&
+	       a->failback == b->failback &&
+	       same_deal(a, b) &&
 	       same_qdisc(&a->qdisc, &b->qdisc) && a->n_lan == b->n_lan &&
 	       a->n_links == b->n_links;
 }
@@ -449,6 +761,39 @@ static void test_round_trip(void)
 	ok(conf_print(&conf, text, 100) == -ENOSPC &&
 	   conf_print(&conf, text, sizeof(text)) > 0,
 	   "a buffer that is too small");
+}
+
+/* The marks of @file when @before is in force, where ppp0 has the mark 1. */
+static const char *kept(const char *before, const char *file)
+{
+	put(path, before, strlen(before));
+	(void)result(true);
+	again = conf;
+	put(path, file, strlen(file));
+	if (result(true) == err.msg)
+		return err.msg;
+	conf_give_marks(&conf, &again);
+	return summary(&conf);
+}
+
+static void test_marks(void)
+{
+	is(kept(LINKS "[link ppp2]\n", "[link ppp1]\n[link ppp2]\n"),
+	   "parity; ppp1 202 0x2; ppp2 203 0x3", "the first link is removed: "
+	   "the others' marks stay");
+	is(kept(LINKS, "[link ppp2]\n" LINKS), "source; ppp2 203 0x3; ppp0 "
+	   "201 0x1; ppp1 202 0x2", "a link is added in front: the same");
+	is(kept(LINKS, "[link ppp1]\n[link ppp0]\n"), "parity; ppp1 202 0x2; "
+	   "ppp0 201 0x1", "another order: the same");
+	is(kept(LINKS, "[link ppp1]\n[link ppp2]\nmark = 2\n"), "parity; "
+	   "ppp1 202 0x1; ppp2 203 0x2", "a mark that the file gives to "
+	   "another link is not kept");
+	is(kept("[link ppp0]\nmark = 0x30\n[link ppp1]\n", LINKS), "parity; "
+	   "ppp0 201 0x30; ppp1 202 0x2", "a mark that was given is kept as "
+	   "well");
+	is(kept(LINKS, "[mwan]\nmark_mask = 0xf00\n[link ppp1]\n"
+		"[link ppp0]\n"), "mask 0xf00, parity; ppp1 202 0x100; ppp0 "
+	   "201 0x200", "but not under another mask");
 }
 
 static void test_limits(void)
@@ -529,9 +874,13 @@ int main(void)
 	}
 	put("/etc/iproute2/rt_tables", rt_tables, sizeof(rt_tables) - 1);
 	test_files();
+	test_deals();
+	test_many_policies();
+	test_merge();
 	test_bom();
 	test_kinds();
 	test_limits();
+	test_marks();
 	test_round_trip();
 	test_random_bytes();
 	test_rt_tables();

@@ -3,15 +3,17 @@
  * is a test of its own and needs no privilege; with some it is the hand of
  * t5000-nft.t inside a network namespace:
  *
- *	unit-nft [-m MASK] [-p] [-w WEIGHTS] [-l LAN,...] [-L NAME,...]
+ *	unit-nft [-m MASK] [-p] [-b BALANCE] [-w WEIGHTS] [-s SECONDS]
+ *		[-d LINK,...] [-l LAN,...] [-L NAME,...] [-f FILE]
  *		[-C] [-N] [-t] [-n LINKS] load|check|print|delete|stale|broken
  *	unit-nft spray COUNT FROM TO SPORT DPORT [ROUNDS]
  *
- * -n number of links (2), -p parity, -w weights "3:2:1", -L names of the
- * links (ppp0, ppp1, …), -C no MSS clamp, -N no masquerade, -t print the time
- * that it took. "stale" loads with the generation of yesterday, "broken" a
- * rule that no kernel takes. "spray" sends one UDP datagram from each of COUNT
- * addresses from FROM on.
+ * -n number of links (2), -p parity, -b flow, round-robin or random, -s sticky,
+ * -d drained links by name, -f a configuration instead of all this, -w weights
+ * "3:2:1" or "random", -L names of the links (ppp0, ppp1, …), -C no MSS clamp,
+ * -N no masquerade, -t print the time that it took. "stale" loads with the
+ * generation of yesterday, "broken" a rule that no kernel takes. "spray" sends
+ * one UDP datagram from each of COUNT addresses from FROM on.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,7 +30,7 @@
 #include "nft.h"
 #include "unit.h"
 
-enum { TEXT = 512 * 1024 };
+enum { TEXT = 8 * 1024 * 1024 };
 
 static struct conf conf;
 static struct ruleset rs;
@@ -145,6 +147,377 @@ static void test_refusals(void)
 	refuses("a mark outside the mask", "0x100");
 }
 
+/* --- the deal --- */
+
+/* A packet of a host, seen by the rules of the balance: the link whose chain it
+ * is sent to, or -1. The kernel's hash is not needed to see what a rule makes
+ * of one; @draw numbers the packets for those that count.
+ */
+static int link_of_chain(uint16_t chain)
+{
+	const char *name = rs.chain[chain].name;
+	const char *link = strchr(name, '_');
+
+	return link && strncmp(name, "is", 2) ?
+	       conf_link_index(&conf, link + 1) : -1;
+}
+
+static uint32_t mixed(uint32_t host, uint32_t seed)
+{
+	uint64_t h = (host + 1) * 0x9e3779b97f4a7c15ULL ^
+		     seed * 0xd6e8feb86659fd93ULL;
+
+	h = (h ^ h >> 32) * 0xd6e8feb86659fd93ULL;
+	return (uint32_t)(h >> 32);
+}
+
+static int look_up(const struct ruleset_statement *s, uint32_t key)
+{
+	const struct ruleset_element *e = &rs.element[s->first];
+	unsigned int i;
+
+	for (i = 0; i < s->count; i++, e++)
+		if (e->key <= key && key <= e->last)
+			return link_of_chain(e->chain);
+	return -1;
+}
+
+static int dealt(uint32_t host, bool has_ports)
+{
+	const struct ruleset_statement *s;
+	int link = -1;
+
+	for (s = rs.statement; s < rs.statement + rs.n_statements; s++) {
+		if (s->kind == TO_HASH || (s->kind == TO_FLOW && has_ports))
+			link = look_up(s, mixed(host, s->mask) % s->value);
+		else if (s->kind == TO_SADDR)
+			link = look_up(s, host & s->mask);
+		else if (s->kind == DO_GOTO && !s[-1].count &&
+			 s == &rs.statement[rs.n_statements - 1])
+			link = link_of_chain(s->chain);
+		if (link >= 0)
+			return link;
+	}
+	return -1;
+}
+
+enum { HOSTS = 600 };
+
+static void random_links(enum balance balance)
+{
+	unsigned int i, n = 2 + unit_random(unit_random(4) ? 6 : 63);
+
+	if (balance == BALANCE_SOURCE_PARITY)
+		n = 2U << unit_random(3);
+	make_conf(n, 0xffff, balance);
+	/* The last rule is then that of the balance. */
+	conf.clamp_mss = conf.masquerade = false;
+	conf.sticky = unit_random(2) * 600;
+	for (i = 0; i < n && balance != BALANCE_SOURCE_PARITY; i++)
+		conf.link[i].weight = (uint8_t)(1 + unit_random(
+			unit_random(2) ? 4 : 255));
+}
+
+static unsigned int undrained(void)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < conf.n_links; i++)
+		n += !conf.link[i].drained;
+	return n;
+}
+
+/* One link after the other is put aside: only its own hosts move, and none goes
+ * to a link that is.
+ */
+static unsigned int drain_all(bool has_ports)
+{
+	static int was[HOSTS];
+	unsigned int bad = 0, i, link;
+	int now;
+
+	for (i = 0; i < HOSTS; i++)
+		was[i] = dealt(i, has_ports);
+	while (undrained() > 2) {
+		do {
+			link = unit_random(conf.n_links);
+		} while (conf.link[link].drained);
+		conf.link[link].drained = true;
+		if (!build())
+			return 1;
+		for (i = 0; i < HOSTS; i++) {
+			now = dealt(i, has_ports);
+			bad += now < 0 || conf.link[now].drained ||
+			       (was[i] != (int)link && now != was[i]);
+			was[i] = now;
+		}
+	}
+	return bad;
+}
+
+static void test_drained(enum balance balance, bool has_ports,
+			 const char *what)
+{
+	unsigned int round, bad = 0;
+
+	for (round = 0; round < 100; round++) {
+		random_links(balance);
+		bad += build() ? drain_all(has_ports) : 1;
+	}
+	ok(!bad, "%s: a host moves only with its link", what);
+}
+
+/* The hosts of a link that is put aside go to all others, by weight. */
+static void test_drained_shares(void)
+{
+	unsigned int i, got[4] = { 0 };
+	static const uint8_t weight[] = { 3, 2, 1, 2 };
+
+	make_conf(4, 0xff, BALANCE_SOURCE);
+	for (i = 0; i < 4; i++)
+		conf.link[i].weight = weight[i];
+	conf.link[3].drained = true;
+	build();
+	for (i = 0; i < 60000; i++)
+		got[dealt(i, true) & 3]++;
+	printf("# 60000 hosts by weights 3:2:1: %u %u %u\n", got[0], got[1],
+	       got[2]);
+	ok(!got[3] && got[0] > 29000 && got[0] < 31000 && got[1] > 19300 &&
+	   got[1] < 20700 && got[2] > 9500 && got[2] < 10500,
+	   "what a link had is dealt out by weight");
+}
+
+static void test_tiers(void)
+{
+	make_conf(4, 0xff, BALANCE_SOURCE_PARITY);
+	conf.link[2].tier = conf.link[3].tier = 2;
+	conf.link[2].weight = 3;
+	conf.link[0].drained = true;
+	build();
+	ok(has("\t\tgoto to_ppp1\n"), "the other one of a tier");
+	conf.link[1].drained = true;
+	build();
+	ok(has("mod 4 seed 0x6d77616e vmap { 0-2 : goto to_ppp2, 3 : goto "
+	       "to_ppp3 }"), "the next tier, by its weights without parity");
+	conf.link[2].drained = conf.link[3].drained = true;
+	build();
+	ok(has("ip saddr & 0.0.0.1 vmap { 0.0.0.0 : goto to_ppp0, 0.0.0.1 : "
+	       "goto to_ppp1 }"), "all links put aside: as if none were");
+}
+
+/* Turn by turn: no link is ever owed, or has had, more than a turn and a bit.
+ * @turns is written down for the weights that are easy to check by hand.
+ */
+static double worst_lag(char *turns)
+{
+	const struct ruleset_statement *s = rs.statement;
+	unsigned int had[LINKS_MAX] = { 0 }, turn, i;
+	int32_t lag[LINKS_MAX] = { 0 };
+	double worst = 0, owed;
+
+	while (s->kind != TO_TURNS)
+		s++;
+	for (turn = 1; turn <= s->value; turn++) {
+		i = ruleset_turn(&rs, s, lag);
+		had[i]++;
+		if (turns)
+			*turns++ = (char)('a' + i);
+		for (i = 0; i < s->count; i++) {
+			const struct ruleset_element *e =
+				&rs.element[s->first + i];
+
+			owed = (double)turn * (e->last - e->key + 1) /
+			       s->value - had[i];
+			if (owed > worst || -owed > worst)
+				worst = owed > 0 ? owed : -owed;
+		}
+	}
+	if (turns)
+		*turns = '\0';
+	for (i = 0; i < s->count; i++)
+		if (lag[i])
+			return HOSTS;
+	return worst;
+}
+
+static void turns_are(unsigned int n, const uint8_t *weight, const char *want)
+{
+	char turns[1024];
+	unsigned int i;
+
+	make_conf(n, 0xff, BALANCE_ROUND_ROBIN);
+	for (i = 0; i < n; i++)
+		conf.link[i].weight = weight[i];
+	build();
+	worst_lag(turns);
+	is(turns, want, "turns of %u:%u:%u", weight[0], weight[1],
+	   n > 2 ? weight[2] : 0);
+}
+
+static void test_turns(void)
+{
+	unsigned int round, i;
+	double worst = 0, one;
+
+	turns_are(2, (const uint8_t []){ 1, 1 }, "ab");
+	turns_are(2, (const uint8_t []){ 200, 100 }, "aba");
+	turns_are(3, (const uint8_t []){ 3, 2, 1 }, "abacba");
+	turns_are(3, (const uint8_t []){ 255, 255, 255 }, "abc");
+	turns_are(2, (const uint8_t []){ 5, 3 }, "abaababa");
+	ok(has("numgen inc mod 8 vmap { 0 : goto to_ppp0, 1 : goto to_ppp1, "
+	       "2 : goto to_ppp0, 3 : goto to_ppp0, 4 : goto to_ppp1, "), "as "
+	   "text");
+	for (round = 0; round < 200; round++) {
+		random_links(BALANCE_ROUND_ROBIN);
+		build();
+		one = worst_lag(NULL);
+		worst = one > worst ? one : worst;
+	}
+	make_conf(64, 0xff, BALANCE_ROUND_ROBIN);
+	conf.link[0].weight = 255;
+	build();
+	one = worst_lag(NULL);
+	printf("# worst: %.2f turns; 255 to 63 times 1: %.2f\n", worst, one);
+	ok(worst < 1.5 && one < 1.5, "every link has its turns in time");
+	make_conf(64, 0xff, BALANCE_ROUND_ROBIN);
+	for (i = 0; i < 64; i++)
+		conf.link[i].weight = (uint8_t)(255 - i % 2);
+	build();
+	ok(rs.n_elements < 1024, "64 links, weights 254 and 255: %u elements",
+	   rs.n_elements);
+}
+
+/* --- sticky and policies --- */
+
+static void test_sticky_text(void)
+{
+	make_conf(2, 0xff0000, BALANCE_SOURCE);
+	conf.sticky = 90061;
+	conf.link[1].tier = 2;
+	build();
+	ok(has("\tmap sticky {\n\t\ttype ipv4_addr : classid\n\t\tsize 65536\n"
+	       "\t\tflags dynamic,timeout\n\t\ttimeout 1d1h1m1s\n\t}\n"),
+	   "the map");
+	ok(has("vmap { 1:0 : goto to_ppp0, 2:0 : goto to_ppp1 }\n\t}\n\n\tchain "
+	       "deal_ppp0"), "all links are found in it");
+	conf.failback = FAILBACK_MOVE;
+	build();
+	ok(has("vmap { 1:0 : goto to_ppp0 }\n\t}\n\n\tchain deal_ppp0"),
+	   "with failback = move none of a worse tier");
+	conf.failback = FAILBACK_STAY;
+	conf.link[0].drained = true;
+	build();
+	ok(has("vmap { 2:0 : goto to_ppp1 }\n\t}\n\n\tchain deal_ppp0"),
+	   "and none that is put aside");
+	ok(has("\t\tmeta mark & 0x00ff0000 != 0x00000000 return\n"
+	       "\t\tgoto deal_ppp1\n"), "what is not in it is dealt out");
+	ok(has("\t\tadd @sticky { ip saddr : 1:0 }\n\t\tjump stuck\n"
+	       "\t\tmeta mark & 0x00ff0000 != 0x00000000 return\n\t\tdelete "
+	       "@sticky { ip saddr : 1:0 } add @sticky { ip saddr : 1:0 }\n"
+	       "\t\tgoto to_ppp0\n"), "a host's first connection");
+}
+
+static void one_policy(struct policy y)
+{
+	make_conf(2, 0xff, BALANCE_SOURCE);
+	conf.n_policies = 1;
+	conf.policy[0] = y;
+}
+
+static void test_policy_text(void)
+{
+	struct policy y = { .name = "x", .use = USE_LINK, .link = 1,
+			    .n_protocol = 1, .protocol = { 6 },
+			    .n_destination_port = 1,
+			    .destination_port = { { 25, 25 } },
+			    .unreachable = true };
+
+	one_policy(y);
+	build();
+	ok(has("\t\ttcp dport 25 ct mark set ct mark & 0xffffff02 | 0x00000002 "
+	       "goto to_ppp1\n"), "to a link");
+	ok(has("\t\ttcp dport 25 meta mark & 0x000000ff == 0x00000002 oifname "
+	       "!= \"ppp1\" oifname { \"ppp0\", \"ppp1\" } reject with icmp "
+	       "net-unreachable\n"), "and to no other");
+	conf.link[1].drained = true;
+	build();
+	ok(has("\t\ttcp dport 25 return\n"), "put aside: no mark");
+	ok(has("\t\ttcp dport 25 ct state new ct mark & 0x000000ff == "
+	       "0x00000000 meta mark & 0x000000ff == 0x00000000 oifname { "
+	       "\"ppp0\", \"ppp1\" } reject with icmp net-unreachable\n"),
+	   "and nothing new by any link");
+	y.unreachable = false;
+	one_policy(y);
+	build();
+	ok(!has("chain strict") && !has("chain balance"), "no chains for none");
+	conf.link[1].drained = true;
+	build();
+	ok(has("\t\ttcp dport 25 goto balance\n") && has("chain balance {\n"
+	   "\t\tgoto to_ppp0\n"), "put aside: the balance");
+	conf.n_lan = 1;
+	strcpy(conf.lan[0], "lan0");
+	build();
+	ok(has("\t\tiifname \"lo\" return\n\t\ttcp dport 25 goto balance\n"
+	       "\t\tiifname != \"lan0\" return\n"),
+	   "not for the router itself, and before lan");
+	conf.policy[1] = y;
+	conf.policy[1].unreachable = true;
+	conf.policy[1].destination_port[0] = (struct range){ 80, 90 };
+	conf.n_policies = 2;
+	build();
+	ok(has("\t\ttcp dport 25 return\n\t\ttcp dport 80-90 ct state new"),
+	   "an earlier policy comes first there as well");
+	y.use = USE_MAIN;
+	y.n_protocol = 0;
+	y.n_destination_port = 0;
+	one_policy(y);
+	build();
+	ok(has("\t\tiifname \"lo\" return\n\t\treturn\n"), "all to main");
+}
+
+static void test_largest(void)
+{
+	struct policy *y = &conf.policy[0];
+	unsigned int i, k;
+
+	make_conf(LINKS_MAX, 0xffff, BALANCE_FLOW);
+	conf.sticky = 1;
+	conf.n_lan = LAN_MAX;
+	conf.n_policies = POLICIES_MAX;
+	for (i = 0; i < LAN_MAX; i++)
+		snprintf(conf.lan[i], IFNAMSIZ, "lan%u", i);
+	for (i = 0; i < POLICIES_MAX; i++, y++) {
+		*y = (struct policy){ .use = USE_LINK, .unreachable = true,
+			.n_source = POLICY_ADDRESSES,
+			.n_destination = POLICY_ADDRESSES,
+			.n_source_port = POLICY_PORTS,
+			.n_destination_port = POLICY_PORTS,
+			.n_protocol = POLICY_PROTOCOLS,
+			.n_interface = POLICY_INTERFACES };
+		for (k = 0; k < POLICY_PORTS; k++) {
+			y->source_port[k] = (struct range){ 3 * k, 3 * k };
+			y->destination_port[k] = y->source_port[k];
+		}
+		for (k = 0; k < POLICY_ADDRESSES; k++) {
+			y->source[k] = (struct range){ 3 * k, 3 * k + 1 };
+			y->destination[k] = y->source[k];
+		}
+		for (k = 0; k < POLICY_PROTOCOLS; k++)
+			y->protocol[k] = (uint8_t)k;
+		for (k = 0; k < POLICY_INTERFACES; k++)
+			snprintf(y->interface[k], IFNAMSIZ, "eth%u", k);
+	}
+	conf.link[0].drained = true;
+	ok(build(), "the largest of all is built");
+	printf("# %u of %d chains, %u of %d rules, %u of %d statements, %u of "
+	       "%d elements\n", rs.n_chains, RULESET_CHAINS, rs.n_rules,
+	       RULESET_RULES, rs.n_statements, RULESET_STATEMENTS,
+	       rs.n_elements, RULESET_ELEMENTS);
+	ok(rs.n_chains <= RULESET_CHAINS && rs.n_rules <= RULESET_RULES &&
+	   rs.n_statements <= RULESET_STATEMENTS &&
+	   rs.n_elements <= RULESET_ELEMENTS, "and fits");
+}
+
 static int unit(void)
 {
 	static const unsigned int sizes[] = { 1, 2, 3, 4, 64, 128, 255 };
@@ -157,6 +530,16 @@ static int unit(void)
 	}
 	test_text();
 	test_refusals();
+	test_drained(BALANCE_SOURCE, true, "source");
+	test_drained(BALANCE_FLOW, true, "flow");
+	test_drained(BALANCE_FLOW, false, "flow without ports");
+	test_drained(BALANCE_SOURCE_PARITY, true, "parity");
+	test_drained_shares();
+	test_tiers();
+	test_turns();
+	test_sticky_text();
+	test_policy_text();
+	test_largest();
 	return done();
 }
 
@@ -202,7 +585,7 @@ static int act(const char *what, bool timed)
 	if (!strcmp(what, "stale"))
 		seen.generation--;
 	if (!strcmp(what, "broken"))
-		rs.rule[rs.n_rules - 1].s[2].kind = DO_MASQUERADE;
+		rs.statement[rs.n_statements - 1].kind = DO_MASQUERADE;
 	t[2] = now();
 	code = nft_load(&nl, &rs, &seen, &err);
 	t[3] = now();
@@ -269,14 +652,50 @@ static void weights(char *list)
 	unsigned int n = 0;
 	char *s;
 
+	if (!strcmp(list, "random"))
+		for (; n < conf.n_links; n++)
+			conf.link[n].weight = (uint8_t)(1 + unit_random(255));
+	if (n)
+		return;
 	for (s = strtok(list, ":"); s && n < LINKS_MAX; s = strtok(NULL, ":"))
 		conf.link[n++].weight = (uint8_t)atoi(s);
+}
+
+static void drain(char *list)
+{
+	char *s;
+	int i;
+
+	for (s = strtok(list, ","); s; s = strtok(NULL, ",")) {
+		i = conf_link_index(&conf, s);
+		if (i >= 0)
+			conf.link[i].drained = true;
+	}
+}
+
+static bool read_file(const char *file)
+{
+	struct err err = { "" };
+
+	if (!conf_read(&conf, file, true, &err))
+		return true;
+	fprintf(stderr, "%s\n", err.msg);
+	return false;
+}
+
+static enum balance method(const char *name)
+{
+	if (!strcmp(name, "flow"))
+		return BALANCE_FLOW;
+	return strcmp(name, "random") ? BALANCE_ROUND_ROBIN : BALANCE_RANDOM;
 }
 
 int main(int argc, char **argv)
 {
 	enum balance balance = BALANCE_SOURCE;
-	char *lan = NULL, *link = NULL, *weight = NULL;
+	char *lan = NULL, *link = NULL, *weight = NULL, *aside = NULL;
+	const char *file = NULL;
+	uint32_t sticky = 0;
 	bool clamp = true, masquerade = true, timed = false;
 	uint32_t mask = 0xff;
 	unsigned int n = 2;
@@ -286,12 +705,16 @@ int main(int argc, char **argv)
 		return unit();
 	if (argc >= 7 && !strcmp(argv[1], "spray"))
 		return spray(argv + 2, argc > 7 ? atoi(argv[7]) : 1);
-	while ((c = getopt(argc, argv, "n:m:pw:l:L:CNt")) != -1) {
+	while ((c = getopt(argc, argv, "n:m:pb:w:s:d:l:L:f:CNt")) != -1) {
 		switch (c) {
 		case 'm': mask = (uint32_t)strtoul(optarg, NULL, 0); break;
 		case 'n': n = (unsigned int)atoi(optarg); break;
 		case 'p': balance = BALANCE_SOURCE_PARITY; break;
+		case 'b': balance = method(optarg); break;
 		case 'w': weight = optarg; break;
+		case 's': sticky = (uint32_t)atoi(optarg); break;
+		case 'd': aside = optarg; break;
+		case 'f': file = optarg; break;
 		case 'l': lan = optarg; break;
 		case 'L': link = optarg; break;
 		case 'C': clamp = false; break;
@@ -305,6 +728,7 @@ int main(int argc, char **argv)
 	make_conf(n, mask, balance);
 	conf.clamp_mss = clamp;
 	conf.masquerade = masquerade;
+	conf.sticky = sticky;
 	if (link)
 		conf.n_links = names(link, &conf.link[0].name,
 				     sizeof(conf.link[0]), conf.n_links);
@@ -312,6 +736,10 @@ int main(int argc, char **argv)
 		conf.n_lan = names(lan, conf.lan, IFNAMSIZ, LAN_MAX);
 	if (weight)
 		weights(weight);
+	if (file && !read_file(file))
+		return 78;
+	if (aside)
+		drain(aside);
 	if (!build())
 		return 78;
 	if (!strcmp(argv[optind], "print"))

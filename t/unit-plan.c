@@ -65,7 +65,8 @@ struct kernel {
 	struct object nexthop[K_NEXTHOPS];
 	struct rule rule[K_RULES];	/* in their order */
 	struct stuck stuck[K_STUCK];
-	int rp_filter_all, ip_forward;
+	int rp_filter_all, ip_forward, hash_policy, hash_fields;
+	bool flows[DEVS];	/* connections with the link's mark */
 	/* Which configuration the nftables table was made from, and the marks
 	 * that it gives.
 	 */
@@ -245,6 +246,7 @@ static void dev_down(struct kernel *k, unsigned int dev)
 			route_drop(k, i);
 	nexthops_drop(k, d->ifindex);
 	d->up = d->carrier = false;
+	k->flows[dev] = k->flows[dev] && !masquerade;
 	for (i = k->n_stuck; i-- > 0;)
 		if (masquerade && k->stuck[i].dev == dev)
 			stuck_drop(k, i);
@@ -255,6 +257,7 @@ static void dev_gone(struct kernel *k, unsigned int dev)
 	addr_drop(k, dev);
 	dev_down(k, dev);
 	k->dev[dev] = (struct dev){ 0 };
+	k->flows[dev] = false;
 }
 
 static void dev_new(struct kernel *k, unsigned int dev, struct addr local)
@@ -313,7 +316,8 @@ static int do_route_add(struct kernel *k, const struct route *r)
 	const struct dev *d = dev_of(k, r->ifindex);
 	unsigned int i;
 
-	if (r->nhid ? !object_of(k, r->nhid) : !d || !d->up)
+	if (r->nhid ? !object_of(k, r->nhid) :
+	    r->type == RTN_UNICAST ? !d || !d->up : r->ifindex != 0)
 		return -EINVAL;
 	for (i = 0; i < k->n_routes; i++)
 		if (route_same(&k->route[i], r))
@@ -405,6 +409,15 @@ static int do_sysctl(struct kernel *k, const char *path, int value)
 		k->ip_forward = value;
 		return 0;
 	}
+	if (!strcmp(path, SYSCTL_HASH_POLICY)) {
+		k->hash_policy = value;
+		return value == HASH_POLICY_FIELDS && k->hash_fields < 0 ?
+		       -EINVAL : 0;
+	}
+	if (!strcmp(path, SYSCTL_HASH_FIELDS) && k->hash_fields >= 0) {
+		k->hash_fields = value;
+		return 0;
+	}
 	for (i = 0; i < conf.n_links; i++) {
 		sysctl_rp_filter_path(conf.link[i].name, want);
 		if (strcmp(path, want))
@@ -454,6 +467,16 @@ static int do_forget(struct kernel *k, const struct addr *a)
 	return 0;
 }
 
+static int do_end(struct kernel *k, uint32_t mark)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf.n_links; i++)
+		if (conf.link[i].mark == mark)
+			k->flows[atoi(conf.link[i].name + 3)] = false;
+	return 0;
+}
+
 static int do_op(struct kernel *k, const struct op *op)
 {
 	switch (op->kind) {
@@ -482,6 +505,8 @@ static int do_op(struct kernel *k, const struct op *op)
 		return do_nft(k, op->kind == OP_NFT_LOAD);
 	case OP_CT_FORGET:
 		return do_forget(k, &op->addr);
+	case OP_CT_END:
+		return do_end(k, op->mark.value);
 	}
 	return -EINVAL;
 }
@@ -596,6 +621,11 @@ static void observe(struct kernel *k)
 			see_table(k, p->rule[i].table);
 	p->rp_filter_all = k->rp_filter_all;
 	p->ip_forward = k->ip_forward;
+	p->hash_policy = p->hash_fields = -1;
+	if (conf.sysctl && conf.n_links > 2) {
+		p->hash_policy = k->hash_policy;
+		p->hash_fields = k->hash_fields;
+	}
 	p->nft.present = k->nft != 0;
 	p->nft.n_chains = k->nft != conf_serial;
 }
@@ -603,6 +633,7 @@ static void observe(struct kernel *k)
 /* --- where a packet goes --- */
 
 struct way {
+	uint8_t nowhere;	/* the type of the route that refuses it */
 	unsigned int n;
 	const struct dev *dev[LINKS_MAX];
 };
@@ -614,6 +645,9 @@ static void way_of_route(struct kernel *k, const struct route *r,
 	unsigned int i;
 
 	w->n = 0;
+	w->nowhere = r->type == RTN_UNICAST ? 0 : r->type;
+	if (w->nowhere)
+		return;
 	if (!o) {
 		w->dev[w->n++] = dev_of(k, r->ifindex);
 	} else if (!o->nh.n_members) {
@@ -633,7 +667,7 @@ static void find_way(struct kernel *k, uint32_t mark, const struct addr *from,
 	unsigned int i, t;
 	bool match;
 
-	w->n = 0;
+	w->n = w->nowhere = 0;
 	for (i = 0; i < k->n_rules; i++) {
 		r = &k->rule[i];
 		match = (mark & r->mask) == r->mark &&
@@ -675,7 +709,7 @@ enum property {
 	P_ACCEPTED, P_LIMIT, P_IDEMPOTENT, P_SCRATCH, P_PREFIX_MARK,
 	P_PREFIX_UNMARKED, P_ORDER, P_FOREIGN, P_LEFTOVER, P_PRIMARY,
 	P_STALE, P_FLUSH, P_LINKS_ONLY, P_MARK, P_FROM, P_UNMARKED, P_DOWN,
-	P_HOST, P_MAIN,
+	P_HOST, P_MAIN, P_LAST, P_FAILBACK, P_KEEP,
 	N_PROPERTIES,
 };
 
@@ -713,6 +747,11 @@ static struct {
 	[P_HOST] = { .what = "reverse path filter, forwarding and queues are "
 			     "as they should be" },
 	[P_MAIN] = { .what = "nothing of ours is in main" },
+	[P_LAST] = { .what = "without a link the last resort has the last "
+			     "word" },
+	[P_FAILBACK] = { .what = "when a better tier is back, flows of worse "
+				 "ones are ended if that is asked for" },
+	[P_KEEP] = { .what = "and no others are" },
 };
 
 /* Somebody has taken rules of ours away, or left a default through a link that
@@ -821,10 +860,20 @@ static void check_order(enum plan_goal goal)
 	}
 	for (i = 0; i < plan.n_ops; i++) {
 		op = &plan.op[i];
-		if (op->kind == OP_NEXTHOP_DEL || op->kind == OP_ROUTE_DEL ||
-		    op->kind == OP_RULE_DEL || op->kind == OP_CT_FORGET)
+		if (op->kind == OP_NEXTHOP_DEL ||
+		    (op->kind == OP_ROUTE_DEL &&
+		     op->route.type == RTN_UNICAST) ||
+		    op->kind == OP_RULE_DEL || op->kind == OP_CT_FORGET ||
+		    op->kind == OP_CT_END)
 			hold(P_ORDER, i >= added, "too early: %s",
 			     op_text(op));
+		hold(P_HOST, op->kind != OP_SYSCTL ||
+		     !strstr(op->sysctl.path, "hash") ||
+		     (conf.sysctl && conf.n_links > 2), "a hash for nothing");
+		for (k = 0; op->kind == OP_CT_END && k < i; k++)
+			hold(P_ORDER, plan.op[k].kind != OP_RULE_DEL ||
+			     plan.op[k].rule.priority != PRIORITY_FAILBACK,
+			     "forgotten before it was done: %s", op_text(op));
 		for (k = 0; op->kind == OP_CT_FORGET && k < i; k++)
 			hold(P_ORDER, plan.op[k].kind != OP_RULE_DEL ||
 			     !addr_equal(&plan.op[k].rule.from, &op->addr),
@@ -857,6 +906,7 @@ static bool leads_astray(struct kernel *k)
 
 	for (i = 0; i < k->n_routes; i++)
 		if (k->route[i].protocol == PROTO_MWAN && !k->route[i].nhid &&
+		    k->route[i].type == RTN_UNICAST &&
 		    !alive(dev_of(k, k->route[i].ifindex)))
 			return true;
 	for (i = 0; i < k->n_nexthops; i++)
@@ -864,6 +914,80 @@ static bool leads_astray(struct kernel *k)
 		    !alive(dev_of(k, k->nexthop[i].nh.ifindex)))
 			return true;
 	return false;
+}
+
+static int link_of_table(uint32_t table)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf.n_links; i++)
+		if (conf.link[i].table == table)
+			return (int)i;
+	return -1;
+}
+
+/* The link that the last of our rules of this priority leads to, or -1. */
+static int link_of_rule(const struct kernel *k, uint32_t priority)
+{
+	unsigned int i;
+	int link = -1;
+
+	for (i = 0; i < k->n_rules; i++)
+		if (k->rule[i].protocol == PROTO_MWAN &&
+		    k->rule[i].priority == priority)
+			link = link_of_table(k->rule[i].table);
+	return link;
+}
+
+static bool worse(int link, int than)
+{
+	return link >= 0 && than >= 0 &&
+	       conf.link[link].tier > conf.link[than].tier;
+}
+
+static bool any_left(struct kernel *k, int primary)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf.n_links; i++)
+		if (alive(&k->dev[atoi(conf.link[i].name + 3)]) &&
+		    !conf.link[i].drained && worse((int)i, primary))
+			return true;
+	return false;
+}
+
+/* Why flows of worse tiers may be ended in this plan: the primary that it found,
+ * or that an earlier one has left.
+ */
+static bool may_end;
+/* The device of a primary that has been left; -1: nothing is owed. */
+static int owed = -1;
+
+static void check_end(struct kernel *k, const struct op *op)
+{
+	int primary = link_of_rule(k, PRIORITY_PRIMARY);
+	const struct conf_link *l = NULL;
+	unsigned int i;
+
+	for (i = 0; i < conf.n_links; i++)
+		if (conf.link[i].mark == op->mark.value)
+			l = &conf.link[i];
+	hold(P_KEEP, may_end && conf.failback == FAILBACK_MOVE && l &&
+	     op->mark.mask == conf.mark_mask && !l->drained &&
+	     worse((int)(l - conf.link), primary) &&
+	     alive(&k->dev[atoi(l->name + 3)]), "%s", op_text(op));
+}
+
+/* Take down that the primary has moved from @old, by a plan or a part of it. */
+static void note_move(struct kernel *k, int old)
+{
+	int now = link_of_rule(k, PRIORITY_PRIMARY);
+
+	if (conf.failback != FAILBACK_MOVE || !worse(old, now) ||
+	    !any_left(k, now))
+		return;
+	if (owed < 0 || !worse(link_of_rule(k, PRIORITY_FAILBACK), old))
+		owed = atoi(conf.link[old].name + 3);
 }
 
 /* Carry out the first @n operations, and look after each what became of the
@@ -884,6 +1008,8 @@ static void carry_out(struct kernel *k, unsigned int n, enum plan_goal goal)
 		good[m] = good_way(k, k->mark[m]);
 	for (i = 0; i < n; i++) {
 		op = &plan.op[i];
+		if (op->kind == OP_CT_END)
+			check_end(k, op);
 		code = do_op(k, op);
 		hold(P_ACCEPTED, !code, "%s: %s", op_text(op),
 		     strerror(-code));
@@ -917,25 +1043,31 @@ static struct dev *dev_of_link(struct kernel *k, unsigned int link)
 	return &k->dev[atoi(conf.link[link].name + 3)];
 }
 
-static uint8_t best_tier(struct kernel *k)
+/* Of all tiers, with the drained links behind them. */
+static unsigned int rank(unsigned int link)
 {
-	uint8_t best = UINT8_MAX;
-	unsigned int i;
+	return conf.link[link].drained ? 1000 : conf.link[link].tier;
+}
+
+static unsigned int best_rank(struct kernel *k)
+{
+	unsigned int i, best = 1001;
 
 	for (i = 0; i < conf.n_links; i++)
-		if (alive(dev_of_link(k, i)) && conf.link[i].tier < best)
-			best = conf.link[i].tier;
+		if (alive(dev_of_link(k, i)) && rank(i) < best)
+			best = rank(i);
 	return best;
 }
 
-/* Is this way the standby: exactly the live links of the best tier? */
+/* Is this way the standby: exactly the live links of the best tier that are
+ * not drained, or the drained ones if there are no others?
+ */
 static bool standby_way(struct kernel *k, const struct way *w)
 {
-	uint8_t best = best_tier(k);
-	unsigned int i, n = 0;
+	unsigned int i, n = 0, best = best_rank(k);
 
 	for (i = 0; i < conf.n_links; i++) {
-		if (!alive(dev_of_link(k, i)) || conf.link[i].tier != best)
+		if (!alive(dev_of_link(k, i)) || rank(i) != best)
 			continue;
 		if (n == w->n || w->dev[n++] != dev_of_link(k, i))
 			return false;
@@ -996,7 +1128,7 @@ static void check_ways(struct kernel *k, bool marks)
 		return;
 	}
 	for (i = 0; i < conf.n_links; i++)
-		if (conf.link[i].tier == best_tier(k) && w.n == 1 &&
+		if (rank(i) == best_rank(k) && w.n == 1 &&
 		    dev_of_link(k, i) == w.dev[0] && alive(w.dev[0]))
 			break;
 	hold(P_UNMARKED, i < conf.n_links, "not one link of the best tier");
@@ -1010,11 +1142,70 @@ static void check_none_left(struct kernel *k, enum property p, bool rules)
 		hold(p, !rules || k->rule[i].protocol != PROTO_MWAN,
 		     "rule %u", k->rule[i].priority);
 	for (i = 0; i < k->n_routes; i++)
-		hold(p, k->route[i].protocol != PROTO_MWAN, "a route of "
-		     "table %u", k->route[i].table);
+		hold(p, k->route[i].protocol != PROTO_MWAN ||
+		     (p == P_DOWN && k->route[i].type != RTN_UNICAST),
+		     "a route of table %u", k->route[i].table);
 	for (i = 0; i < k->n_nexthops; i++)
 		hold(p, k->nexthop[i].nh.protocol != PROTO_MWAN,
 		     "nexthop %u", k->nexthop[i].nh.id);
+}
+
+/* No link is up. */
+static void check_last_resort(struct kernel *k, bool marks)
+{
+	static const uint8_t want[] = {
+		[LAST_RESORT_UNREACHABLE] = RTN_UNREACHABLE,
+		[LAST_RESORT_BLACKHOLE] = RTN_BLACKHOLE,
+	};
+	struct way w;
+	unsigned int i;
+
+	for (i = 0; i < conf.n_links && marks; i++) {
+		find_way(k, conf.link[i].mark, NULL, &w);
+		hold(P_LAST, w.nowhere == want[conf.last_resort] ||
+		     foreign_way(k, &w), "mark 0x%x", conf.link[i].mark);
+	}
+	find_way(k, 0, NULL, &w);
+	hold(P_LAST, w.nowhere == want[conf.last_resort], "unmarked");
+}
+
+static void check_failback(struct kernel *k)
+{
+	int primary = link_of_rule(k, PRIORITY_PRIMARY), old = -1;
+	unsigned int i;
+
+	for (i = 0; i < conf.n_links; i++)
+		if (owed >= 0 && dev_of_link(k, i) == &k->dev[owed])
+			old = (int)i;
+	for (i = 0; i < conf.n_links && worse(old, primary); i++)
+		hold(P_FAILBACK, !worse((int)i, primary) ||
+		     !alive(dev_of_link(k, i)) || conf.link[i].drained ||
+		     !k->flows[dev_of_link(k, i) - k->dev], "flows of %s",
+		     conf.link[i].name);
+	if (!any_alive(k))
+		return;
+	for (i = 0; i < k->n_rules; i++)
+		hold(P_FAILBACK, k->rule[i].protocol != PROTO_MWAN ||
+		     k->rule[i].priority != PRIORITY_FAILBACK,
+		     "it is still remembered");
+	owed = -1;
+}
+
+static void check_hash(struct kernel *k)
+{
+	bool by_host = conf.balance == BALANCE_SOURCE ||
+		       conf.balance == BALANCE_SOURCE_PARITY || conf.sticky;
+
+	if (!conf.sysctl || conf.n_links < 3)
+		return;
+	if (!by_host)
+		hold(P_HOST, k->hash_policy == 1, "no hash of ports");
+	else if (k->hash_fields >= 0)
+		hold(P_HOST, k->hash_policy == 3 && k->hash_fields == 1,
+		     "no hash of the host");
+	/* Somebody sets them anew. */
+	k->hash_policy = (int)unit_random(4);
+	k->hash_fields = k->hash_fields < 0 ? -1 : (int)unit_random(8);
 }
 
 static void check_host(struct kernel *k, enum plan_goal goal)
@@ -1130,8 +1321,9 @@ static bool same_rules(const struct kernel *a, const struct kernel *b)
 	while (i < a->n_rules) {
 		if (k < b->n_rules && rule_equal(&a->rule[i], &b->rule[k]))
 			k = next_rule(b, k + 1);
-		else if (!a->rule[i].from.family ||
-			 addr_present(a, &a->rule[i].from))
+		else if (a->rule[i].priority != PRIORITY_FAILBACK &&
+			 (!a->rule[i].from.family ||
+			  addr_present(a, &a->rule[i].from)))
 			return false;
 		i = next_rule(a, i + 1);
 	}
@@ -1214,7 +1406,7 @@ static int lasting_primary(struct kernel *k)
 	for (i = 0; r && i < conf.n_links; i++)
 		if (conf.link[i].table == r->table &&
 		    alive(dev_of_link(k, i)) &&
-		    conf.link[i].tier == best_tier(k))
+		    rank(i) == best_rank(k))
 			return (int)i;
 	return -1;
 }
@@ -1243,11 +1435,14 @@ static void check_done(struct kernel *k, enum plan_goal goal, int lasting)
 	check_host(k, goal);
 	check_leftovers(k);
 	check_weights(k);
-	if (any_alive(k))
+	if (any_alive(k)) {
 		check_ways(k, all);
-	else
+	} else {
 		check_none_left(k, P_DOWN, false);
+		check_last_resort(k, all);
+	}
 	if (all) {
+		check_failback(k);
 		check_primary(k, lasting);
 		check_stale(k);
 	}
@@ -1255,6 +1450,7 @@ static void check_done(struct kernel *k, enum plan_goal goal, int lasting)
 	make(k, &event);
 	hold(P_IDEMPOTENT, !plan.n_ops, "%u operations, the first: %s",
 	     plan.n_ops, plan.n_ops ? op_text(&plan.op[0]) : "");
+	check_hash(k);
 }
 
 /* One run of a tool: @cut operations of each plan are carried out, the last
@@ -1265,9 +1461,13 @@ static void run(struct kernel *k, struct plan_event *event, int cut)
 	uint64_t foreign = foreign_digest(k);
 	int lasting = lasting_primary(k);
 	unsigned int i, n, rounds;
+	int old;
 
 	for (rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+		old = link_of_rule(k, PRIORITY_PRIMARY);
 		make(k, event);
+		may_end = worse(old, plan.primary) ||
+			  link_of_rule(k, PRIORITY_FAILBACK) >= 0;
 		event->gone.family = 0;
 		check_order(event->goal);
 		n = plan.n_ops;
@@ -1277,6 +1477,7 @@ static void run(struct kernel *k, struct plan_event *event, int cut)
 			if (addr_present(k, &k->stuck[i].addr))
 				stuck_drop(k, i);
 		carry_out(k, n, event->goal);
+		note_move(k, old);
 		hold(P_FOREIGN, foreign_digest(k) == foreign, "with goal %d",
 		     (int)event->goal);
 		if (n < plan.n_ops)
@@ -1325,6 +1526,7 @@ static void random_link(struct conf *c, unsigned int dev, uint32_t tables,
 		l->weight = (uint8_t)(1 + unit_random(WEIGHT_MAX));
 	if (!unit_random(4))
 		l->tier = (uint8_t)(unit_random(4) ? 2 : TIER_MAX);
+	l->drained = !unit_random(8);
 	l->qdisc.kind = unit_random(QDISC_CAKE + 1);
 	if (l->qdisc.kind == QDISC_CAKE)
 		l->qdisc.bandwidth = unit_random(3) * 1000;
@@ -1351,7 +1553,7 @@ static void random_conf(void)
 {
 	static const uint32_t mask[] = { 0xff, 0xff00, 0x1ff00000, 0xff000000,
 					 0xffffffff };
-	static const uint32_t base[] = { 77000, 77001, 90000, 4000000000U };
+	static const uint32_t base[] = { 77000, 77512, 90000, 4000000000U };
 	static const uint32_t standby[] = { 200, 210, 77000000 };
 	static const uint32_t tables[] = { 201, 301, 4000000000U,
 					   10000, 20000, 4000000000U };
@@ -1369,6 +1571,11 @@ static void random_conf(void)
 	c->rule_priority = priority[unit_random(3)];
 	c->masquerade = masquerade;
 	c->sysctl = unit_random(2);
+	c->balance = unit_random(BALANCE_RANDOM + 1);
+	c->sticky = unit_random(2) * 600;
+	c->last_resort = unit_random(LAST_RESORT_BLACKHOLE + 1);
+	c->failback = unit_random(FAILBACK_MOVE + 1);
+	owed = -1;
 	if (!kernel.n_stuck)
 		turn = unit_random(kernel.n_devs);
 	if (kernel.n_devs > 1 && !unit_random(3))
@@ -1406,8 +1613,9 @@ static void break_rules(struct kernel *k)
 {
 	unsigned int i;
 
-	/* With its rule the memory of an address goes. */
+	/* With its rule the memory of an address, or of a primary, goes. */
 	k->n_stuck = 0;
+	owed = -1;
 	damaged = true;
 	for (i = k->n_rules; i-- > 0;)
 		if (k->rule[i].protocol == PROTO_MWAN && !unit_random(3))
@@ -1571,10 +1779,21 @@ static void new_world(unsigned int n)
 	kernel.n_devs = n;
 	kernel.rp_filter_all = (int)unit_random(3);
 	kernel.ip_forward = 0;
+	kernel.hash_fields = unit_random(4) ? 7 : -1;
+	owed = -1;
 	masquerade = unit_random(4);
 	in_force = false;
 	dev_new(&kernel, DEV_FOREIGN, address(0xffff));
 	random_conf();
+}
+
+/* Other slots for new connections: another ruleset. */
+static void drain_or_undrain(void)
+{
+	struct conf_link *l = &conf.link[unit_random(conf.n_links)];
+
+	l->drained = !l->drained;
+	conf_serial++;
 }
 
 static void one_round(void)
@@ -1582,13 +1801,14 @@ static void one_round(void)
 	static bool killed;
 	struct kernel *k = &kernel;
 	struct plan_event event = { .gone_link = -1 };
+	unsigned int i;
 	int cut = -1;
 
 	do {
 		link_event(k, &event);
 	} while (!unit_random(3));
 	/* Who is killed in a change of tables is known by its rules alone. */
-	if (!killed && !unit_random(8))
+	if (!killed && !changed && !unit_random(8))
 		break_something(k);
 	if (!unit_random(8))
 		leave_something(k);
@@ -1596,6 +1816,11 @@ static void one_round(void)
 		add_foreign(k);
 	if (!unit_random(12) && tables_known(k))
 		random_conf();
+	if (!unit_random(10))
+		drain_or_undrain();
+	for (i = 0; i < k->n_devs; i++)
+		k->flows[i] = k->flows[i] || (alive(&k->dev[i]) &&
+					      unit_random(2));
 	event.goal = random_goal();
 	/* apply is in force before its first change, flush until its last. */
 	if (event.goal == PLAN_APPLY)
@@ -1608,8 +1833,10 @@ static void one_round(void)
 	if (event.goal == PLAN_FLUSH && !killed)
 		in_force = false;
 	/* A flush forgets, also one that was killed. */
-	if (event.goal == PLAN_FLUSH || !in_force)
+	if (event.goal == PLAN_FLUSH || !in_force) {
 		k->n_stuck = 0;
+		owed = -1;
+	}
 }
 
 static void schedule(unsigned long rounds)
@@ -1928,6 +2155,100 @@ static void backup_tier(struct kernel *k)
 		"ip rule del pref 32768 lookup 201 protocol 119\n");
 }
 
+/* With the first link of tier 1 and the second of tier 2, both up. */
+static void failback(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+
+	two_links();
+	conf.failback = FAILBACK_MOVE;
+	conf.link[1].tier = 2;
+	dev_new(k, 1, address(2));
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	dev_new(k, 0, address(1));
+	may_end = true;
+	example(k, event, "failback = move: the flows of the worse tier are "
+		"ended, and that is remembered until it is done",
+		"ip nexthop replace id 77001 dev ppp0 protocol 119\n"
+		"ip route prepend default dev ppp0 table 201 protocol 119\n"
+		"ip nexthop replace id 77257 group 77001,1 protocol 119\n"
+		"ip route prepend default nhid 77257 table 200 metric 1 "
+		"protocol 119\n"
+		"ip rule add pref 32770 lookup 202 protocol 119\n"
+		"ip rule add pref 32768 lookup 201 protocol 119\n"
+		"ip rule add pref 1301 from 10.64.0.1 lookup 201 protocol "
+		"119\n"
+		"ip rule del pref 32768 lookup 202 protocol 119\n"
+		"conntrack -D --mark 0x2/0xff\n"
+		"ip rule del pref 32770 lookup 202 protocol 119\n");
+	conf.link[0].drained = true;
+	example(k, event, "the better tier's only link is drained",
+		"ip nexthop replace id 77256 group 77001,1 protocol 119\n"
+		"ip route prepend default nhid 77256 table 200 metric 256 "
+		"protocol 119\n"
+		"ip rule add pref 32768 lookup 202 protocol 119\n"
+		"ip route del default nhid 77257 table 200 metric 1 protocol "
+		"119\n"
+		"ip rule del pref 32768 lookup 201 protocol 119\n"
+		"ip nexthop del id 77257\n");
+	dev_gone(k, 1);
+	ok(good_way(k, 2) && good_way(k, 0), "a drained link is used when no "
+	   "other is left");
+}
+
+/* Killed behind each operation of the failback, and run once more. */
+static void failback_killed(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+	unsigned int n = 0, i, bad = 0;
+
+	do {
+		two_links();
+		conf.failback = FAILBACK_MOVE;
+		conf.link[1].tier = 2;
+		dev_new(k, 1, address(2));
+		make(k, &event);
+		carry_out(k, plan.n_ops, PLAN_ALL);
+		dev_new(k, 0, address(1));
+		k->flows[0] = k->flows[1] = true;
+		make(k, &event);
+		carry_out(k, n < plan.n_ops ? n : plan.n_ops, PLAN_ALL);
+		i = plan.n_ops;
+		make(k, &event);
+		carry_out(k, plan.n_ops, PLAN_ALL);
+		bad += k->flows[1] || !k->flows[0] ||
+		       link_of_rule(k, PRIORITY_FAILBACK) >= 0;
+	} while (n++ < i);
+	ok(n > 8 && !bad, "failback: killed in %u places, and completed", n);
+}
+
+/* Both links go for good. */
+static void last_resort(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+	struct way w;
+
+	two_links();
+	conf.last_resort = LAST_RESORT_UNREACHABLE;
+	dev_new(k, 0, address(1));
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	find_way(k, 2, NULL, &w);
+	ok(only_way(&w, &k->dev[0]), "a last resort stands behind the links");
+	dev_gone(k, 0);
+	find_way(k, 2, NULL, &w);
+	ok(w.nowhere == RTN_UNREACHABLE, "and is there before any hook runs");
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	conf.last_resort = LAST_RESORT_BLACKHOLE;
+	example(k, event, "another last resort",
+		"ip route prepend blackhole default table 200 metric 65535 "
+		"protocol 119\n"
+		"ip route del unreachable default table 200 metric 65535 "
+		"protocol 119\n");
+}
+
 /* Somebody else has an id that we want; and our own ids of before, which are
  * groups where links belong now: the kernel refuses to make one of the other,
  * so that takes a second round.
@@ -1972,6 +2293,9 @@ static void examples(void)
 	hooks_alone(k);
 	backup_tier(k);
 	taken_ids(k);
+	failback(k);
+	failback_killed(k);
+	last_resort(k);
 }
 
 int main(int argc, char **argv)

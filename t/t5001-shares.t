@@ -1,0 +1,165 @@
+#!/bin/bash
+# How new connections are shared: real ones, answered through masquerade, by
+# every method, over 3 links and 64, with UDP, TCP and ICMP.
+#
+# Tolerance: a hash and the dice give binomially distributed shares, see fair
+# in net5.sh. Parity is exact. Round-robin is exact at every moment: deal the
+# S tokens of a period by the times (2k+1)/(2w) that link i's k-th of w is due,
+# and after n of them it has had n * w / S, give or take 0.5 (its own rounding)
+# + w * L / 2S (that of the L links together). In blocks the link of weight 3
+# of 6 would be 1.5 off, where 1.25 is allowed; that of 255 of 8192 links 247,
+# where 1.5 is.
+
+# shellcheck disable=SC2317	# functions that ok calls
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=net5.sh
+. "$root/t/net5.sh"
+
+# at_every_moment FILE WEIGHT...: round-robin, as said above.
+at_every_moment() {
+	perl -e '
+		my ($file, @w) = @ARGV;
+		my ($n, $sum, @had) = (0, 0, (0) x @w);
+		$sum += $_ for @w;
+		open F, $file or die;
+		while (<F>) {
+			/ 10\.64\.(\d+)\.100$/ && $1 < @w or die "stray: $_";
+			$had[$1]++;
+			$n++;
+			for my $i (0 .. $#w) {
+				my $off = abs($had[$i] - $n * $w[$i] / $sum);
+				my $may = 0.5 + $w[$i] * @w / 2 / $sum;
+				next if $off <= $may + 1e-9;
+				die "ppp$i is $off off after $n: $may allowed";
+			}
+		}
+		$n >= 10000 or die "only $n connections";' "$@"
+}
+
+# equal FILE WEIGHT...: as many by each link, to the one.
+equal() {
+	local file=$1 want
+	shift
+	want=$(seq -f "ppp%g=$(($(wc -l <"$file") / $#))" 0 $(($# - 1)))
+	[ "$(tally "$file")" = "$(paste -sd ' ' <<<"$want")" ]
+}
+
+# anew: nothing is left of before, as after a reboot.
+anew() {
+	forget
+	mwan-rules flush && mwan-rules apply
+}
+
+# dealt FILE METHOD: real connections of each protocol: of 10,176 hosts (a
+# multiple of 64) where the host decides, else as many of 96 hosts. TCP costs
+# most and has a tenth; with TEST_LONG every protocol has so many.
+dealt() {
+	local proto share first=0
+	rm -f "$1".*
+	for proto in tcp:10 udp:42 icmp:54; do
+		share=${proto#*:}
+		proto=${proto%:*}
+		[ -z "${TEST_LONG-}" ] || share=106
+		case $2 in
+		source*)
+			share=$((share * 96))
+			ask -C 0 -t "$proto" -n "$share" \
+				-s 10.9.$((first / 256)).$((first % 256))
+			first=$((first + share))
+			;;
+		*) ask -C 0 -t "$proto" -s 10.9.0.0 -n 96 -c "$share" ;;
+		esac >"$1.$proto"
+		cat "$1.$proto"
+	done >"$1"
+}
+
+shares() { # METHOD WEIGHT...
+	local method=$1 check=fair file=$T/$1.$(($# - 1)) proto
+	shift
+	case $method in
+	source-parity) check=equal ;;
+	round-robin) check=at_every_moment ;;
+	esac
+	anew
+	dealt "$file" "$method"
+	ok "$method, $# links" $check "$file" "$@"
+	[ "$#" = 3 ] || return 0
+	diag "$method, 3:2:1: $(tally "$file")"
+	for proto in tcp udp icmp; do
+		ok "$method, 3 links, $proto" fair "$file.$proto" "$@"
+	done
+}
+
+# With a link that nobody ought to use: of a tier behind.
+three=(3 2 1)
+sixtyfour=()
+ones=()
+for i in {0..63}; do
+	sixtyfour+=($((1 + i * 254 / 63)))
+	ones+=(1)
+done
+
+net5 65
+for method in source flow round-robin random; do
+	conf "balance = $method" -- "${three[@]}" "255 tier=2"
+	shares $method "${three[@]}"
+	conf "balance = $method" -- "${sixtyfour[@]}" "255 tier=2"
+	shares $method "${sixtyfour[@]}"
+done
+conf "balance = source-parity" -- 1 1 "1 tier=2"
+shares source-parity 1 1
+is "parity: even by the first, odd by the second" "$(awk '{
+		split($1, a, "."); split($3, b, ".")
+		if (a[4] % 2 != b[3]) n++
+	} END { print n + 0 }' "$T/source-parity.2")" 0
+conf "balance = source-parity" -- "${ones[@]}" "1 tier=2"
+shares source-parity "${ones[@]}"
+
+conf "balance = source-parity" -- 1 1 1
+is "parity of three is refused" "$(status mwan-rules check)" 78
+like "and it is said why" "$(mwan-rules check 2>&1)" \
+	'source-parity.* 1, 2, 4, 8'
+
+# --- the same deal, whatever happens ---
+deal_of() { # FILE METHOD: 400 connections, anew
+	local hosts=20 conns=20
+	[ "$2" != source ] || hosts=400 conns=1
+	forget
+	ask -s 10.8.0.0 -n $hosts -c $conns >"$1"
+}
+
+same() { # METHOD
+	deal_of "$T/now" "$1"
+	cmp "$T/now" "$T/before"
+}
+for method in source flow; do
+	conf "balance = $method" -- "${three[@]}" "255 tier=2"
+	anew
+	deal_of "$T/before" $method
+	anew
+	ok "$method: the same deal after flush and apply" same $method
+	conf "balance = $method" "clamp_mss = no" -- \
+		"${three[@]}" "255 tier=2"
+	mwan-rules apply
+	ok "$method: after a reload" same $method
+	conf "balance = $method" "mark_mask = 0xff000" -- \
+		"${three[@]}" "255 tier=2"
+	mwan-rules apply
+	ok "$method: with other marks" same $method
+	conf "balance = $method" -- 6 4 2 "255 tier=2"
+	mwan-rules apply
+	ok "$method: with all weights twice as big" same $method
+done
+conf "balance = random" -- "${three[@]}" "255 tier=2"
+anew
+deal_of "$T/before" random
+not_ok "random is not" same random
+
+# --- the checks see what is wrong ---
+not_ok "4:2:1 is not 3:2:1" fair "$T/source.3" 4 2 1
+not_ok "a hash is no round-robin" at_every_moment "$T/source.3" 3 2 1
+sort -k3,3 "$T/round-robin.3" >"$T/blocks"
+not_ok "neither are blocks" at_every_moment "$T/blocks" 3 2 1
+
+done_testing
