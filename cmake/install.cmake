@@ -1,5 +1,5 @@
-# What "cmake --install" does; included by the top CMakeLists.txt, behind the
-# targets. DESTDIR and --prefix are obeyed.
+# What "cmake --install" does, and the target uninstall; included by the top
+# CMakeLists.txt, behind the targets. DESTDIR and --prefix are obeyed.
 #
 # pppd looks for its hooks in /etc/ppp and nowhere else. There they are links to
 # the programs in libexec/mwan, and by its being such a link a hook is known as
@@ -7,20 +7,23 @@
 # go to share/doc/mwan, and /etc/ppp/mwan.ini is the administrator's alone.
 
 set(MWAN_PPP_DIR /etc/ppp CACHE PATH "Where pppd looks for its hooks")
+option(MWAN_DEB "Lay the files out as a .deb has them (the preset deb)" OFF)
 set(mwan_libexec ${CMAKE_INSTALL_LIBEXECDIR}/mwan)
 set(mwan_doc ${CMAKE_INSTALL_DATADIR}/doc/mwan)
 
 # First of all, so that a refusal leaves everything as it was. Debian's and
 # OpenWrt's pppd run the links in ip-up.d; there an ip-up.local would keep
-# other packages' hooks from running.
-install(CODE "
+# other packages' hooks from running. 0000mwan is the first of them: what comes
+# before it, the default routes would wait for.
+if(NOT MWAN_DEB)
+	install(CODE "
 	set(ppp \"\$ENV{DESTDIR}${MWAN_PPP_DIR}\")
 	set(libexec \"\${CMAKE_INSTALL_PREFIX}/${mwan_libexec}\")
 	foreach(what up down)
 		set(tool ip-\${what}.local)
 		set(hook \"\${ppp}/\${tool}\")
 		if(IS_DIRECTORY \"\${ppp}/ip-\${what}.d\")
-			set(link_\${what} \"\${ppp}/ip-\${what}.d/000mwan\")
+			set(link_\${what} \"\${ppp}/ip-\${what}.d/0000mwan\")
 		else()
 			set(link_\${what} \"\${hook}\")
 		endif()
@@ -40,7 +43,8 @@ install(CODE "
 			endif()
 		endforeach()
 	endforeach()
-")
+	")
+endif()
 
 set(mwan_tools mwan-rules)
 if(TARGET cprt)
@@ -48,6 +52,31 @@ if(TARGET cprt)
 endif()
 install(TARGETS ${mwan_tools} DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(TARGETS ip-up.local ip-down.local DESTINATION ${mwan_libexec})
+
+file(GLOB mwan_man8 ${CMAKE_CURRENT_SOURCE_DIR}/cmd/*.8)
+file(WRITE ${CMAKE_BINARY_DIR}/ip-down.local.8 ".so man8/ip-up.local.8\n")
+install(FILES ${mwan_man8} ${CMAKE_BINARY_DIR}/ip-down.local.8
+	DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+install(FILES cmd/mwan.ini.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
+
+# systemd wants to know where the program is.
+file(READ etc/mwan-rules.service unit)
+string(REPLACE "/usr/local/sbin" "${CMAKE_INSTALL_FULL_SBINDIR}" unit "${unit}")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/mwan-rules.service
+	CONTENT "${unit}" @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/mwan-rules.service
+	DESTINATION lib/systemd/system)
+
+install(FILES README.md README.zh-CN.md DESTINATION ${mwan_doc})
+# The README shows it, by that name.
+install(FILES t/failover.svg DESTINATION ${mwan_doc}/t)
+install(DIRECTORY etc/ DESTINATION ${mwan_doc}/examples
+	USE_SOURCE_PERMISSIONS PATTERN mwan-rules.service EXCLUDE)
+
+if(MWAN_DEB)
+	include(cmake/package.cmake)
+	return()
+endif()
 
 # The links; one that an earlier installation made elsewhere goes.
 install(CODE "
@@ -68,20 +97,6 @@ install(CODE "
 	endforeach()
 ")
 
-file(GLOB mwan_man8 ${CMAKE_CURRENT_SOURCE_DIR}/cmd/*.8)
-file(WRITE ${CMAKE_BINARY_DIR}/ip-down.local.8 ".so man8/ip-up.local.8\n")
-install(FILES ${mwan_man8} ${CMAKE_BINARY_DIR}/ip-down.local.8
-	DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
-install(FILES cmd/mwan.ini.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
-
-# systemd wants to know where the program is.
-file(READ etc/mwan-rules.service unit)
-string(REPLACE "/usr/local/sbin" "${CMAKE_INSTALL_FULL_SBINDIR}" unit "${unit}")
-file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/mwan-rules.service
-	CONTENT "${unit}" @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/mwan-rules.service
-	DESTINATION lib/systemd/system)
-
 # One that a person has changed stays.
 install(CODE "
 	set(ours \"${CMAKE_CURRENT_SOURCE_DIR}/etc/logrotate/mwan\")
@@ -97,7 +112,8 @@ install(CODE "
 		message(STATUS \"Kept: \${theirs}\")
 	endif()
 ")
+install(FILES LICENSE DESTINATION ${mwan_doc})
 
-install(FILES README.md LICENSE DESTINATION ${mwan_doc})
-install(DIRECTORY etc/ DESTINATION ${mwan_doc}/examples
-	USE_SOURCE_PERMISSIONS PATTERN mwan-rules.service EXCLUDE)
+configure_file(cmake/uninstall.cmake.in uninstall.cmake @ONLY)
+add_custom_target(uninstall
+	COMMAND ${CMAKE_COMMAND} -P ${CMAKE_BINARY_DIR}/uninstall.cmake)

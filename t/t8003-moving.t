@@ -1,7 +1,8 @@
 #!/bin/bash
 # On real PPPoE links: our hooks alone under the 2004 thread's own ip rule and
-# iptables commands; the move from the scripts on a running machine; and
-# inbound connections through a DNAT rule of the user's.
+# iptables commands; the move from the scripts on a running machine and the way
+# back, step by step as in the README; and inbound connections through a DNAT
+# rule of the user's.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 [ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/retry" "$0" "$@"
 . "$(dirname "$0")/lib.sh"
@@ -15,11 +16,24 @@ install_hooks() { # DIRECTORY
 	install -m 755 "$1/ip-up.local" "$1/ip-down.local" /etc/ppp
 }
 
+rename_scripts() { # FROM-SUFFIX TO-SUFFIX
+	for what in up down; do
+		mv "/etc/ppp/ip-$what.local$1" "/etc/ppp/ip-$what.local$2"
+	done
+}
+
+delete_rules() {
+	ip rule del fwmark 1 table ppp0 && ip rule del fwmark 2 table ppp1 &&
+		iptables -t mangle -F PREROUTING &&
+		iptables -t nat -F POSTROUTING
+}
+
 back_up() { # N
 	wait_for 60 link_is_up "$1" &&
 		wait_for 30 hooks_are_through $((hooks_before + 1))
 }
 
+build=$(dirname "$BIN")
 lab_net 2
 links_wanted ppp0 ppp1
 sysctl -qw net.ipv4.ip_forward=1
@@ -64,7 +78,10 @@ link_cut 1
 ok "upgrade: the scripts' failover" wait_for 60 sh -c \
 	'ip route show table 201 | grep -q "default dev ppp1"'
 ok "upgrade: flows during the scripts' outage" open_group d
-install_hooks "$BIN"
+not_ok "upgrade: installing does not overwrite the scripts" \
+	cmake --install "$build"
+rename_scripts "" .before-mwan
+ok "upgrade: install" cmake --install "$build"
 ok "upgrade: apply on the running machine" mwan-rules apply
 is "upgrade: the leftover default is gone" \
 	"$(ip route show table 201 | grep -c default)" 0
@@ -75,6 +92,8 @@ is "upgrade: its table has our default alone" \
 	"$(ip route show table 201 | grep default)" \
 	"default dev ppp0 proto 119 scope link "
 ok "upgrade: flows after" open_group e
+ok "upgrade: the scripts' rules go" delete_rules
+ok "upgrade: and more flows" open_group f
 flows_settle
 for proto in udp tcp; do
 	ok "upgrade: $proto flows that were running are untouched" \
@@ -82,8 +101,37 @@ for proto in udp tcp; do
 done
 is "upgrade: new ones use both" "$(links_of e udp even) $(
 	links_of e udp odd)" "1 2"
-close_group d
-close_group e
+is "upgrade: by our own rules alone, too" "$(links_of f udp even) $(
+	links_of f udp odd)" "1 2"
+for group in d e f; do
+	close_group $group
+done
+
+# --- the way back ---
+# The hook of a link that is hung up must not meet the one that comes back.
+for n in 1 2; do
+	link_off $n
+done
+ok "back: uninstall" cmake -P "$build/uninstall.cmake"
+is "back: nothing of ours is left" "$(
+	ip rule | grep 'proto 119'
+	ip nexthop show protocol 119
+	nft list tables | grep mwan
+	ls /etc/ppp/ip-*.d/*mwan 2>/dev/null)" ""
+rename_scripts .before-mwan ""
+"$root/t/baseline/rc.local" >/dev/null 2>&1
+hooks_before=$(hooks_ended)
+for n in 1 2; do
+	link_up $n
+done
+ok "back: dialled anew" wait_for 60 hooks_are_through $((hooks_before + 2))
+ok "back: flows" open_group g
+is "back: the scripts share them" "$(links_of g udp even) $(
+	links_of g udp odd)" "1 2"
+ok "back: ip-up.local is the script" \
+	cmp "$root/t/baseline/ip-up.local" /etc/ppp/ip-up.local
+close_group g
+install_hooks "$BIN"
 
 # --- inbound, by the user's own DNAT; both links with a fixed address ---
 mwan-rules flush

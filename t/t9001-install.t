@@ -20,6 +20,11 @@ put() {
 	DESTDIR=$dest cmake --install "$build" >"$T/out" 2>&1
 }
 
+# shellcheck disable=SC2317 # ok calls it
+take_away() {
+	DESTDIR=$dest cmake -P "$build/uninstall.cmake" >"$T/out" 2>&1
+}
+
 # Every name below the destination, and every file's content.
 tree() {
 	(cd "$dest" && find . | sort && find . -type f -exec md5sum {} + | sort)
@@ -44,6 +49,7 @@ for file in sbin/mwan-rules sbin/cprt share/man/man8/mwan-rules.8 \
 	share/man/man8/ip-up.local.8 share/man/man8/ip-down.local.8 \
 	share/man/man8/cprt.8 share/man/man5/mwan.ini.5 \
 	lib/systemd/system/mwan-rules.service share/doc/mwan/README.md \
+	share/doc/mwan/README.zh-CN.md share/doc/mwan/t/failover.svg \
 	share/doc/mwan/LICENSE share/doc/mwan/examples/mwan.ini \
 	share/doc/mwan/examples/rc.local \
 	share/doc/mwan/examples/rt_tables.d/mwan.conf \
@@ -59,9 +65,12 @@ first=$(tree)
 ok "a second time" put
 is "changes nothing" "$(tree)" "$first"
 
-sed "s|^|$dest|" "$T/manifest" | xargs rm
-is "the list of what was installed is complete" \
-	"$(find "$dest" ! -type d)" ""
+ok "uninstall" take_away
+is "nothing is left" "$(find "$dest" ! -type d)" ""
+is "not even a directory of ours" "$(find "$dest" -name mwan)" ""
+not_ok "uninstall a second time" take_away
+like "says that there is nothing" "$(tr -s '\n ' ' ' <"$T/out")" \
+	"Nothing is installed from this build directory"
 
 # --- what is the administrator's stays ---
 fresh
@@ -72,6 +81,15 @@ is "mwan.ini and logrotate's file are untouched" \
 	"$(cat "$dest/etc/ppp/mwan.ini" "$dest/etc/logrotate.d/mwan")" \
 	"# mine
 # mine"
+echo '#!/bin/sh' >"$T/hook"
+rm "$dest/etc/ppp/ip-up.local"
+cp "$T/hook" "$dest/etc/ppp/ip-up.local"
+ok "uninstall beside them, and a hook that came later" take_away
+is "they are left, and nothing else" \
+	"$(cd "$dest" && find . ! -type d | sort)" \
+	"./etc/logrotate.d/mwan
+./etc/ppp/ip-up.local
+./etc/ppp/mwan.ini"
 
 # refused WHAT PATH: install refuses because of PATH and changes nothing.
 refused() {
@@ -96,9 +114,9 @@ refused "somebody's link ip-down.local" "$dest/etc/ppp/ip-down.local"
 
 fresh
 mkdir "$dest/etc/ppp/ip-up.d" "$dest/etc/ppp/ip-down.d"
-touch "$dest/etc/ppp/ip-up.d/000mwan"
-refused "somebody's 000mwan" "$dest/etc/ppp/ip-up.d/000mwan"
-rm "$dest/etc/ppp/ip-up.d/000mwan"
+touch "$dest/etc/ppp/ip-up.d/0000mwan"
+refused "somebody's 0000mwan" "$dest/etc/ppp/ip-up.d/0000mwan"
+rm "$dest/etc/ppp/ip-up.d/0000mwan"
 touch "$dest/etc/ppp/ip-up.local"
 refused "an ip-up.local that would keep ip-up.d from running" \
 	"$dest/etc/ppp/ip-up.local"
@@ -110,8 +128,8 @@ mkdir "$dest/etc/ppp/ip-up.d" "$dest/etc/ppp/ip-down.d"
 ok "install where there is one now" put
 is "the hooks have moved there" \
 	"$(cd "$dest/etc/ppp" && find . -type l | sort)" \
-	"./ip-down.d/000mwan
-./ip-up.d/000mwan"
+	"./ip-down.d/0000mwan
+./ip-up.d/0000mwan"
 
 cat <&8 >"$dest/etc/ppp/ip-up"
 cat <&9 >"$dest/etc/ppp/ip-down"
@@ -149,4 +167,33 @@ for verb in Start Reload; do
 		--inh-caps -all $command
 	mwan-rules flush
 done
+
+# --- an upgrade and a removal, of what is in force ---
+kernel() {
+	ip rule | grep 'proto 119'
+	ip nexthop show protocol 119
+	ip route show table all proto 119
+	# What is made anew has a new handle.
+	nft -a list tables | grep mwan
+}
+mount -t tmpfs tmpfs /etc/logrotate.d
+cp "$dest/etc/logrotate.d/mwan" /etc/logrotate.d
+mwan-rules apply
+before=$(kernel)
+like "in force" "$before" 'lookup ppp1.*default.*table inet mwan'
+ok "install over it" put
+is "changes nothing in the kernel" "$(kernel)" "$before"
+unset dest
+not_ok "uninstall without the right to change the kernel" \
+	setpriv --bounding-set -net_admin --inh-caps -net_admin \
+	cmake -P "$build/uninstall.cmake"
+like "says that nothing was removed" "$(tr -s '\n ' ' ' <"$T/ok.out")" \
+	'mwan-rules flush" failed, so nothing was removed'
+ok "so it is" test -x /usr/local/sbin/mwan-rules
+ok "the build has the target uninstall" \
+	cmake --build "$build" --target uninstall
+is "nothing of ours is left in the kernel" "$(kernel)" ""
+is "nor files" "$(find /usr/local /etc/ppp /etc/logrotate.d /run \
+	-name '*mwan*' ! -name mwan.ini)" ""
+ok "but the configuration" test -s /etc/ppp/mwan.ini
 done_testing

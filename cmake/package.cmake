@@ -1,0 +1,53 @@
+# What a .deb has beside "cmake --install", or otherwise: the preset "deb" sets
+# MWAN_DEB and makes the package. Included by install.cmake.
+
+set(mwan_debian ${CMAKE_CURRENT_SOURCE_DIR}/cmake/debian)
+set(MWAN_MAINTAINER "The mwan authors <mwan@example.org>" CACHE STRING
+	"Who answers for the package: put your own address here")
+
+# dpkg puts the links there and takes them away. 0000mwan comes before ppp's own
+# 0000usepeerdns, so that resolv.conf is not waited for.
+foreach(what up down)
+	install(CODE "
+		set(dir \"\$ENV{DESTDIR}${MWAN_PPP_DIR}/ip-${what}.d\")
+		file(MAKE_DIRECTORY \"\${dir}\")
+		file(CREATE_LINK
+			\"${CMAKE_INSTALL_FULL_LIBEXECDIR}/mwan/ip-${what}.local\"
+			\"\${dir}/0000mwan\" SYMBOLIC)
+	")
+endforeach()
+install(FILES etc/logrotate/mwan DESTINATION /etc/logrotate.d)
+
+# Debian's policy wants these, the last three compressed (12.3, 12.7).
+install(FILES ${mwan_debian}/copyright DESTINATION ${mwan_doc})
+install(FILES ${mwan_debian}/lintian-overrides
+	DESTINATION share/lintian/overrides RENAME mwan)
+configure_file(${mwan_debian}/changelog.in changelog @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/changelog DESTINATION ${mwan_doc})
+install(CODE "
+	set(share \"\$ENV{DESTDIR}${CMAKE_INSTALL_FULL_DATADIR}\")
+	file(GLOB pages \"\${share}/man/man*/*\")
+	execute_process(COMMAND gzip -9nf \${pages}
+		\"\${share}/doc/mwan/changelog\" COMMAND_ERROR_IS_FATAL ANY)
+")
+
+set(CPACK_GENERATOR DEB)
+# Files in /etc have absolute names.
+set(CPACK_SET_DESTDIR ON)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_PACKAGE_CONTACT ${MWAN_MAINTAINER})
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS ppp)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS logrotate)
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
+"Shares two or more PPPoE lines of a router among the hosts of its LAN, and
+keeps them online when a line fails: the kernel is kept prepared by hooks of
+pppd, so that no process has to notice a failure first. Established
+connections stay on their line.")
+foreach(file preinst postinst prerm postrm conffiles)
+	list(APPEND CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${mwan_debian}/${file})
+endforeach()
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+include(CPack)
