@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "fuzz.h"
+
+enum { FILES_MAX = 8 };
+
+static struct {
+	const char *path;
+	const void *text;
+	size_t len;
+} file[FILES_MAX];
+static unsigned int n_files;
+static int written = -1;
+
+int __real_open(const char *path, int flags, ...);
+int __real_fstat(int fd, struct stat *st);
+int __wrap_fstat(int fd, struct stat *st);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_openat(int dir, const char *path, int flags, ...);
+
+void files_begin(void)
+{
+	n_files = 0;
+	if (written >= 0)
+		close(written);
+	written = -1;
+}
+
+void files_set(const char *path, const void *text, size_t len)
+{
+	must(n_files < FILES_MAX);
+	file[n_files].path = path;
+	file[n_files].text = text;
+	file[n_files++].len = len;
+}
+
+void files_written(char *text, size_t size)
+{
+	ssize_t n = written < 0 ? 0 : pread(written, text, size - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+}
+
+static int serve(unsigned int i, int flags)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	must(fd >= 0);
+	must(write(fd, file[i].text, file[i].len) == (ssize_t)file[i].len);
+	lseek(fd, 0, SEEK_SET);
+	if ((flags & O_ACCMODE) != O_RDONLY) {
+		if (written >= 0)
+			close(written);
+		written = dup(fd);
+	}
+	return fd;
+}
+
+int __wrap_open(const char *path, int flags, ...)
+{
+	unsigned int i;
+
+	/* A build that counts its lines writes them so. */
+	if (strstr(path, ".gcda"))
+		return __real_open(path, flags, 0644);
+	for (i = 0; i < n_files; i++)
+		if (!strcmp(file[i].path, path))
+			return serve(i, flags);
+	errno = ENOENT;
+	return -1;
+}
+
+int __wrap_openat(int dir, const char *path, int flags, ...)
+{
+	(void)dir;
+	return __wrap_open(path, flags);
+}
+
+/* A memfd has no name, and is open to everybody. */
+int __wrap_fstat(int fd, struct stat *st)
+{
+	int code = __real_fstat(fd, st);
+
+	st->st_nlink = 1;
+	st->st_mode &= ~(mode_t)0077;
+	return code;
+}
