@@ -40,30 +40,6 @@ event() # WHAT
 	echo "event variant=$variant what=$1 ms=$(($(now_ms) - started))"
 }
 
-# The router's half: what makes it a multi-WAN router.
-setup_baseline()
-{
-	mkdir -p /etc/iproute2
-	printf '201 ppp0\n202 ppp1\n' >>/etc/iproute2/rt_tables
-	sysctl -qw net.ipv4.ip_forward=1
-	must "$root/t/baseline/rc.local" >/dev/null
-	must install -m 755 "$root/t/baseline/ip-up.local" \
-		"$root/t/baseline/ip-down.local" /etc/ppp
-}
-
-setup_ours()
-{
-	mkdir -p /etc/iproute2
-	printf '201 ppp0\n202 ppp1\n' >>/etc/iproute2/rt_tables
-	if [ -n "${LAB_OURS-}" ]; then
-		# shellcheck disable=SC1090
-		. "$LAB_OURS"
-		return
-	fi
-	must install -m 755 "$bin/ip-up.local" "$bin/ip-down.local" /etc/ppp
-	must "$bin/mwan-rules" apply
-}
-
 keep_logs()
 {
 	[ -n "${LAB_OUT-}" ] || return 0
@@ -144,8 +120,10 @@ scenario() # VARIANT
 	variant=$1
 	# shellcheck source=t/lab/net.sh
 	. "$root/t/lab/net.sh"
+	# shellcheck source=t/lab/variant.sh
+	. "$root/t/lab/variant.sh"
 	lab_net 2
-	"setup_$variant"
+	"router_$variant"
 	isp_start 1
 	isp_start 2
 	started=$(now_ms)

@@ -22,7 +22,8 @@
  *	mark NAME	start a phase; packets count in the phase they are
  *			sent in, everything else in the one it happens in
  *	ready		how many live flows never had an answer
- *	pause, resume	stop and go on sending, on all flows
+ *	pause [GROUP]	stop sending, on all flows or on a group's
+ *	resume		go on sending, on all flows
  *	close GROUP	end a group's flows; what they counted stays
  *	report [NAME]	a line a flow: of everything, or of one phase
  *	stop		end the client
@@ -53,7 +54,9 @@
 #define GRACE		(2 * NSEC)
 
 #define MAX_FLOWS	1024
-#define MAX_PHASES	16
+/* An outage and a return for each of 100 runs, and some to spare. */
+#define MAX_PHASES	256
+_Static_assert(MAX_PHASES - 1 <= UINT8_MAX, "struct packet's phase");
 #define MAX_NAME	24
 #define MAX_RATE	1000
 #define MAX_WORDS	16
@@ -76,7 +79,7 @@ struct count {
 
 struct packet {
 	long long sent;
-	unsigned char phase;
+	uint8_t phase;
 	bool waits;
 };
 
@@ -91,7 +94,7 @@ struct flow {
 	int fd;
 	unsigned int id;
 	enum state state;
-	bool tcp, reopen;
+	bool tcp, reopen, paused;
 	char group[MAX_NAME];
 	struct sockaddr_in src, dst;
 	long long period, due, answer;	/* answer: when the last one came */
@@ -482,7 +485,7 @@ static void send_one(struct flow *f, long long now)
 		(void)!send(f->fd, buf, (size_t)len, MSG_NOSIGNAL);
 	}
 	p->sent = now;
-	p->phase = (unsigned char)phase;
+	p->phase = (uint8_t)phase;
 	p->waits = true;
 	f->seq++;
 	f->total.sent++;
@@ -738,7 +741,7 @@ static void report_flow(FILE *out, const struct flow *f, const struct count *c)
 	socklen_t size = sizeof(info);
 	char addr[INET_ADDRSTRLEN];
 
-	if (live && current && !paused)
+	if (live && current && !paused && !f->paused)
 		raise_to(&gap, silent);
 	if (f->tcp && live)
 		getsockopt(f->fd, IPPROTO_TCP, TCP_INFO, &info, &size);
@@ -806,13 +809,26 @@ static void command_close(const char *group)
 			end_flow(flows[i], CLOSED);
 }
 
+static void command_pause(const char *group)
+{
+	unsigned int i;
+
+	if (!group)
+		paused = true;
+	for (i = 0; i < n_flows && group; i++)
+		if (!strcmp(flows[i]->group, group))
+			flows[i]->paused = true;
+}
+
 /* Flows were silent by order: that is no gap of theirs. */
 static void command_resume(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < n_flows; i++)
+	for (i = 0; i < n_flows; i++) {
 		flows[i]->answer = now_ns();
+		flows[i]->paused = false;
+	}
 	paused = false;
 }
 
@@ -838,7 +854,7 @@ static void command(FILE *out, char *line)
 	else if (!strcmp(words[0], "ready"))
 		fprintf(out, "%u\n", count_unready());
 	else if (!strcmp(words[0], "pause"))
-		paused = true;
+		command_pause(words[1]);
 	else if (!strcmp(words[0], "resume"))
 		command_resume();
 	else if (!strcmp(words[0], "stop"))
@@ -908,7 +924,7 @@ static long long work(void)
 			continue;
 		expire(f, now);
 		if (f->due <= now) {
-			if (!paused && f->state == OPEN)
+			if (!paused && !f->paused && f->state == OPEN)
 				send_one(f, now);
 			/* Late is late: never a burst to catch up. */
 			f->due += f->period;

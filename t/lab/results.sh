@@ -1,20 +1,25 @@
 # shellcheck shell=bash
-# For the tests that judge t/lab/failover.sh's figures, after lib.sh.
+# For the tests that judge the figures of t/lab/failover.sh, or of rate.sh,
+# after lib.sh.
 
-# Runs it and prints its lines as a comment. A run that failed ends the test
-# with the same status, so that t/lab/retry can repeat a disturbed one.
-failover() { # VARIANT
+# Runs one of them and prints its lines as a comment. A run that failed ends the
+# test with the same status, so that t/lab/retry can repeat a disturbed one.
+measure() { # SCRIPT VARIANT
 	local status=0
 
 	# shellcheck disable=SC2154	# root: from lib.sh
-	"$root/t/lab/failover.sh" "$1" >"$T/result" 2>&1 || status=$?
+	"$root/t/lab/$1" "$2" >"$T/result" 2>&1 || status=$?
 	if [ "$status" != 0 ]; then
 		cat "$T/result"
-		[ "$status" = 3 ] || echo "Bail out! failover.sh $1: $status"
+		[ "$status" = 3 ] || echo "Bail out! $1 $2: $status"
 		trap - EXIT
 		exit "$status"
 	fi
 	diag "$(cat "$T/result")"
+}
+
+failover() { # VARIANT
+	measure failover.sh "$1"
 }
 
 # A figure of one line of results.
