@@ -154,11 +154,16 @@ is "flows by other links outlive a policy and its link" \
 up 0
 
 # --- no link at all ---
+# That main has a default of its own is last_resort's affair.
+conf "last_resort = unreachable" -- 1 1 1
+policy strict "source = 10.9.8.0/24" "use = ppp0" "if_down = unreachable"
+mwan-rules apply
 cut_off 0 1 2
 lan_to_lan "all links down"
 for i in 0 1 2; do
 	hook down ppp$i "$(local_of $i)" "10.64.$i.1"
 done
 lan_to_lan "and the hooks have run"
-by "a strict host is told" ENETUNREACH=3 -s 10.9.8.30 -n 3
+by "a strict host is told" EHOSTUNREACH=3 -s 10.9.8.30 -n 3
+by "and so is any other" EHOSTUNREACH=3 -s 10.9.9.30 -n 3
 done_testing
