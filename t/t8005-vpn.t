@@ -9,7 +9,7 @@
 # ISPs would bring such a packet there, too.)
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 if [ -z "${LAB_INSIDE-}" ]; then
-	export LAB_ICOUNT="${LAB_ICOUNT-1}"
+	export LAB_ICOUNT="${LAB_ICOUNT-0}"
 	exec "$(dirname "$0")/lab/retry" "$0" "$@"
 fi
 . "$(dirname "$0")/lib.sh"

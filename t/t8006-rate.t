@@ -4,7 +4,7 @@
 # mean. 10 failures; with TEST_LONG=1 a hundred.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 if [ -z "${LAB_INSIDE-}" ]; then
-	export LAB_ICOUNT="${LAB_ICOUNT-1}"
+	export LAB_ICOUNT="${LAB_ICOUNT-0}"
 	if [ -n "${TEST_LONG-}" ]; then
 		export LAB_RUNS=100 LAB_TIMEOUT=3000
 	fi

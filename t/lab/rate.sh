@@ -245,7 +245,7 @@ scenario() # VARIANT
 	other_rate=$(($(flows report | sed -n "/ group=other proto=udp /{
 		s/.* sent=//; s/ .*//; p; }") * 1000 / other_ms))
 	flows_settle
-	idle=$(($(conntrack -L -p udp -s "$other" -m 2/0xff 2>/dev/null |
+	idle=$(($(conntrack -L -p udp -s "$other" 2>/dev/null |
 		wc -l) - 1))
 	results
 	undisturbed $((runs + 1)) 0
@@ -265,7 +265,7 @@ baseline|ours|both) ;;
 	exit 64
 	;;
 esac
-export LAB_ICOUNT="${LAB_ICOUNT-1}"
+export LAB_ICOUNT="${LAB_ICOUNT-0}"
 if [ -n "${LAB_INSIDE-}" ]; then
 	scenario "$1"
 elif [ "$1" = both ]; then
