@@ -803,17 +803,26 @@ static void remember_dealt(struct build *b)
 	add(b, among(TO_OIFNAME, b->keep_by_name, b->conf->n_links));
 }
 
+/* The router's own connections, and its answers to connections from outside; a
+ * route chain looks the route up again when the mark changes. A mark that has
+ * our bits and is no link's is somebody else's as a whole: wg-quick(8) knows
+ * WireGuard's own packets by 51820 alone, and they would be sent into their own
+ * tunnel with any other.
+ */
+static void output(struct build *b)
+{
+	add_chain(b, "output", TYPE_ROUTE, HOOK_OUTPUT, RULESET_MANGLE);
+	only_ipv4(b);
+	add_rule(b, by_mark(b, IF_META_MARKS, b->to_by_mark),
+		 by_mark(b, TO_CT_MARK, b->to_by_mark), end());
+	remember_marked(b, false);
+	add_rule(b, marked(b), plain(DO_RETURN), end());
+	add_rule(b, by_mark(b, TO_CT_MARK, b->to_by_mark), end(), end());
+}
 
 static void other_chains(struct build *b)
 {
-	/* The router's own connections, and its answers to connections from
-	 * outside; a route chain looks the route up again when the mark
-	 * changes.
-	 */
-	add_chain(b, "output", TYPE_ROUTE, HOOK_OUTPUT, RULESET_MANGLE);
-	only_ipv4(b);
-	add_rule(b, by_mark(b, TO_CT_MARK, b->to_by_mark), end(), end());
-	remember_marked(b, false);
+	output(b);
 
 	/* Original direction only: the answers of a connection from outside
 	 * may leave by a standby link during an outage, but the connection

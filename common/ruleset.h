@@ -54,16 +54,16 @@ enum {
 	RULESET_CHAINS = 4 * LINKS_MAX + 9,
 	/* Of a link: to 1, is 1, deal 5, keep 3. Of a policy: 1 and, strict, 1
 	 * more. from_link 1, stuck 1, balance 2 and 2 * (DEALS + 1),
-	 * prerouting 9, output 3, postrouting 4, srcnat 2, forward 3, strict 2.
+	 * prerouting 9, output 5, postrouting 4, srcnat 2, forward 3, strict 2.
 	 */
 	RULESET_DEALS = 4,
 	RULESET_RULES = 10 * LINKS_MAX + 2 * POLICIES_MAX +
-			2 * RULESET_DEALS + 29,
+			2 * RULESET_DEALS + 31,
 	/* Of a link: to 1, is 1, deal 7, keep 6. Of a policy: 8, strict 11. No
 	 * other rule has more than 5.
 	 */
 	RULESET_STATEMENTS = 15 * LINKS_MAX + 19 * POLICIES_MAX +
-			     5 * (2 * RULESET_DEALS + 29),
+			     5 * (2 * RULESET_DEALS + 31),
 	/* Links by name (two maps), by mark (three), slots of the balance
 	 * (two), lan, and the lists of the policies.
 	 */

@@ -77,7 +77,7 @@ prober() {
 }
 prober 4 &
 prober 6 &
-bad=0 rounds=1000
+bad=0 rounds=${TEST_ROUNDS:-1000}
 for ((i = 1; i <= rounds; i++)); do
 	change "$i"
 	cprt 300 301 2>>"$T/cprt.err" || bad=$((bad + 1))

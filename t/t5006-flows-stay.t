@@ -231,6 +231,23 @@ echo >&"$tunnel"
 wait_for 20 tunnel_says 4
 is "its tunnel stays when others come and go" \
 	"$(grep -c " 10.64.$primary.100$" "$T/tunnel.out")" 2
+# By 51820 wg-quick knows WireGuard's own packets; some of its bits are ours.
+nft -f - <<END
+table inet watch {
+	chain out {
+		type filter hook postrouting priority 0
+		tcp dport $port meta mark 51820 counter
+		tcp dport $port meta mark != 51820 counter
+	}
+}
+END
+"$deal" ask -t tcp -p 6800 -m 51820 -c 3 $inet $port >"$T/own"
+is "a mark that is no link's: it has a link" \
+	"$(grep -c " 10\.64\." "$T/own")" 3
+like "and keeps all of its bits in every packet" "$(nft -j list chain inet \
+	watch out | jq -c '[.. | .counter? // empty | .packets]')" \
+	'^\[([1-9][0-9]|9),0\]$'
+nft delete table inet watch
 cut_off "$primary"
 "$deal" ask -p 6700 -c 3 $inet $port >"$T/own"
 is "the primary is cut: what is unbound goes on by another" \
