@@ -185,7 +185,9 @@ mwan-rules apply 2>/dev/null
 like "apply line" "$(log_last)" 'event=apply sysctl=.* links=2 .*note='
 link_new ppp0 10.64.1.100 10.64.1.1
 hook up ppp0 10.64.1.100
-sed -n 's/^\.It \(P\|3[0-9]*\)\(.*\) Ta \(.*\) Ta .*/\1\2: \3/p' "$rules" |
+# The rule of a moment is not there now.
+sed -n '/ no packet/d
+	s/^\.It \(P\|3[0-9]*\)\(.*\) Ta \(.*\) Ta .*/\1\2: \3/p' "$rules" |
 	sed 's/^P + \([0-9]*\)/\1 1000/; s/^P:/1000:/; s/ \.\.\.//
 		s/ of one link//; s/MARK/0x1/; s/MASK/0xff/
 		s/TABLE/ppp0/; s/ADDRESS/10.64.1.100/' |
@@ -332,9 +334,9 @@ hook up tun9 10.9.9.9 2>/dev/null
 mwan-rules apply 2>/dev/null
 sed -i '$d' /etc/ppp/mwan.ini
 mwan-rules flush
-chmod 755 /run/mwan
+chmod 775 /run/mwan
 hook up ppp1 10.64.2.100 2>/dev/null
-chmod 700 /run/mwan
+chmod 755 /run/mwan
 flock /run/mwan/lock ip-up.local ppp1 eth1 0 10.64.2.100 10.64.2.1 2>/dev/null
 ip nexthop flush protocol 119 >/dev/null 2>&1
 ip nexthop add id 77002 blackhole
@@ -391,7 +393,7 @@ mwan-rules flush
 like "the README is short" "$(wc -c <"$readme")" '^[1-5]?[0-9]{3}$|^60[0-9]{2}$'
 while read -r file; do
 	ok "README: $file is there" test -x "$root/$file"
-done < <(grep -o '\bt/[a-z]*' "$readme" | sort -u)
+done < <(grep -oP '\bt/[a-z]+\b(?!\.)' "$readme" | sort -u)
 while read -r preset; do
 	ok "README: the preset $preset is there" \
 		grep -q "\"name\": \"$preset\"" "$root/CMakePresets.json"
