@@ -3,12 +3,12 @@
 # every method, over 3 links and 64, with UDP, TCP and ICMP.
 #
 # Tolerance: a hash and the dice give binomially distributed shares, see fair
-# in net5.sh. Parity is exact. Round-robin is exact at every moment: deal the
-# S tokens of a period by the times (2k+1)/(2w) that link i's k-th of w is due,
-# and after n of them it has had n * w / S, give or take 0.5 (its own rounding)
-# + w * L / 2S (that of the L links together). In blocks the link of weight 3
-# of 6 would be 1.5 off, where 1.25 is allowed; that of 255 of 8192 links 247,
-# where 1.5 is.
+# in net5.sh. Parity is exact. Round-robin is exact at every moment: after n
+# connections each of L links has had n times its share, give or take
+# 1 - 1 / 2(L-1), the least that an order for any weights can promise (Tijdeman,
+# The chairman assignment problem, 1980). In blocks the link of weight 3 of 6
+# would be 1.5 off, where 0.75 is allowed; that of 255 of 8161 links 247, where
+# 0.99 is.
 
 # shellcheck disable=SC2317	# functions that ok calls
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -29,7 +29,7 @@ at_every_moment() {
 			$n++;
 			for my $i (0 .. $#w) {
 				my $off = abs($had[$i] - $n * $w[$i] / $sum);
-				my $may = 0.5 + $w[$i] * @w / 2 / $sum;
+				my $may = 1 - 1 / (2 * (@w - 1));
 				next if $off <= $may + 1e-9;
 				die "ppp$i is $off off after $n: $may allowed";
 			}
