@@ -124,6 +124,7 @@ done
 
 # Two at once: the lock is held by the test.
 mkdir -m 700 /run/mwan 2>/dev/null
+install -m 600 /dev/null /run/mwan/cprt-302
 exec 9>/run/mwan/cprt-302
 flock 9
 start=${EPOCHREALTIME/./}
@@ -154,9 +155,10 @@ is 'sixteen at once: the end is right' "$(state 311)" "$(state 310)"
 (
 	while [ ! -e "$T/enough" ]; do
 		for ((i = 0; i < 100; i++)); do
-			echo "21.0.$i.0/24 via 10.1.1.$((RANDOM % 200 + 2))"
-		done | sed 's/.*/route replace & table 310/' | ip -batch -
-	done
+			echo "route replace 21.0.$i.0/24" \
+				"via 10.1.1.$((RANDOM % 200 + 2)) table 310"
+		done
+	done | ip -batch -
 ) &
 mover=$!
 busy=0 done_=0 other=0
