@@ -582,7 +582,6 @@ int main(int argc, char **argv)
 	}
 	if (argc == optind)
 		return misuse("one command is expected: " COMMANDS ", not", "");
-	clearenv();
 	call.run.lock.fd = -1;
 	for (i = 0; i < COUNT(commands); i++) {
 		if (strcmp(argv[optind], commands[i].name))

@@ -31,7 +31,8 @@ static int on_netconf(const struct nlmsghdr *nlh, void *data)
 	if (nlh->nlmsg_type != RTM_NEWNETCONF)
 		return 0;
 	/* The header is one byte, and what follows it is aligned. */
-	if (nl_attrs(nlh, NLMSG_ALIGN(sizeof(struct netconfmsg)), tb, NETCONFA_RP_FILTER))
+	if (nl_attrs(nlh, NLMSG_ALIGN(sizeof(struct netconfmsg)), tb,
+		     NETCONFA_RP_FILTER))
 		return -EBADMSG;
 	ifindex = (int)nl_u32(tb[NETCONFA_IFINDEX]);
 	if (ifindex != NETCONFA_IFINDEX_ALL && ifindex <= 0)
