@@ -51,16 +51,13 @@ anew() {
 	mwan-rules flush && mwan-rules apply
 }
 
-# dealt FILE METHOD: real connections of each protocol: of 10,176 hosts (a
-# multiple of 64) where the host decides, else as many of 96 hosts. TCP costs
-# most and has a tenth; with TEST_LONG every protocol has so many.
+# dealt FILE METHOD: real connections, as many of each protocol: of 10,176 hosts
+# (a multiple of 64) where the host decides, else of 96 hosts.
 dealt() {
 	local proto share first=0
 	rm -f "$1".*
-	for proto in tcp:10 udp:42 icmp:54; do
-		share=${proto#*:}
-		proto=${proto%:*}
-		[ -z "${TEST_LONG-}" ] || share=106
+	for proto in tcp udp icmp; do
+		share=106
 		case $2 in
 		source*)
 			share=$((share * 96))

@@ -180,6 +180,37 @@ firewalld_tables() {
 	END
 }
 
+# firewalld itself, on a bus of its own: the LAN is trusted, the links are
+# external, which masquerades. Its programs lie where t/setup has unpacked them:
+# installed, it would begin to guard the machine that the test runs on.
+F=$root/build/deps/firewalld
+firewalld() {
+	(
+		export PYTHONPATH=$F/usr/lib/python3/dist-packages
+		exec /usr/bin/python3 "$F/usr/sbin/firewalld" --nofork --nopid \
+			--default-config "$F/usr/lib/firewalld" \
+			--system-config "$F/etc/firewalld" \
+			--log-file "$T/firewalld.log" >/dev/null 2>&1
+	) &
+	firewalld=$!
+	wait_for 60 firewall_cmd --state || cat "$T/firewalld.log"
+	firewall_cmd --zone=trusted --add-interface=lan0
+	for i in 0 1 2; do
+		firewall_cmd --zone=external --add-interface="ppp$i"
+	done
+	firewall_cmd --runtime-to-permanent
+}
+
+firewall_cmd() {
+	PYTHONPATH=$F/usr/lib/python3/dist-packages \
+		/usr/bin/python3 "$F/usr/bin/firewall-cmd" -q "$@"
+}
+
+# Our own table, without what packets change in it.
+ours() {
+	nft -sa list table inet mwan | sed '/elements = {/,/}/d'
+}
+
 works() { # NAME
 	local proto
 	for proto in udp tcp icmp; do
@@ -212,4 +243,48 @@ for firewall in iptables_firewall nft_firewall firewalld_tables; do
 	mwan-rules apply
 	conf "balance = round-robin" "sticky = 10m" -- 1 1 1
 done
+
+# --- firewalld loads all of its own anew ---
+mwan-rules flush
+clean
+mkdir /run/dbus
+cat >"$T/bus.conf" <<-'END'
+<busconfig>
+<type>system</type>
+<listen>unix:path=/run/dbus/system_bus_socket</listen>
+<policy context="default">
+<allow own="*"/><allow send_destination="*" eavesdrop="true"/>
+<allow eavesdrop="true"/>
+</policy>
+</busconfig>
+END
+dbus-daemon --config-file="$T/bus.conf" --nofork --nopidfile 2>"$T/bus.log" &
+bus=$!
+mkdir "$T/config" && mount --bind "$T/config" "$F/etc/firewalld"
+wait_for 9 [ -S /run/dbus/system_bus_socket ]
+firewalld
+before=$(users)
+mwan-rules apply
+is "firewalld: untouched by apply" "$(users)" "$before"
+works firewalld
+before=$(ours)
+keep firewalld -s 10.9.11.0 -n 6 -p 6000
+again firewalld "$T/firewalld.1"
+ok "firewalld: reloads" firewall_cmd --reload
+is "firewalld: its reload leaves ours alone" "$(ours)" "$before"
+again firewalld "$T/firewalld.2"
+ok "firewalld: its reload moves nothing" cmp "$T/firewalld.1" "$T/firewalld.2"
+works "firewalld, reloaded"
+before=$(users)
+conf "balance = round-robin" "sticky = 10m" -- 1 2 1
+mwan-rules apply
+is "firewalld: untouched by a reload" "$(users)" "$before"
+down 1
+up 1
+is "firewalld: untouched by hooks" "$(users)" "$before"
+mwan-rules flush
+is "firewalld: untouched by flush" "$(users)" "$before"
+kill "$firewalld" "$bus"
+wait "$firewalld" "$bus"
+umount "$F/etc/firewalld"
 done_testing
