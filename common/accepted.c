@@ -66,6 +66,7 @@ static int write_to(int dir, const char *name, const char *text, size_t len,
 {
 	char temp[32];
 	int code = 0, fd;
+	bool done;
 
 	snprintf(temp, sizeof(temp), "%s.new", name);
 	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
@@ -74,10 +75,13 @@ static int write_to(int dir, const char *name, const char *text, size_t len,
 		return err_set(err, -errno, "cannot make %s/%s: %s", RUN_DIR,
 			       temp, strerror(errno));
 	/* Also for a hook without root, in spite of pppd's umask. */
-	(void)!fchmod(fd, 0644);
-	errno = ENOSPC;
-	if (write(fd, text, len) != (ssize_t)len ||
-	    renameat(dir, temp, dir, name))
+	done = !fchmod(fd, 0644);
+	if (done) {
+		errno = ENOSPC;
+		done = write(fd, text, len) == (ssize_t)len &&
+		       !renameat(dir, temp, dir, name);
+	}
+	if (!done)
 		code = err_set(err, -errno, "cannot write %s/%s: %s", RUN_DIR,
 			       name, strerror(errno));
 	close(fd);
