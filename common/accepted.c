@@ -41,14 +41,24 @@ static ssize_t read_head(const char *path, char *buf, size_t size,
 	return n;
 }
 
-int accepted_source(char source[LOG_PATH_MAX])
+int accepted_source(char source[LOG_PATH_MAX], struct err *err)
 {
 	char head[LOG_PATH_MAX + 8];
 	ssize_t n = read_head(FILE_PATH, head, sizeof(head), false);
 
 	source[0] = '\0';
+	switch (n) {
+	case -ENOENT:
+	case -ENOTDIR:
+	case -EISDIR:
+	case -ELOOP:
+	case -ENXIO:
+		return -ENOENT;
+	}
 	if (n < 0)
-		return n == -EACCES || n == -EPERM ? -EACCES : -ENOENT;
+		return err_set(err, (int)n, "it cannot be read what is in "
+			       "force, from %s: %s", FILE_PATH,
+			       strerror((int)-n));
 	if (!strncmp(head, "# ", 2)) {
 		head[strcspn(head, "\n")] = '\0';
 		(void)!str_copy(source, LOG_PATH_MAX, head + 2);
