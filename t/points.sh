@@ -48,8 +48,8 @@ declare -A others=(
 	[flush]="mwan-rules apply/$up"
 	[drain]="mwan-rules apply/$up/mwan-rules undrain ppp0"
 	[undrain]="mwan-rules apply/$up/mwan-rules drain ppp1"
-	[first-cprt]=
-	[changed-cprt]=
+	[first-cprt]=''
+	[changed-cprt]=''
 )
 events=(first-up second-up lone-up down address-down last-down apply
 	changed-apply flush drain undrain first-cprt changed-cprt)
