@@ -124,7 +124,7 @@ before_cprt() { # EVENT
 }
 
 # All that our binaries ever write, but the log and what a killed write has left:
-# nobody reads a *.new, and the next write begins it anew. A lock is empty.
+# nobody reads a *.new, and the next write begins it anew. Locks are empty.
 state() {
 	printf '%s\n' 'route show table all' '-6 route show table all' rule \
 		nexthop | ip -d -force -batch - | grep -v 'table local'
@@ -133,7 +133,9 @@ state() {
 		cd /proc/sys/net/ipv4 &&
 			grep -H . ip_forward fib_multipath_hash_* \
 				conf/{all,ppp?}/rp_filter
-		cd /run/mwan 2>/dev/null && find . -type f ! -name '*.new' ! -name lock -printf '%m %p\n' \
+		cd /run/mwan 2>/dev/null && find . -type f \
+			! -name '*.new' ! -name lock \
+			! -name 'cprt-*' -printf '%m %p\n' \
 			-exec cat {} \; | sort
 	)
 }
@@ -240,11 +242,12 @@ point() { # EVENT COMMAND CALL NUMBER FAULT MENDS
 	set -- "$@" ''
 	interfere "$@" 2>/dev/null
 	hash=$(md5sum <<<"$now")
-	said=$(judge "$1" "$3"; wrong_ways "$1" "$now")
+	said=$(judge "$1"; wrong_ways "$1" "$now")
 	while IFS= read -r m; do
 		i=$((i + 1))
 		mkdir "$d/seen.$i.${hash%% *}" 2>/dev/null || continue
 		# The first finds everything as the fault has left it.
+		# shellcheck disable=SC2016 # for the inner shell
 		[ "$i" = 1 ] ||
 			said+=$(unshare --net bash -c 'interfere "$1" "$2" \
 				"$3" "$4" "$5" 2>/dev/null; mend "$1" "$6" \
