@@ -241,6 +241,10 @@ static int find_link(struct call *c, int *link, struct err *err)
 
 	if (run_conf(r, err))
 		return EXIT_CONFIG;
+	if (r->bad_force.msg[0]) {
+		*err = r->bad_force;
+		return EXIT_FAILED;
+	}
 	if (r->unknown_force) {
 		err_set(err, 0, "only root can see what is in force: run "
 			"mwan-rules %s as root", c->name);
@@ -432,6 +436,10 @@ static int look(struct call *c, struct err *err)
 
 	if (code)
 		return EXIT_CONFIG;
+	if (r->bad_force.msg[0]) {
+		*err = r->bad_force;
+		return EXIT_FAILED;
+	}
 	if (c->file)
 		run_recall(r);
 	if (!r->unknown_force && !r->conf.n_links)

@@ -41,14 +41,24 @@ static ssize_t read_head(const char *path, char *buf, size_t size,
 	return n;
 }
 
-int accepted_source(char source[LOG_PATH_MAX])
+int accepted_source(char source[LOG_PATH_MAX], struct err *err)
 {
 	char head[LOG_PATH_MAX + 8];
 	ssize_t n = read_head(FILE_PATH, head, sizeof(head), false);
 
 	source[0] = '\0';
+	switch (n) {
+	case -ENOENT:
+	case -ENOTDIR:
+	case -EISDIR:
+	case -ELOOP:
+	case -ENXIO:
+		return -ENOENT;
+	}
 	if (n < 0)
-		return n == -EACCES || n == -EPERM ? -EACCES : -ENOENT;
+		return err_set(err, (int)n, "it cannot be read what is in "
+			       "force, from %s: %s", FILE_PATH,
+			       strerror((int)-n));
 	if (!strncmp(head, "# ", 2)) {
 		head[strcspn(head, "\n")] = '\0';
 		(void)!str_copy(source, LOG_PATH_MAX, head + 2);
@@ -66,6 +76,7 @@ static int write_to(int dir, const char *name, const char *text, size_t len,
 {
 	char temp[32];
 	int code = 0, fd;
+	bool done;
 
 	snprintf(temp, sizeof(temp), "%s.new", name);
 	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
@@ -74,10 +85,13 @@ static int write_to(int dir, const char *name, const char *text, size_t len,
 		return err_set(err, -errno, "cannot make %s/%s: %s", RUN_DIR,
 			       temp, strerror(errno));
 	/* Also for a hook without root, in spite of pppd's umask. */
-	(void)!fchmod(fd, 0644);
-	errno = ENOSPC;
-	if (write(fd, text, len) != (ssize_t)len ||
-	    renameat(dir, temp, dir, name))
+	done = !fchmod(fd, 0644);
+	if (done) {
+		errno = ENOSPC;
+		done = write(fd, text, len) == (ssize_t)len &&
+		       !renameat(dir, temp, dir, name);
+	}
+	if (!done)
 		code = err_set(err, -errno, "cannot write %s/%s: %s", RUN_DIR,
 			       name, strerror(errno));
 	close(fd);

@@ -15,9 +15,10 @@
 
 /* Is a configuration in force, and from which file was it made? @source becomes
  * its path, "" when there was none. Returns 0, -ENOENT when nothing is in
- * force, -EACCES without the right to know.
+ * force (also what is no file), -EACCES without the right to know, or another
+ * negative errno when it could not be read; these two with a sentence.
  */
-int accepted_source(char source[LOG_PATH_MAX]);
+int accepted_source(char source[LOG_PATH_MAX], struct err *err);
 
 /* Read it. Returns 0 or a negative errno with a sentence. */
 int accepted_read(struct conf *conf, struct err *err);

@@ -154,6 +154,11 @@ static int carry_out(struct hook *h)
 	code = run_open(r, &err);
 	if (!code)
 		code = run_rounds(r, &event, h->dry ? stdout : NULL, &err);
+	/* The links' part is done, and it may be all. */
+	if (!code && r->bad_force.msg[0]) {
+		err = r->bad_force;
+		code = -EIO;
+	}
 	if (!code && !h->dry && r->in_force && !r->bad_conf.msg[0] &&
 	    !r->no_lock.msg[0])
 		code = accepted_write(&r->conf, r->source, &err);

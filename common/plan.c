@@ -167,7 +167,7 @@ static void plan_hash(struct making *m)
 
 static void plan_ip_forward(struct making *m)
 {
-	if (m->event->goal == PLAN_APPLY && m->conf->sysctl &&
+	if (in_force(m) && m->conf->sysctl &&
 	    m->present->ip_forward == 0)
 		want_sysctl(m, SYSCTL_IP_FORWARD, 0, 1);
 }

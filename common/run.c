@@ -37,10 +37,12 @@ void run_recall(struct run *run)
 static int choose_conf(struct run *run, struct err *err)
 {
 	const char *path = CONF_PATH;
-	int code = accepted_source(run->source);
+	int code = accepted_source(run->source, &run->bad_force);
 
 	run->in_force = !code;
 	run->unknown_force = code == -EACCES;
+	if (!code || code == -ENOENT || code == -EACCES)
+		run->bad_force.msg[0] = '\0';
 	if (run->in_force && run->source[0])
 		path = run->source;
 	code = conf_read(&run->conf, path, run->in_force, &run->bad_conf);

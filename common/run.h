@@ -20,6 +20,8 @@ struct run {
 	char source[LOG_PATH_MAX];	/* the file of conf; "": none */
 	bool in_force;
 	bool unknown_force;		/* ... as far as one may see */
+	struct err bad_force;		/* why it could not be read what is in
+					 * force; "": it could */
 	struct err bad_conf;		/* why the file was not used; "": was */
 	struct err bad_drained;		/* why it is not known which links are
 					 * drained; "": it is */

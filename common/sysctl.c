@@ -64,11 +64,12 @@ int sysctl_read(const char *path)
 	snprintf(full, sizeof(full), "/proc/sys/%s", path);
 	fd = open(full, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return -1;
+		return errno == ENOENT || errno == EACCES ? -1 :
+		       SYSCTL_UNKNOWN;
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
 	if (n <= 0)
-		return -1;
+		return SYSCTL_UNKNOWN;
 	text[n] = '\0';
 	return atoi(text);
 }

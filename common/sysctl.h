@@ -35,7 +35,10 @@ int sysctl_dump(struct nl *nl, sysctl_cb cb, void *data, struct err *err);
 #define SYSCTL_HASH_FIELDS "net/ipv4/fib_multipath_hash_fields"
 enum { HASH_POLICY_L4 = 1, HASH_POLICY_FIELDS = 3, HASH_FIELDS_SOURCE = 1 };
 
-/* Read a small whole number; -1 where there is none. */
+/* Read a small whole number; -1 where there is none. What there is and cannot be
+ * read is like no value, and so it is written.
+ */
+enum { SYSCTL_UNKNOWN = 0x7fffffff };
 int sysctl_read(const char *path);
 
 /* Write a small whole number. Returns 0 or a negative errno with a sentence. */

@@ -1213,7 +1213,8 @@ static void check_host(struct kernel *k, enum plan_goal goal)
 	const struct dev *d;
 	unsigned int i;
 
-	hold(P_HOST, goal != PLAN_APPLY || !conf.sysctl || k->ip_forward,
+	hold(P_HOST, (goal != PLAN_APPLY && goal != PLAN_ALL) ||
+	     !conf.sysctl || k->ip_forward,
 	     "no forwarding");
 	for (i = 0; i < conf.n_links; i++) {
 		d = dev_of_link(k, i);

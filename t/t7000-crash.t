@@ -1,0 +1,41 @@
+#!/bin/bash
+# Every binary, for every event, killed before each of its system calls: the
+# marks still lead somewhere, nothing is locked, and the next run of anything
+# leads to what it leads to without. In short the calls that change something,
+# those behind them, and some of the others; with TEST_LONG all.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=points.sh
+. "$root/t/points.sh"
+
+# judge EVENT: of a killed run.
+# shellcheck disable=SC2317,SC2154 # point calls it and sets status
+judge() {
+	local lock
+
+	[ "$status" = 137 ] || echo "was not killed: $status"
+	for lock in /run/mwan/lock /run/mwan/cprt-*; do
+		[ ! -e "$lock" ] || flock -n "$lock" true ||
+			echo "$lock is held"
+	done
+}
+export -f judge
+
+LIMIT=600
+[ -z "${TEST_LONG-}" ] || LIMIT=9000
+for event in "${events[@]}"; do
+	awk -v event="$event" -v long="${TEST_LONG-}" -v seed="$SEED" '
+		BEGIN { srand(seed) }
+		{
+			if (long || $3 || last || rand() < 0.05)
+				print event, $1, $2, "signal=KILL"
+			last = $3
+		}' "$T/$event/calls"
+done >"$T/points"
+is "the call that kills is not made" "$(unshare --net bash -c '
+	before first-up
+	rm -r /run/mwan
+	strace -qq -o /dev/null -e inject=mkdir:signal=KILL mwan-rules apply
+	ls -d /run/mwan' 2>/dev/null)" ''
+try "$T/points"
+done_testing

@@ -1,0 +1,37 @@
+#!/bin/bash
+# Every binary, for every event, with an error forced into each of its system
+# calls: no exit 0 unless all is as wanted, no hang, and the next run of anything
+# mends it. In short a seeded sample, with TEST_LONG all.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=points.sh
+. "$root/t/points.sh"
+
+# judge EVENT: of a run with an error in it.
+# shellcheck disable=SC2317,SC2154 # point calls it and sets status and now
+judge() {
+	[ "$status" -lt 128 ] ||
+		echo "hangs or died: $status"
+	[ "$status" != 0 ] || [ "$now" = "$(<"$T/$1/after")" ] ||
+		echo "a false exit 0"
+}
+export -f judge
+
+LIMIT=600
+share=0.025
+[ -z "${TEST_LONG-}" ] || { LIMIT=9000 share=1; }
+# brk(2) cannot fail with an error: it returns where the break is.
+for event in "${events[@]}"; do
+	awk -v event="$event" -v share="$share" -v seed="$SEED" '
+		BEGIN {
+			srand(seed)
+			n = split("ENOBUFS ENOMEM EINTR EAGAIN ENOSPC EPERM", e)
+		}
+		$1 != "brk" {
+			for (i = 1; i <= n; i++)
+				if (rand() < ($3 ? 10 * share : share))
+					print event, $1, $2, "error=" e[i]
+		}' "$T/$event/calls"
+done >"$T/points"
+try "$T/points"
+done_testing
