@@ -21,6 +21,7 @@
 
 enum {
 	ROUNDS = 20000,
+	ROUNDS_LONG = 1000000,	/* with TEST_LONG in the environment */
 	/* Rounds until the router is another one. */
 	WORLD = 60,
 	DEV_FOREIGN = LINKS_MAX,	/* an interface that is no link */
@@ -2155,6 +2156,35 @@ static void backup_tier(struct kernel *k)
 		"ip rule del pref 32768 lookup 201 protocol 119\n");
 }
 
+/* The scripts' leftovers in the table of a link that is down: the one that
+ * packets can leave by goes last.
+ */
+static void dead_leftover(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+	struct route r = { .table = 202, .family = AF_INET, .metric = 7,
+			   .type = RTN_UNICAST, .protocol = PROTO_BOOT };
+
+	two_links();
+	dev_new(k, 0, address(1));
+	dev_new(k, 1, address(2));
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	addr_drop(k, 1);
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	r.ifindex = k->dev[0].ifindex;
+	do_route_add(k, &r);
+	r.metric = 9;
+	r.ifindex = k->dev[1].ifindex;
+	do_route_add(k, &r);
+	example(k, event, "leftovers: first the one that leads to a dead link",
+		"ip route del default dev ppp1 table 202 metric 9 protocol "
+		"3\n"
+		"ip route del default dev ppp0 table 202 metric 7 protocol "
+		"3\n");
+}
+
 /* With the first link of tier 1 and the second of tier 2, both up. */
 static void failback(struct kernel *k)
 {
@@ -2296,12 +2326,14 @@ static void examples(void)
 	failback(k);
 	failback_killed(k);
 	last_resort(k);
+	dead_leftover(k);
 }
 
 int main(int argc, char **argv)
 {
 	const char *seed = argc > 2 ? argv[2] : getenv("UNIT_SEED");
-	unsigned long rounds = ROUNDS;
+	const char *more = getenv("TEST_LONG");
+	unsigned long rounds = more && *more ? ROUNDS_LONG : ROUNDS;
 
 	if (argc > 1)
 		rounds = strtoul(argv[1], NULL, 10);
