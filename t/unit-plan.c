@@ -32,7 +32,7 @@ enum {
 	K_STUCK = 64,
 	PROTO_BOOT = 3,
 	PROTO_STATIC = 4,
-	/* run.c goes round as often. */
+	/* run.c goes round more often. */
 	ROUNDS_MAX = 4,
 };
 
