@@ -156,6 +156,7 @@ static void log_change(struct call *c, enum plan_goal goal)
 	}
 }
 
+/* With the lock, which it releases. */
 static int change(struct call *c, enum plan_goal goal)
 {
 	struct run *r = &c->run;
@@ -171,6 +172,8 @@ static int change(struct call *c, enum plan_goal goal)
 	 */
 	if (!code && !c->dry && goal == PLAN_FLUSH)
 		code = accepted_drop(&err);
+	if (!c->dry)
+		code = run_again(r, code, &err);
 	queues = code && apply_only_queues(&r->result);
 	if (code && !queues)
 		return fail(c, "failed", &err, EXIT_FAILED);
@@ -206,9 +209,7 @@ static int cmd_apply(struct call *c)
 		code = accepted_write(&c->run.conf, c->run.source, &err);
 	if (code)
 		return fail(c, "failed", &err, EXIT_FAILED);
-	code = change(c, PLAN_APPLY);
-	lock_release(&c->run.lock);
-	return code;
+	return change(c, PLAN_APPLY);
 }
 
 static int cmd_flush(struct call *c)
@@ -225,9 +226,7 @@ static int cmd_flush(struct call *c)
 		code = run_conf(&c->run, &err);
 	if (code)
 		return fail(c, "failed", &err, EXIT_CONFIG);
-	code = change(c, PLAN_FLUSH);
-	lock_release(&c->run.lock);
-	return code;
+	return change(c, PLAN_FLUSH);
 }
 
 /* What drain and undrain need, read with the lock. Returns 0 or an exit status,
@@ -311,9 +310,7 @@ static int drain(struct call *c, bool drained)
 		return fail(c, "failed", &r->bad_drained, EXIT_FAILED);
 	if (note_drained(c, link, drained, &err))
 		return fail(c, "failed", &err, EXIT_FAILED);
-	code = change(c, PLAN_ALL);
-	lock_release(&c->run.lock);
-	return code;
+	return change(c, PLAN_ALL);
 }
 
 static int cmd_drain(struct call *c)

@@ -136,13 +136,13 @@ static int fail(struct hook *h, const char *event, const char *result,
 	return status;
 }
 
-/* With the lock: bring the kernel about, say what came of it. */
+/* With the lock: bring the kernel about. Then, without it, say what came of it:
+ * a slow log holds up no other link.
+ */
 static int carry_out(struct hook *h)
 {
 	struct run *r = &h->run;
-	/* Who may not know is shown all of it. */
-	bool all = r->in_force || (h->dry && r->unknown_force);
-	struct plan_event event = { .goal = all ? PLAN_ALL : PLAN_LINKS };
+	struct plan_event event = { .gone_link = -1 };
 	struct err err;
 	bool queues;
 	int code;
@@ -153,15 +153,13 @@ static int carry_out(struct hook *h)
 	}
 	code = run_open(r, &err);
 	if (!code)
-		code = run_rounds(r, &event, h->dry ? stdout : NULL, &err);
-	/* The links' part is done, and it may be all. */
-	if (!code && r->bad_force.msg[0]) {
-		err = r->bad_force;
-		code = -EIO;
-	}
-	if (!code && !h->dry && r->in_force && !r->bad_conf.msg[0] &&
-	    !r->no_lock.msg[0])
-		code = accepted_write(&r->conf, r->source, &err);
+		code = run_links(r, &event, h->dry ? stdout : NULL, &err);
+	if (!h->dry)
+		code = run_again(r, code, &err);
+	/* By now it may be another configuration. */
+	h->link = conf_link_index(&r->conf, h->event.ifname);
+	if (h->link < 0)
+		return ignore(h);
 	queues = code && apply_only_queues(&r->result);
 	if (code && !queues)
 		return fail(h, "failed", "failed", &err, EXIT_FAILED);
@@ -204,7 +202,9 @@ static int run_locked(struct hook *h, const struct err *bad_event)
 	return h->link < 0 ? ignore(h) : carry_out(h);
 }
 
-/* Somebody else holds the lock, and will read the kernel once more. */
+/* Somebody else holds the lock, and looks once more when he has let go of it
+ * (run_again()).
+ */
 static int give_up(struct hook *h, const struct err *busy)
 {
 	struct err err;

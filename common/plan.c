@@ -475,16 +475,24 @@ static void plan_last_resort_removal(struct making *m)
 	}
 }
 
+static bool leads_to_usable(const struct making *m, const struct route *is)
+{
+	int link = link_of_ifindex(m, is->ifindex);
+
+	return link >= 0 && m->usable[link];
+}
+
 /* The standby's from its last one on: none takes the place of one before it.
- * Others in their order: what a request does not say, such as no gateway,
- * matches the first (fib_trie.c, fib_table_delete()).
+ * Others after those that lead to no usable link, for the same reason, and of
+ * one interface in their order: what a request does not say, such as no
+ * gateway, matches the first (fib_trie.c, fib_table_delete()).
  */
 static void plan_route_removal(struct making *m)
 {
 	const struct present *p = m->present;
 	uint32_t standby = m->conf->standby_table;
 	const struct route *is;
-	unsigned int i;
+	unsigned int i, pass;
 
 	for (i = p->n_routes; i-- > 0;) {
 		is = &p->route[i];
@@ -492,11 +500,14 @@ static void plan_route_removal(struct making *m)
 		    route_stale(m, is))
 			remove_route(m, is);
 	}
-	for (i = 0; i < p->n_routes; i++) {
-		is = &p->route[i];
-		if (is->type == RTN_UNICAST && is->table != standby &&
-		    route_stale(m, is))
-			remove_route(m, is);
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < p->n_routes; i++) {
+			is = &p->route[i];
+			if (is->type == RTN_UNICAST && is->table != standby &&
+			    leads_to_usable(m, is) == (pass == 1) &&
+			    route_stale(m, is))
+				remove_route(m, is);
+		}
 	}
 }
 

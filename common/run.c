@@ -8,10 +8,10 @@
 #include "util.h"
 
 enum {
-	/* One to change things, and three for a link that goes up and down
-	 * meanwhile.
+	/* One to change things, and the rest for links that come and go
+	 * meanwhile: when a machine boots, all of them do.
 	 */
-	ROUNDS_MAX = 4,
+	ROUNDS_MAX = 32,
 };
 
 static bool marks_open(const struct conf *conf)
@@ -147,10 +147,9 @@ static int nft_outcome(const struct run *run, struct err *err)
 int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 	       struct err *err)
 {
-	unsigned int round;
 	int code = build_ruleset(run, event->goal, err);
 
-	for (round = 0; round < ROUNDS_MAX && !code; round++) {
+	while (!code && run->rounds++ < ROUNDS_MAX) {
 		code = run_read(run, event->goal, dry, err);
 		if (!code)
 			code = plan_make(&run->plan, &run->conf, &run->present,
@@ -182,6 +181,54 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 			       "going: the next event goes on from here");
 	*err = run->result.first;
 	return run->result.code;
+}
+
+int run_links(struct run *run, struct plan_event *event, FILE *dry,
+	      struct err *err)
+{
+	/* Who may not know is shown all of it. */
+	bool all = run->in_force || (dry && run->unknown_force);
+	int code;
+
+	event->goal = all ? PLAN_ALL : PLAN_LINKS;
+	code = run_rounds(run, event, dry, err);
+	/* The links' part is done, and it may be all. */
+	if (!code && run->bad_force.msg[0]) {
+		*err = run->bad_force;
+		return -EIO;
+	}
+	if (code || dry || !run->in_force || run->bad_conf.msg[0] ||
+	    run->no_lock.msg[0])
+		return code;
+	return accepted_write(&run->conf, run->source, err);
+}
+
+/* Is there something that nobody has seen who still holds the lock? Who holds
+ * it now has taken it since, and reads all of it.
+ */
+static bool missed(struct run *run)
+{
+	struct err err;
+
+	return run->watch.sock && nl_heard(&run->watch) &&
+	       lock_take(&run->lock, "lock", 0, &err) != -EBUSY;
+}
+
+int run_again(struct run *run, int code, struct err *err)
+{
+	struct plan_event event = { .gone_link = -1 };
+
+	lock_release(&run->lock);
+	while (missed(run)) {
+		run->have_ruleset = false;
+		code = run_conf(run, err);
+		if (!code)
+			code = run_links(run, &event, NULL, err);
+		lock_release(&run->lock);
+		if (code)
+			break;
+	}
+	return code;
 }
 
 bool run_any_usable(const struct run *run)

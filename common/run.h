@@ -32,6 +32,7 @@ struct run {
 	struct nl rtnl, nfnl, watch;
 	struct lock lock;
 	struct err no_lock;		/* why there is none; "": there is */
+	unsigned int rounds;		/* of reading and changing, until now */
 	struct apply_result result;	/* of the last round */
 	unsigned int changes;		/* of all rounds */
 	char sysctls[256];		/* "path=value ..." that were set */
@@ -58,14 +59,28 @@ void run_close(struct run *run);
  */
 int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err);
 
-/* Observe, plan and apply, and again if an interface or address has changed
- * meanwhile: pppd does not call a second time for what happens during a hook.
- * A few times at the most. With @dry set, print the plan to it instead.
- * Returns 0, or the negative errno of what could not be done with its
- * sentence; what could be done is done.
+/* Observe, plan and apply, and again as long as interfaces or addresses change
+ * meanwhile, within limits: pppd does not call a second time for what happens
+ * during a hook. With @dry set, print the plan to it instead. Returns 0, or the
+ * negative errno of what could not be done with its sentence; what could be
+ * done is done.
  */
 int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 	       struct err *err);
+
+/* What a hook does with the lock: run_rounds() for all that is in force, and
+ * the accepted copy kept up to date. Sets @event's goal.
+ */
+int run_links(struct run *run, struct plan_event *event, FILE *dry,
+	      struct err *err);
+
+/* Let go of the lock, and look whether an interface or address has changed
+ * since the last look: a hook that has waited for the lock in vain relies on
+ * its holder, which may have been at its end. If so, do as that hook would
+ * have, with what is in force by now. @code and @err are the outcome until
+ * now; returns the last one.
+ */
+int run_again(struct run *run, int code, struct err *err);
 
 /* The names of the links that carry the traffic of those that are down, with
  * commas between; "none".

@@ -11,6 +11,7 @@
  * in the environment sets the seed as well.
  */
 #include <errno.h>
+#include <limits.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 
 enum {
 	ROUNDS = 20000,
+	ROUNDS_LONG = 1000000,	/* with TEST_LONG in the environment */
 	/* Rounds until the router is another one. */
 	WORLD = 60,
 	DEV_FOREIGN = LINKS_MAX,	/* an interface that is no link */
@@ -31,7 +33,7 @@ enum {
 	K_STUCK = 64,
 	PROTO_BOOT = 3,
 	PROTO_STATIC = 4,
-	/* run.c goes round as often. */
+	/* run.c goes round more often. */
 	ROUNDS_MAX = 4,
 };
 
@@ -956,8 +958,8 @@ static bool any_left(struct kernel *k, int primary)
 	return false;
 }
 
-/* Why flows of worse tiers may be ended in this plan: the primary that it found,
- * or that an earlier one has left.
+/* Why flows of worse tiers may be ended in this plan: the primary that it
+ * found, or that an earlier one has left.
  */
 static bool may_end;
 /* The device of a primary that has been left; -1: nothing is owed. */
@@ -990,13 +992,22 @@ static void note_move(struct kernel *k, int old)
 		owed = atoi(conf.link[old].name + 3);
 }
 
+/* Before which operation something happens to a link; beyond the last: before
+ * none. From then on the plan is one for another kernel, whose operations may
+ * be refused: somebody looks again.
+ */
+static unsigned int midway = UINT_MAX;
+
+static void link_event(struct kernel *k, struct plan_event *event);
+
 /* Carry out the first @n operations, and look after each what became of the
  * ways that were good before.
  */
 static void carry_out(struct kernel *k, unsigned int n, enum plan_goal goal)
 {
+	struct plan_event unheard = { .goal = goal };
 	bool good[LINKS_MAX], unmarked = good_way(k, 0), live = any_alive(k);
-	unsigned int i, m, step = conf.n_links > 16 ? 23 : 1;
+	unsigned int i, m, stuck, step = conf.n_links > 16 ? 23 : 1;
 	const struct op *op;
 	struct way w;
 	int code;
@@ -1008,15 +1019,22 @@ static void carry_out(struct kernel *k, unsigned int n, enum plan_goal goal)
 		good[m] = good_way(k, k->mark[m]);
 	for (i = 0; i < n; i++) {
 		op = &plan.op[i];
-		if (op->kind == OP_CT_END)
+		if (i == midway) {
+			stuck = k->n_stuck;
+			link_event(k, &unheard);
+			/* Its own hook ends an address's connections. */
+			while (k->n_stuck > stuck)
+				stuck_drop(k, k->n_stuck - 1);
+		}
+		if (op->kind == OP_CT_END && i < midway)
 			check_end(k, op);
 		code = do_op(k, op);
-		hold(P_ACCEPTED, !code, "%s: %s", op_text(op),
+		hold(P_ACCEPTED, !code || i >= midway, "%s: %s", op_text(op),
 		     strerror(-code));
-		if (op->kind == OP_CT_FORGET)
+		if (op->kind == OP_CT_FORGET && i < midway)
 			hold(P_STALE, live && !addr_present(k, &op->addr),
 			     "ended needlessly: %s", op_text(op));
-		if (goal == PLAN_FLUSH || !live || damaged)
+		if (goal == PLAN_FLUSH || !live || damaged || i >= midway)
 			continue;
 		/* Whoever gives marks must find ways for them. */
 		for (m = 0; op->kind == OP_NFT_LOAD && m < k->n_marks; m++) {
@@ -1483,6 +1501,13 @@ static void run(struct kernel *k, struct plan_event *event, int cut)
 		     (int)event->goal);
 		if (n < plan.n_ops)
 			return;
+		if (midway < n) {
+			lasting = lasting_primary(k);
+			/* Who came meanwhile was not left. */
+			owed = -1;
+			midway = UINT_MAX;
+			continue;
+		}
 		/* What did not fit has its turn now. */
 		if (k->n_rules <= PRESENT_RULES_MAX &&
 		    k->n_routes <= PRESENT_ROUTES_MAX)
@@ -1829,7 +1854,11 @@ static void one_round(void)
 	killed = !unit_random(5);
 	if (killed)
 		cut = (int)unit_random(24);
+	/* A link changes while somebody is at it. */
+	if (!unit_random(5))
+		midway = unit_random(24);
 	run(k, &event, cut);
+	midway = UINT_MAX;
 	killed = killed && plan.n_ops;
 	if (event.goal == PLAN_FLUSH && !killed)
 		in_force = false;
@@ -2156,6 +2185,35 @@ static void backup_tier(struct kernel *k)
 		"ip rule del pref 32768 lookup 201 protocol 119\n");
 }
 
+/* The scripts' leftovers in the table of a link that is down: the one that
+ * packets can leave by goes last.
+ */
+static void dead_leftover(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+	struct route r = { .table = 202, .family = AF_INET, .metric = 7,
+			   .type = RTN_UNICAST, .protocol = PROTO_BOOT };
+
+	two_links();
+	dev_new(k, 0, address(1));
+	dev_new(k, 1, address(2));
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	addr_drop(k, 1);
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	r.ifindex = k->dev[0].ifindex;
+	do_route_add(k, &r);
+	r.metric = 9;
+	r.ifindex = k->dev[1].ifindex;
+	do_route_add(k, &r);
+	example(k, event, "leftovers: first the one that leads to a dead link",
+		"ip route del default dev ppp1 table 202 metric 9 protocol "
+		"3\n"
+		"ip route del default dev ppp0 table 202 metric 7 protocol "
+		"3\n");
+}
+
 /* With the first link of tier 1 and the second of tier 2, both up. */
 static void failback(struct kernel *k)
 {
@@ -2297,12 +2355,14 @@ static void examples(void)
 	failback(k);
 	failback_killed(k);
 	last_resort(k);
+	dead_leftover(k);
 }
 
 int main(int argc, char **argv)
 {
 	const char *seed = argc > 2 ? argv[2] : getenv("UNIT_SEED");
-	unsigned long rounds = ROUNDS;
+	const char *more = getenv("TEST_LONG");
+	unsigned long rounds = more && *more ? ROUNDS_LONG : ROUNDS;
 
 	if (argc > 1)
 		rounds = strtoul(argv[1], NULL, 10);
