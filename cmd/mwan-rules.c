@@ -172,7 +172,10 @@ static int change(struct call *c, enum plan_goal goal)
 	 */
 	if (!code && !c->dry && goal == PLAN_FLUSH)
 		code = accepted_drop(&err);
-	if (!c->dry)
+	/* After a flush there is to be nothing of ours, whatever has come up. */
+	if (goal == PLAN_FLUSH)
+		lock_release(&r->lock);
+	else if (!c->dry)
 		code = run_again(r, code, &err);
 	queues = code && apply_only_queues(&r->result);
 	if (code && !queues)
