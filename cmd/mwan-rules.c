@@ -36,6 +36,7 @@ struct call {
 	const char *link;	/* of drain and undrain */
 	const char *file;	/* of -f, absolute; NULL: the default */
 	bool dry;
+	struct conf_faults *faults;	/* of check; else NULL */
 	struct report report;
 	struct run run;
 };
@@ -64,7 +65,8 @@ static int read_conf(struct call *c, struct err *err)
 {
 	struct run *r = &c->run;
 	const char *path = c->file ? c->file : CONF_PATH;
-	int code = conf_read(&r->conf, path, c->file != NULL, err);
+	int code = conf_read_all(&r->conf, path, c->file != NULL, c->faults,
+				 err);
 
 	if (code)
 		return code;
@@ -326,14 +328,33 @@ static int cmd_undrain(struct call *c)
 	return drain(c, false);
 }
 
+static int tell_faults(struct call *c)
+{
+	const struct conf_faults *f = c->faults;
+	struct err more;
+	unsigned int i;
+
+	for (i = 0; i < f->n; i++)
+		report_say(&c->report, f->fault[i].err.msg);
+	err_set(&more, 0, "... and %u more: mend these first", f->more);
+	if (f->more)
+		report_say(&c->report, more.msg);
+	return EXIT_CONFIG;
+}
+
 static int cmd_check(struct call *c)
 {
+	static struct conf_faults faults;
 	const struct run *r = &c->run;
 	const struct conf_link *l;
 	struct err err;
 	unsigned int i;
-	int code = read_conf(c, &err);
+	int code;
 
+	c->faults = &faults;
+	code = read_conf(c, &err);
+	if (faults.n)
+		return tell_faults(c);
 	if (!code)
 		code = recall(c, &err);
 	if (code)

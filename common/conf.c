@@ -34,7 +34,9 @@ struct parse {
 	const char *path;
 	char *next;			/* the rest of the text */
 	unsigned int line;
-	enum { IN_NONE, IN_MWAN, IN_LINK, IN_POLICY } section;
+	bool unread;			/* the line has not come to handle() */
+	/* IN_REFUSED: what is below a head that was refused is passed over. */
+	enum { IN_NONE, IN_MWAN, IN_LINK, IN_POLICY, IN_REFUSED } section;
 	unsigned int seen;		/* bit per key of the section */
 	bool balance_given, mwan_given;
 	unsigned int balance_line;
@@ -49,6 +51,8 @@ struct parse {
 	} policy[POLICIES_MAX];
 	struct err *err;
 	int code;
+	struct conf_faults *faults;	/* NULL: the first one is enough */
+	bool finishing;			/* every line has been read */
 	bool tables_loaded;
 	struct rttables tables;		/* last: large, and not cleared */
 };
@@ -73,18 +77,49 @@ typedef int (*set_fn)(struct parse *p, const char *key, const char *value);
 static int fail(struct parse *p, unsigned int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* In the order of the lines: what is wrong with a link is known only at the
+ * end of the file.
+ */
+static void push_fault(struct parse *p, unsigned int line,
+		       const struct err *err)
+{
+	struct conf_faults *f = p->faults;
+	unsigned int i;
+
+	/* What was refused when it was read is not judged again. */
+	for (i = 0; p->finishing && i < f->n; i++)
+		if (f->fault[i].line == line && f->fault[i].as_read)
+			return;
+	if (f->n == CONF_FAULTS_MAX) {
+		f->more++;
+		return;
+	}
+	for (i = f->n++; i && f->fault[i - 1].line > line; i--)
+		f->fault[i] = f->fault[i - 1];
+	f->fault[i] = (struct conf_fault){ line, !p->finishing, *err };
+}
+
 static int fail(struct parse *p, unsigned int line, const char *fmt, ...)
 {
 	char what[400];
+	struct err err;
 	va_list ap;
 
-	/* The first mistake is the one to mend. */
-	if (p->code)
+	if (p->code && !p->faults)
 		return p->code;
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	p->code = err_set(p->err, -EINVAL, "%s:%u: %s", p->path, line, what);
+	/* Of what is in no file there is no line. */
+	if (line)
+		err_set(&err, -EINVAL, "%s:%u: %s", p->path, line, what);
+	else
+		err_set(&err, -EINVAL, "%s: %s", p->path, what);
+	if (!p->code)
+		err_set(p->err, -EINVAL, "%s", err.msg);
+	if (p->faults)
+		push_fault(p, line, &err);
+	p->code = -EINVAL;
 	return p->code;
 }
 
@@ -199,6 +234,8 @@ static int set_rule_priority(struct parse *p, const char *key,
 
 static int set_mark_mask(struct parse *p, const char *key, const char *value)
 {
+	/* Which marks would fit a mask that was refused is not known. */
+	p->conf->mark_mask = UINT32_MAX;
 	return number(p, key, value, 1, UINT32_MAX, &p->conf->mark_mask);
 }
 
@@ -346,7 +383,7 @@ static int set_link_mark(struct parse *p, const char *key, const char *value)
 static int small_number(struct parse *p, const char *key, const char *value,
 			uint8_t *out)
 {
-	uint32_t n = 0;
+	uint32_t n = *out;
 	int code = number(p, key, value, 1, UINT8_MAX, &n);
 
 	*out = (uint8_t)n;
@@ -494,6 +531,7 @@ static void push_policy(struct parse *p, const char *name)
 	} else if (i == POLICIES_MAX) {
 		fail(p, p->line, "more than %d policies", POLICIES_MAX);
 	} else {
+		p->section = IN_POLICY;
 		p->policy[i].line = p->line;
 		c->policy[i] = (struct policy){ .use = USE_NONE };
 		str_copy(c->policy[i].name, POLICY_NAME, name);
@@ -513,6 +551,7 @@ static void push_link(struct parse *p, const char *name)
 	} else if (c->n_links == LINKS_MAX) {
 		fail(p, p->line, "more than %d links", LINKS_MAX);
 	} else {
+		p->section = IN_LINK;
 		p->link[c->n_links].line = p->line;
 		c->link[c->n_links] = (struct conf_link){ .weight = 1,
 							  .tier = 1 };
@@ -530,6 +569,7 @@ static void section(struct parse *p, const char *line)
 	size_t len;
 
 	p->seen = 0;
+	p->section = IN_REFUSED;
 	if (!end || end[1 + strspn(end + 1, " \t\r\n")]) {
 		fail(p, p->line, "a section is a name in brackets, alone on "
 		     "its line: [mwan] or [link ppp0]");
@@ -544,15 +584,22 @@ static void section(struct parse *p, const char *line)
 		p->mwan_given = true;
 		p->section = IN_MWAN;
 	} else if (!strncmp(name, "link ", 5)) {
-		p->section = IN_LINK;
 		push_link(p, name + 5 + strspn(name + 5, " \t"));
 	} else if (!strncmp(name, "policy ", 7)) {
-		p->section = IN_POLICY;
 		push_policy(p, name + 7 + strspn(name + 7, " \t"));
 	} else {
 		fail(p, p->line, "unknown section [%s]: [mwan], [link NAME] "
 		     "and [policy NAME] are known", name);
 	}
+}
+
+/* inih tells of the first line only that it cannot read. */
+static void tell_unread(struct parse *p)
+{
+	if (p->unread)
+		fail(p, p->line, "this is neither \"key = value\" nor a "
+		     "section");
+	p->unread = false;
 }
 
 /* inih's reader, in the place of fgets(): a line at a time, counted. Blanks
@@ -565,7 +612,8 @@ static char *next_line(char *buf, int size, void *stream)
 	char *line = p->next, *end;
 	size_t len;
 
-	if (!*line || p->code)
+	tell_unread(p);
+	if (!*line || (p->code && !p->faults))
 		return NULL;
 	/* A byte order mark, as editors of Windows write it. */
 	if (!p->line++ && !strncmp(line, "\xef\xbb\xbf", 3))
@@ -580,13 +628,15 @@ static char *next_line(char *buf, int size, void *stream)
 	if (len > LINE_LEN_MAX || (int)len + 2 > size) {
 		fail(p, p->line, "the line is longer than %d characters",
 		     LINE_LEN_MAX);
-		return NULL;
+		len = 0;
 	}
 	memcpy(buf, line, len);
 	strcpy(buf + len, "\n");
 	if (*buf == '[')
 		section(p, buf);
-	return p->code ? NULL : buf;
+	else
+		p->unread = !strchr("\n;#", *buf);
+	return p->code && !p->faults ? NULL : buf;
 }
 
 /* inih's handler: 1 means "taken". */
@@ -594,15 +644,19 @@ static int handle(void *user, const char *sec, const char *name,
 		  const char *value)
 {
 	struct parse *p = user;
-	const struct key *keys = sections[p->section].keys;
+	const struct key *keys;
 	unsigned int i;
 
 	(void)sec;
-	if (p->code)
-		return 0;
-	if (p->section == IN_NONE)
+	p->unread = false;
+	if (p->section == IN_REFUSED || (p->code && !p->faults))
+		return 1;
+	if (p->section == IN_NONE) {
+		p->section = IN_REFUSED;
 		return !fail(p, p->line, "%s stands before the first section: "
 			     "begin with [mwan] or [link NAME]", name);
+	}
+	keys = sections[p->section].keys;
 	for (i = 0; keys[i].name && strcmp(keys[i].name, name); i++)
 		;
 	if (!keys[i].name)
@@ -633,46 +687,53 @@ static void set_defaults(struct conf *c)
 	c->qdisc.kind = QDISC_PRIO_SFQ;
 }
 
-static int check_link(struct parse *p, unsigned int i)
+static int check_table(struct parse *p, unsigned int i)
 {
 	struct conf *c = p->conf;
 	struct conf_link *l = &c->link[i];
-	unsigned int k, mark_line = p->link[i].mark_line;
-	unsigned int table_line = p->link[i].table_line;
+	unsigned int k, line = p->link[i].table_line;
 
+	if (!line)
+		line = p->link[i].line;
 	if (!l->table)
 		l->table = table_named(p, l->name);
 	if (!l->table)
-		return fail(p, p->link[i].line, "link %s has no table: add "
+		return fail(p, line, "link %s has no table: add "
 			    "\"table = NUMBER\" here, or a line \"NUMBER %s\" "
 			    "to /etc/iproute2/rt_tables", l->name, l->name);
 	if (l->table >= TABLE_DEFAULT && l->table <= TABLE_LOCAL)
-		return fail(p, p->link[i].line, "link %s: the tables local, "
-			    "main and default are the system's, take another",
-			    l->name);
-	if (!table_line)
-		table_line = p->link[i].line;
+		return fail(p, line, "link %s: the tables local, main and "
+			    "default are the system's, take another", l->name);
+	if (l->table == c->standby_table)
+		return fail(p, line, "table %u of link %s is the "
+			    "standby_table, give one of them another number",
+			    l->table, l->name);
+	for (k = 0; k < i; k++)
+		if (c->link[k].table == l->table)
+			return fail(p, line, "link %s has the same table %u "
+				    "as link %s, give it another", l->name,
+				    l->table, c->link[k].name);
+	return 0;
+}
+
+static int check_mark(struct parse *p, unsigned int i)
+{
+	const struct conf *c = p->conf;
+	const struct conf_link *l = &c->link[i];
+	unsigned int k, line = p->link[i].mark_line;
+
 	if (!l->mark)
 		return fail(p, p->link[i].line, "link %s: no mark is left "
 			    "under mark_mask 0x%x, which must have more bits",
 			    l->name, c->mark_mask);
 	if (l->mark & ~c->mark_mask)
-		return fail(p, mark_line, "mark 0x%x of link %s does not fit "
+		return fail(p, line, "mark 0x%x of link %s does not fit "
 			    "mask 0x%x", l->mark, l->name, c->mark_mask);
-	if (l->table == c->standby_table)
-		return fail(p, table_line, "table %u of link %s is the "
-			    "standby_table, give one of them another number",
-			    l->table, l->name);
-	for (k = 0; k < i; k++) {
+	for (k = 0; k < i; k++)
 		if (c->link[k].mark == l->mark)
-			return fail(p, mark_line, "link %s has the same mark "
-				    "0x%x as link %s", l->name, l->mark,
-				    c->link[k].name);
-		if (c->link[k].table == l->table)
-			return fail(p, table_line, "link %s has the same "
-				    "table %u as link %s", l->name, l->table,
-				    c->link[k].name);
-	}
+			return fail(p, line, "link %s has the same mark 0x%x "
+				    "as link %s, give it another", l->name,
+				    l->mark, c->link[k].name);
 	return 0;
 }
 
@@ -750,15 +811,14 @@ static int check_policy(struct parse *p, struct policy *y,
 	unsigned int i;
 
 	if (q->port_line && !has_ports(y))
-		return fail(p, q->port_line, "ports are those of tcp and udp: "
-			    "add \"protocol = tcp\", \"protocol = udp\" or "
-			    "\"protocol = tcp udp\"");
+		fail(p, q->port_line, "ports are those of tcp and udp: "
+		     "add \"protocol = tcp\", \"protocol = udp\" or "
+		     "\"protocol = tcp udp\"");
 	for (i = 0; i < y->n_interface; i++)
 		if (conf_link_index(p->conf, y->interface[i]) >= 0 ||
 		    !strcmp(y->interface[i], "lo"))
-			return fail(p, q->interface_line, "interface: policies "
-				    "are not for what comes in by %s",
-				    y->interface[i]);
+			fail(p, q->interface_line, "interface: policies are "
+			     "not for what comes in by %s", y->interface[i]);
 	return check_use(p, y, q);
 }
 
@@ -767,17 +827,18 @@ static int finish(struct parse *p)
 	struct conf *c = p->conf;
 	unsigned int i;
 
+	p->finishing = true;
 	conf_give_marks(c, NULL);
 	for (i = 0; i < c->n_links; i++) {
 		if (!p->link[i].qdisc_given)
 			c->link[i].qdisc = c->qdisc;
-		if (check_link(p, i))
-			return p->code;
+		check_table(p, i);
+		check_mark(p, i);
 	}
 	for (i = 0; i < c->n_policies; i++)
-		if (check_policy(p, &c->policy[i], &p->policy[i]))
-			return p->code;
-	return check_balance(p);
+		check_policy(p, &c->policy[i], &p->policy[i]);
+	check_balance(p);
+	return p->code;
 }
 
 /* The tables ppp0, ppp1, ... of rt_tables, lowest number first. */
@@ -854,30 +915,38 @@ static int read_text(struct parse *p, char *text, size_t size)
 int conf_read(struct conf *conf, const char *path, bool must_exist,
 	      struct err *err)
 {
+	return conf_read_all(conf, path, must_exist, NULL, err);
+}
+
+int conf_read_all(struct conf *conf, const char *path, bool must_exist,
+		  struct conf_faults *faults, struct err *err)
+{
 	static struct parse parse;
 	static char text[CONF_FILE_MAX];
 	struct parse *p = &parse;
-	int code, bad;
+	int code;
 
 	memset(p, 0, offsetof(struct parse, tables));
 	p->conf = conf;
 	p->path = path;
 	p->err = err;
+	p->faults = faults;
+	if (faults)
+		faults->n = faults->more = 0;
 	p->next = text;
 	set_defaults(conf);
 	code = read_text(p, text, sizeof(text));
 	if (code && (code != -ENOENT || must_exist))
 		return code;
 	if (code) {
+		p->path = "/etc/iproute2/rt_tables";
 		links_from_rttables(p);
 	} else {
-		/* The number of the first line that it could not read. */
-		bad = ini_parse_stream(next_line, p, handle, p);
-		if (bad)
-			fail(p, (unsigned int)bad, "this is neither \"key = "
-			     "value\" nor a section");
+		/* What it says of lines, fail() has been told. */
+		(void)ini_parse_stream(next_line, p, handle, p);
+		tell_unread(p);
 	}
-	return p->code ? p->code : finish(p);
+	return p->code && !faults ? p->code : finish(p);
 }
 
 int conf_link_index(const struct conf *conf, const char *name)

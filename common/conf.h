@@ -23,6 +23,8 @@ enum {
 	NEXTHOP_SPAN = 512,
 	/* A file that a person wrote for 255 links is about 40 KB. */
 	CONF_FILE_MAX = 256 * 1024,
+	/* More than a person reads at once. */
+	CONF_FAULTS_MAX = 100,
 };
 
 enum balance {
@@ -92,6 +94,16 @@ struct conf {
 	struct policy policy[POLICIES_MAX];	/* the first match counts */
 };
 
+/* What is wrong with a file, in the order of its lines. */
+struct conf_faults {
+	unsigned int n, more;	/* more: those that had no room */
+	struct conf_fault {
+		unsigned int line;	/* 0: of no line */
+		bool as_read;		/* before the end of the file */
+		struct err err;		/* complete, as conf_read()'s */
+	} fault[CONF_FAULTS_MAX];
+};
+
 #define CONF_PATH "/etc/ppp/mwan.ini"
 #define CONF_LOG "/var/log/ifchang.log"
 
@@ -104,6 +116,13 @@ struct conf {
  */
 int conf_read(struct conf *conf, const char *path, bool must_exist,
 	      struct err *err);
+
+/* The same, but read on behind a mistake, and list them all in @faults: there is
+ * none in it when the file could not even be read. In @err is the one that
+ * conf_read() would have found.
+ */
+int conf_read_all(struct conf *conf, const char *path, bool must_exist,
+		  struct conf_faults *faults, struct err *err);
 
 /* Write @conf as a file that conf_read() takes back to the same struct. Returns
  * the length, or -ENOSPC.

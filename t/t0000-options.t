@@ -59,7 +59,7 @@ is "check: says so" "$out" "/etc/ppp/mwan.ini is fine, with these links:
 ppp0: table 201, mark 0x1, weight 1, tier 1"
 refuses 78 "mwan-rules: cannot open /etc/nowhere: No such file or directory" \
 	mwan-rules check -f /etc/nowhere
-printf '[link ppp0]\nweight = 0\n' >"$T/bad.ini"
+printf '[link ppp0]\nweight = 0\ntable = 201\n' >"$T/bad.ini"
 refuses 78 "mwan-rules: $T/bad.ini:2: weight = \"0\" is not a number from 1 \
 to 255" mwan-rules check -f "$T/bad.ini"
 refuses 78 "mwan-rules: $T/bad.ini:2: weight = \"0\" is not a number from 1 \

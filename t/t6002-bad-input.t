@@ -68,6 +68,97 @@ bad '[lnk ppp0]\n' '1: unknown section \[lnk ppp0\]'
 bad '[mwan]\nbalance = source-parity\n[link ppp0]\n[link ppp1]\n[link ppp2]\ntable = 7\n' \
 	'2: balance = source-parity needs'
 
+# All that is wrong with a file, in the order of its lines: check names each
+# once, and nothing is blamed for what stands behind a head that was refused, or
+# for a value that was.
+cat >"$T/many.ini" <<-'END'
+	[mwan]
+	mark_mask = 0xf
+	rule_priority = 99999
+	balance = source-parity
+	nonsense
+	colour = red
+	[link ppp0]
+	table = 201
+	mark = 1
+	weight = 0
+	[link ppp1]
+	table = 201
+	mark = 1
+	[link ppp2]
+	table = 200
+	mark = 0x10
+	[lnk ppp3]
+	table = 204
+	[link ppp4]
+	[link ppp5]
+	table = main
+	tier = 1
+	tier = 1
+	[link ppp0]
+	[policy mail]
+	destination = 10.0.0.300
+	use = ppp9
+	[policy web]
+	destination_port = 80
+	if_down = balance
+	[policy dns]
+	protocol = udp
+	destination_port = 53
+	use = main
+	if_down = unreachable
+	interface = ppp0
+END
+printf '[link %0200d]\n' 7 >>"$T/many.ini"
+said=$(mwan-rules check -f "$T/many.ini" 2>&1)
+is "many faults: exit" "$?" 78
+is "many faults: the lines" "$(sed -n "s|^mwan-rules: $T/many.ini:\([0-9]*\): .*|\1|p" \
+	<<<"$said" | xargs)" \
+	"3 4 5 6 10 12 13 15 16 17 19 21 23 24 26 27 28 29 35 36 37"
+is "many faults: nothing else" "$(wc -l <<<"$said")" 21
+while IFS=: read -r line words; do
+	like "many faults: line $line" \
+		"$(grep -F "many.ini:$line: " <<<"$said")" "$words"
+done <<'END'
+3:rule_priority = "99999" is not a number from 1 to
+4:source-parity needs 1, 2, 4, 8
+5:neither "key = value" nor a section
+6:unknown key "colour"
+10:weight = "0" is not a number from 1 to 255
+12:ppp1 has the same table 201 as link ppp0
+13:ppp1 has the same mark 0x1 as link ppp0
+15:table 200 of link ppp2 is the standby_table
+16:mark 0x10 of link ppp2 does not fit mask 0xf
+17:unknown section \[lnk ppp3\]
+19:link ppp4 has no table
+21:the tables local, main and default are
+23:tier is there a second time
+24:\[link ppp0\] is there a second time
+26:"10.0.0.300"
+27:use = "ppp9" is neither a link
+28:policy web does not say what to use
+29:ports are those of tcp and udp
+35:if_down is for
+36:not for what comes in by ppp0
+37:longer than
+END
+is "many faults: apply names the first" \
+	"$(mwan-rules apply -f "$T/many.ini" 2>&1)" "$(head -n 1 <<<"$said")"
+{
+	echo '[mwan]'
+	for ((i = 0; i < 120; i++)); do
+		echo "key$i = 1"
+	done
+} >"$T/many.ini"
+is "a hundred faults are enough" \
+	"$(mwan-rules check -f "$T/many.ini" 2>&1 | sed -n '100,$p')" \
+	"mwan-rules: $T/many.ini:101: unknown key \"key99\" in [mwan]
+mwan-rules: ... and 20 more: mend these first"
+printf '[mwan]\nmark_mask = 0x0g\n[link ppp0]\nmark = 0x300\n' \
+	>"$T/many.ini"
+is "what was refused is not judged again" \
+	"$(mwan-rules check -f "$T/many.ini" 2>&1 | wc -l)" 1
+
 # A bad file while links run: the hook says so, and works by what was accepted.
 mwan-rules apply
 hook up ppp0 10.64.1.100

@@ -221,7 +221,8 @@ static const struct {
 	  LINKS, "mwan.ini:4: link ppp1: no mark is left under mark_mask "
 	  "0x80000000, which must have more bits" },
 	{ "the same mark", "[link ppp0]\nmark = 2\n[link ppp1]\nmark = 2\n",
-	  "mwan.ini:4: link ppp1 has the same mark 0x2 as link ppp0" },
+	  "mwan.ini:4: link ppp1 has the same mark 0x2 as link ppp0, "
+	  "give it another" },
 	{ "the mark of a place in the file is taken: the lowest free one",
 	  "[link ppp0]\n[link ppp1]\nmark = 1\n[link ppp2]\nmark = 2\n",
 	  "source; ppp0 201 0x3; ppp1 202 0x1; ppp2 203 0x2" },
@@ -234,7 +235,8 @@ static const struct {
 	{ "failback", "[mwan]\nfailback = back\n", "mwan.ini:2: failback = "
 	  "\"back\" is neither stay nor move" },
 	{ "the same table", "[link ppp0]\n[link a]\ntable = 201\n",
-	  "mwan.ini:3: link a has the same table 201 as link ppp0" },
+	  "mwan.ini:3: link a has the same table 201 as link ppp0, "
+	  "give it another" },
 	{ "the standby's table", "[link ppp0]\ntable = 200\n", "mwan.ini:2: "
 	  "table 200 of link ppp0 is the standby_table, give one of them "
 	  "another number" },
@@ -604,8 +606,8 @@ static void test_rt_tables(void)
 {
 	unlink(path);
 	names("", "source", "no names, no links");
-	names("210 ppp10\n202 ppp2\n200 ppp0\n", "mwan.ini:0: table 200 of "
-	      "link ppp0 is the standby_table, give one of them another "
+	names("210 ppp10\n202 ppp2\n200 ppp0\n", "/etc/iproute2/rt_tables: "
+	      "table 200 of link ppp0 is the standby_table, give one of them another "
 	      "number", "a name for the standby's table");
 	names("210 ppp10\n202 ppp2\n201 ppp0\n", "source; ppp0 201 0x1; ppp2 "
 	      "202 0x2; ppp10 210 0x3", "sorted by number");
@@ -613,8 +615,8 @@ static void test_rt_tables(void)
 	      "\n207 xppp3\n208 ppp0x4\n209 ppp99999999999\n",
 	      "source; ppp1 202 0x1", "ppp00 and the like are no links");
 	names("# 200 ppp0\n201\tppp1 # one\nppp2 202\n0xcb ppp3\n\n204\n"
-	      "201 ppp4 x\n", "mwan.ini:0: link ppp4 has the same table 201 "
-	      "as link ppp1", "two names for one table");
+	      "201 ppp4 x\n", "/etc/iproute2/rt_tables: link ppp4 has the same "
+	      "table 201 as link ppp1, give it another", "two names for one table");
 	names("201 ppp1\n202 ppp1\n0xcb ppp3\n",
 	      "parity; ppp1 201 0x1; ppp3 203 0x2",
 	      "the first number counts; a hexadecimal one");
@@ -628,8 +630,8 @@ static void test_rt_tables(void)
 	      "for the links of a file as well, in its order");
 	unlink(path);
 	unlink("/etc/iproute2/rt_tables.d/mwan.conf");
-	names("254 ppp0\n", "mwan.ini:0: link ppp0: the tables local, main "
-	      "and default are the system's, take another",
+	names("254 ppp0\n", "/etc/iproute2/rt_tables: link ppp0: the tables "
+	      "local, main and default are the system's, take another",
 	      "main under a link's name");
 }
 
