@@ -379,6 +379,7 @@ for i in 0 1; do
 		"unrecognized option 'nonsense'"
 done
 # Not every kernel has the queue that is the default.
+ip link del ppp0
 ip link del ppp1
 ip nexthop flush >/dev/null 2>&1
 rm /etc/ppp/mwan.ini
