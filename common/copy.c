@@ -131,7 +131,9 @@ static int emit_op(struct copy *c, enum copy_phase phase,
 	const char *at = (const char *)nlh;
 	int code;
 
-	if (at >= c->source.data && at < c->source.data + c->source.len) {
+	/* An empty source has no data to count from. */
+	if (c->source.len && at >= c->source.data &&
+	    at < c->source.data + c->source.len) {
 		op.at = (size_t)(at - c->source.data);
 	} else {
 		op.extra = true;
