@@ -367,8 +367,11 @@ int nl_attrs(const struct nlmsghdr *nlh, size_t offset,
 {
 	if (mnl_nlmsg_get_payload_len(nlh) < offset)
 		return -EBADMSG;
+	/* Not mnl_nlmsg_get_payload_tail(), which rounds up: up to three bytes
+	 * behind the message would be the last attribute's.
+	 */
 	return sort(mnl_nlmsg_get_payload_offset(nlh, offset),
-		    mnl_nlmsg_get_payload_tail(nlh), tb, max);
+		    (const char *)nlh + nlh->nlmsg_len, tb, max);
 }
 
 int nl_nested(const struct nlattr *nest, const struct nlattr **tb,

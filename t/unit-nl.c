@@ -397,8 +397,10 @@ static void test_attributes(void)
 	ok(!nl_nested(tb[3], tb, 1) && tb[1], "nested");
 	is(nl_str(tb[1]), "in", "nested string");
 	ok(nl_attrs(nlh, 4000, tb, 3) == -EBADMSG, "a message too short");
-	nlh->nlmsg_len -= 4;
+	nlh->nlmsg_len -= 2;
 	ok(nl_attrs(nlh, 4, tb, 3) == -EBADMSG, "an attribute cut off");
+	nlh->nlmsg_len -= 2;
+	ok(nl_attrs(nlh, 4, tb, 3) == -EBADMSG, "and further up");
 	((struct nlattr *)(void *)(answer[0].data + 20))->nla_len = 3;
 	ok(nl_attrs(nlh, 4, tb, 3) == -EBADMSG, "shorter than its head");
 	((struct nlattr *)(void *)(answer[0].data + 20))->nla_len = 0;
