@@ -1108,12 +1108,12 @@ int conf_print(const struct conf *c, char *buf, size_t size)
 
 	if (!f)
 		return -errno;
-	fprintf(f, "[mwan]\nlog = %s\nrule_priority = %u\nmark_mask = 0x%x\n"
+	fprintf(f, "[mwan]\nlog=%s\nrule_priority = %u\nmark_mask = 0x%x\n"
 		"standby_table = %u\nnexthop_base = %u\n", c->log,
 		c->rule_priority, c->mark_mask, c->standby_table,
 		c->nexthop_base);
 	for (i = 0; i < c->n_lan; i++)
-		fprintf(f, "%s%s", i ? " " : "lan = ", c->lan[i]);
+		fprintf(f, "%s%s", i ? " " : "lan=", c->lan[i]);
 	fprintf(f, "%sbalance = %s\nmasquerade = %s\nclamp_mss = %s\n"
 		"sysctl = %s\nqdisc = %s\n", i ? "\n" : "",
 		balances[c->balance],
