@@ -212,7 +212,7 @@ static bool nexthop_equal(const struct nexthop *a, const struct nexthop *b)
 
 	if (a->ifindex != b->ifindex || a->n_members != b->n_members)
 		return false;
-	for (i = 0; i < a->n_members; i++)
+	for (i = 0; i < b->n_members; i++)
 		if (a->member[i].id != b->member[i].id ||
 		    a->member[i].weight != b->member[i].weight)
 			return false;

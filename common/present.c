@@ -199,14 +199,16 @@ static void read_hash(struct reading *r)
 static int on_sysctl(const struct sysctl *s, void *data)
 {
 	struct reading *r = data;
-	struct present_link *pl = link_of(r, s->ifindex);
+	struct present_link *pl;
 
-	if (pl) {
-		pl->rp_filter = s->rp_filter;
-	} else if (!s->ifindex) {
+	if (!s->ifindex) {
 		r->p->rp_filter_all = s->rp_filter;
 		r->p->ip_forward = s->forwarding;
+		return 0;
 	}
+	pl = link_of(r, s->ifindex);
+	if (pl)
+		pl->rp_filter = s->rp_filter;
 	return 0;
 }
 

@@ -213,7 +213,8 @@ static const char *const words[] = {
 	[TO_IIFNAME] = "iifname vmap ",
 	[TO_OIFNAME] = "oifname vmap ",
 	[TO_PRIORITY] = "meta priority vmap ",
-	[SET_PRIORITY] = "meta priority set ip saddr map @" RULESET_STICKY,
+	[SET_PRIORITY] = ("meta priority set ip saddr map @"
+			  RULESET_STICKY),
 	[DO_CLAMP_MSS] = "tcp option maxseg size set rt mtu",
 	[DO_MASQUERADE] = "masquerade",
 	[DO_REJECT] = "reject with icmp net-unreachable",

@@ -71,7 +71,7 @@ int sysctl_read(const char *path)
 	if (n <= 0)
 		return SYSCTL_UNKNOWN;
 	text[n] = '\0';
-	return atoi(text);
+	return (int)strtol(text, NULL, 10);
 }
 
 int sysctl_write(const char *path, int value, struct err *err)

@@ -52,6 +52,7 @@ conf prio-sfq
 ok "back to the original" mwan-rules apply
 is "on both links" "$(kinds ppp0); $(kinds ppp1)" "$original; $original"
 
+# shellcheck disable=SC2016 # the inner shell's own
 ok "what -n prints can be run" sh -c '
 	tc qdisc del dev ppp0 root
 	mwan-rules apply -n >"$1" && sh -e "$1"' sh "$T/n"

@@ -180,7 +180,7 @@ ok "inbound: the failover is through" wait_for 20 grep -q \
 hooks_before=$(hooks_ended)
 outage_end=$(($(date +%s) + 5))
 long_enough() {
-	[ "$(date +%s)" -ge $outage_end ]
+	[ "$(date +%s)" -ge "$outage_end" ]
 }
 wait_for 10 long_enough
 link_mend 1

@@ -134,14 +134,14 @@ ipsec() { # DIR DIR COMMAND...: the same on both sides, but for the direction
 	shift 2
 	set -- "$@" xfrm
 
-	"$@" state add src "$local1" dst $server proto esp spi 0x101 reqid 1 \
+	"$@" state add src "$local1" dst "$server" proto esp spi 0x101 reqid 1 \
 		mode tunnel aead 'rfc4106(gcm(aes))' "0x$(printf %040d 1)" 128
-	"$@" state add src $server dst "$local1" proto esp spi 0x102 reqid 1 \
+	"$@" state add src "$server" dst "$local1" proto esp spi 0x102 reqid 1 \
 		mode tunnel aead 'rfc4106(gcm(aes))' "0x$(printf %040d 2)" 128
 	"$@" policy add src 192.168.77.0/24 dst 10.99.1.0/24 dir "$to_peer" \
-		tmpl src "$local1" dst $server proto esp reqid 1 mode tunnel
+		tmpl src "$local1" dst "$server" proto esp reqid 1 mode tunnel
 	"$@" policy add src 10.99.1.0/24 dst 192.168.77.0/24 dir "$from_peer" \
-		tmpl src $server dst "$local1" proto esp reqid 1 mode tunnel
+		tmpl src "$server" dst "$local1" proto esp reqid 1 mode tunnel
 }
 ok "IPsec on the router" ipsec out fwd ip
 ok "IPsec on the peer" ipsec in out ip -n inet
@@ -219,7 +219,7 @@ done
 n=$(counted into_ipsec)
 diag "IPsec: $n packets"
 is "IPsec: all of them became ESP, and left by link 1" \
-	"$(ip -s xfrm state get src "$local1" dst $server proto esp \
+	"$(ip -s xfrm state get src "$local1" dst "$server" proto esp \
 		spi 0x101 | sed -n 's/.*(bytes), \([0-9]*\)(packets).*/\1/p'
 	)/$(counted sealed 1)/$(counted sealed 2)" "$n/$n/0"
 is "the tunnels have stayed" "$(tunnels)" "WireGuard 1, OpenVPN 1"

@@ -856,7 +856,7 @@ static bool enter(char *dir)
 		snprintf(map, sizeof(map), "0 %u 1", uid);
 		put("/proc/self/uid_map", map, strlen(map));
 	}
-	return !mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) &&
+	return !mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) &&
 	       !mount("etc", "/etc", "tmpfs", 0, NULL) &&
 	       !mkdir("/etc/iproute2", 0755) &&
 	       (access("/usr/share/iproute2", F_OK) ||

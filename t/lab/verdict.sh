@@ -17,9 +17,11 @@ untouched() { # N PHASE GROUP PROTO HOSTS
 	local n=$1 lines
 	shift
 	lines=$(flow_lines "$@")
-	[ "$(grep -c ' state=open .* lost=0 .* changes=0 ports=0 resets=0 ' \
-		<<<"$lines")" = "$n" ] && [ "$(wc -l <<<"$lines")" = "$n" ] ||
-		{ echo "$lines"; return 1; }
+	if [ "$(grep -c ' state=open .* lost=0 .* changes=0 ports=0 resets=0 ' \
+		<<<"$lines")" != "$n" ] || [ "$(wc -l <<<"$lines")" != "$n" ]; then
+		echo "$lines"
+		return 1
+	fi
 }
 
 # The worst flow's lost packets.
