@@ -98,7 +98,8 @@ done <<<"$examples"
 # The copy in the run directory holds every default.
 echo "$links" >/etc/ppp/mwan.ini
 mwan-rules apply 2>/dev/null
-cp /run/mwan/mwan.ini "$T/defaults"
+# The copy has no blanks around the sign where a value can fill the line.
+sed -E 's/^(log|lan)=/\1 = /' /run/mwan/mwan.ini >"$T/defaults"
 mwan-rules flush
 awk '/^\.It Ic/ { key = $3; said = 0 } /^Default:/ { said = 1; next }
 	said && /^\.Ql/ { print key " = " $2 } { said = 0 }' "$conf" \
