@@ -113,6 +113,51 @@ int ct_forget(struct nl *nl, const struct addr *local, struct err *err)
 	return n;
 }
 
+struct count {
+	uint32_t mask;
+	const uint32_t *marks;
+	unsigned int n, last;
+	uint64_t *counts;
+};
+
+static int on_counted(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[CTA_MARK + 1];
+	struct count *c = data;
+	unsigned int k, i;
+	uint32_t mark;
+
+	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, CTA_MARK))
+		return -EBADMSG;
+	mark = nl_be32(tb[CTA_MARK]) & c->mask;
+	/* Entries of one link often come together. */
+	for (k = 0; k < c->n && mark; k++) {
+		i = (c->last + k) % c->n;
+		if (c->marks[i] != mark)
+			continue;
+		c->counts[i]++;
+		c->last = i;
+		break;
+	}
+	return 0;
+}
+
+int ct_count(struct nl *nl, uint32_t mask, const uint32_t *marks,
+	     unsigned int n, uint64_t *counts, struct err *err)
+{
+	struct nfgenmsg nfg = { .nfgen_family = AF_INET };
+	struct count c = { .mask = mask, .marks = marks, .n = n,
+			   .counts = counts };
+	char buf[64] __attribute__((aligned(8)));
+	struct nl_batch b;
+
+	memset(counts, 0, n * sizeof(counts[0]));
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nl_end(&b, nl_put(&b, nl, NFNL_SUBSYS_CTNETLINK << 8 |
+			  IPCTNL_MSG_CT_GET, 0, &nfg, sizeof(nfg), 0));
+	return nl_dump(nl, &b, on_counted, &c, err);
+}
+
 int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err)
 {
 	/* Before version 1 the family did not count

@@ -17,4 +17,11 @@ int ct_forget(struct nl *nl, const struct addr *local, struct err *err);
  */
 int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err);
 
+/* Count the IPv4 entries that have each of @n marks under @mask, in one dump: the
+ * kernel's own filter knows one mark, and 64 walks would cost more than to pass
+ * over what is no link's. @counts is theirs to the end, or to an error.
+ */
+int ct_count(struct nl *nl, uint32_t mask, const uint32_t *marks,
+	     unsigned int n, uint64_t *counts, struct err *err);
+
 #endif

@@ -48,6 +48,43 @@ int link_reply(const struct nlmsghdr *nlh, struct link *l)
 	       -EBADMSG : 0;
 }
 
+static int on_stats(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[IFLA_STATS_LINK_64 + 1], *a;
+	struct rtnl_link_stats64 stats = { 0 };
+	struct link_bytes *bytes = data;
+	size_t len;
+
+	if (nlh->nlmsg_type != RTM_NEWSTATS ||
+	    nl_attrs(nlh, sizeof(struct if_stats_msg), tb, IFLA_STATS_LINK_64))
+		return -EBADMSG;
+	a = tb[IFLA_STATS_LINK_64];
+	if (!a)
+		return -EBADMSG;
+	/* It has grown with the kernel's versions. */
+	len = mnl_attr_get_payload_len(a);
+	memcpy(&stats, mnl_attr_get_payload(a),
+	       len < sizeof(stats) ? len : sizeof(stats));
+	bytes->rx = stats.rx_bytes;
+	bytes->tx = stats.tx_bytes;
+	return 0;
+}
+
+int link_read_bytes(struct nl *nl, uint32_t ifindex, struct link_bytes *bytes,
+		    struct err *err)
+{
+	struct if_stats_msg head = {
+		.ifindex = ifindex,
+		.filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64),
+	};
+	char buf[64] __attribute__((aligned(8)));
+	struct nl_batch b;
+
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nl_end(&b, nl_put(&b, nl, RTM_GETSTATS, 0, &head, sizeof(head), 0));
+	return nl_send(nl, &b, NULL, NULL, on_stats, bytes, err);
+}
+
 static int on_addr(const struct nlmsghdr *nlh, void *data)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);

@@ -123,6 +123,10 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	      const struct present *present, const struct ruleset *ruleset,
 	      const struct plan_event *event, struct err *err);
 
+/* A rule as ip-rule(8) writes it: "pref 1001 fwmark 0x1/0xff lookup 201". */
+enum { RULE_TEXT = 160 };
+const char *rule_text(const struct rule *r, char text[RULE_TEXT]);
+
 /* Print one operation, or all, as commands that a person can run. */
 void op_print(const struct plan *plan, const struct op *op, FILE *out);
 void plan_print(const struct plan *plan, FILE *out);

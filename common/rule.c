@@ -8,12 +8,14 @@
 #include "util.h"
 
 struct dump {
-	uint8_t protocol;
+	int protocol;
 	rule_cb cb;
 	void *data;
 };
 
-/* Attributes that our rules are made of; any other makes a rule foreign. */
+/* Attributes that our rules are made of; any other makes a rule foreign, and
+ * is a condition.
+ */
 static bool known(const struct nlattr *const *tb)
 {
 	static const uint16_t ours[] = {
@@ -49,7 +51,7 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	if (nl_attrs(nlh, sizeof(*frh), tb, FRA_MAX))
 		return -EBADMSG;
 	r.protocol = nl_u8(tb[FRA_PROTOCOL]);
-	if (r.protocol != d->protocol)
+	if (d->protocol != RULE_ANYONES && r.protocol != d->protocol)
 		return 0;
 	r.priority = nl_u32(tb[FRA_PRIORITY]);
 	r.table = tb[FRA_TABLE] ? nl_u32(tb[FRA_TABLE]) : frh->table;
@@ -59,6 +61,10 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	r.suppress_default = tb[FRA_SUPPRESS_PREFIXLEN] &&
 			     nl_u32(tb[FRA_SUPPRESS_PREFIXLEN]) == 0;
 	r.family = frh->family;
+	r.action = frh->action;
+	r.partial = !known(tb) || frh->dst_len || frh->src_len || frh->tos ||
+		    (tb[FRA_SUPPRESS_PREFIXLEN] &&
+		     nl_u32(tb[FRA_SUPPRESS_PREFIXLEN]) != UINT32_MAX);
 	if (tb[FRA_SRC] && addr_set(&r.from, mnl_attr_get_payload(tb[FRA_SRC]),
 				    mnl_attr_get_payload_len(tb[FRA_SRC])))
 		return -EBADMSG;
@@ -68,7 +74,7 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	return d->cb(&r, d->data);
 }
 
-int rule_dump(struct nl *nl, uint8_t family, uint8_t protocol, rule_cb cb,
+int rule_dump(struct nl *nl, uint8_t family, int protocol, rule_cb cb,
 	      void *data, struct err *err)
 {
 	struct fib_rule_hdr head = { .family = family };

@@ -22,14 +22,20 @@ struct rule {
 	struct addr from;		/* a host; family 0: any */
 	/* It has something that is none of the above; ours never have. */
 	bool foreign;
+	/* Of a rule that was read: it looks at more than the mark, or leaves
+	 * out routes.
+	 */
+	bool partial;
+	uint8_t action;			/* linux/fib_rules.h, FR_ACT_* */
 };
 
 typedef int (*rule_cb)(const struct rule *r, void *data);
 
-/* Read the rules of @family that have the protocol number @protocol. Errors of
- * nl_dump().
+/* Read the rules of @family that have the protocol number @protocol, or all of
+ * them (RULE_ANYONES). Errors of nl_dump().
  */
-int rule_dump(struct nl *nl, uint8_t family, uint8_t protocol, rule_cb cb,
+enum { RULE_ANYONES = -1 };
+int rule_dump(struct nl *nl, uint8_t family, int protocol, rule_cb cb,
 	      void *data, struct err *err);
 
 /* Encode "add this rule" (EEXIST when it is there) or "delete the first rule

@@ -52,24 +52,28 @@ static void show_route(const struct op *op, const char *verb, FILE *out)
 	fprintf(out, " protocol %u\n", r->protocol);
 }
 
+const char *rule_text(const struct rule *r, char text[RULE_TEXT])
+{
+	char addr[ADDR_TEXT], mark[40] = "", table[16] = "main";
+
+	if (r->mask)
+		snprintf(mark, sizeof(mark), " fwmark 0x%x/0x%x", r->mark,
+			 r->mask);
+	if (r->table != TABLE_MAIN)
+		snprintf(table, sizeof(table), "%u", r->table);
+	snprintf(text, RULE_TEXT, "pref %u%s%s%s%s lookup %s%s", r->priority,
+		 r->invert ? " not" : "", r->from.family ? " from " : "",
+		 r->from.family ? addr_text(&r->from, addr) : "", mark, table,
+		 r->suppress_default ? " suppress_prefixlength 0" : "");
+	return text;
+}
+
 static void show_rule(const struct rule *r, const char *verb, FILE *out)
 {
-	char addr[ADDR_TEXT];
+	char text[RULE_TEXT];
 
-	fprintf(out, "ip rule %s pref %u", verb, r->priority);
-	if (r->invert)
-		fprintf(out, " not");
-	if (r->from.family)
-		fprintf(out, " from %s", addr_text(&r->from, addr));
-	if (r->mask)
-		fprintf(out, " fwmark 0x%x/0x%x", r->mark, r->mask);
-	if (r->table == TABLE_MAIN)
-		fprintf(out, " lookup main");
-	else
-		fprintf(out, " lookup %u", r->table);
-	if (r->suppress_default)
-		fprintf(out, " suppress_prefixlength 0");
-	fprintf(out, " protocol %u\n", r->protocol);
+	fprintf(out, "ip rule %s %s protocol %u\n", verb, rule_text(r, text),
+		r->protocol);
 }
 
 static void show_ruleset(const struct ruleset *rs, FILE *out)

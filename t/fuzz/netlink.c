@@ -152,6 +152,16 @@ static int read_nft(void)
 	return code;
 }
 
+static int read_counts(void)
+{
+	static const uint32_t marks[] = { 1, 2 };
+	struct link_bytes bytes;
+	uint64_t counts[2];
+	int code = link_read_bytes(&nl, 7, &bytes, &err);
+
+	return code ? code : ct_count(&nl, 0xff, marks, 2, counts, &err);
+}
+
 static void verdict(int code)
 {
 	must(code >= 0 || fuzz_explained(code, err.msg));
@@ -176,5 +186,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	verdict(read_nft());
 	verdict(ct_forget(&nl, &local, &err));
 	verdict(ct_end(&nl, 1, 0xff, &err));
+	verdict(read_counts());
 	return 0;
 }
