@@ -11,13 +11,15 @@
 #include "priv.h"
 #include "report.h"
 #include "run.h"
+#include "statustext.h"
 #include "util.h"
 
 #define TOOL "mwan-rules"
 #define COMMANDS "apply, flush, status, check, drain or undrain"
 
 static const char usage[] =
-	"Usage: mwan-rules apply|flush|status|check [-f FILE] [-n]\n"
+	"Usage: mwan-rules apply|flush|check [-f FILE] [-n]\n"
+	"       mwan-rules status [-f FILE] [--json|--prometheus]\n"
 	"       mwan-rules drain|undrain LINK [-n]\n"
 	"  apply    put rules, nftables table and sysctls in force (at boot)\n"
 	"  flush    take everything of ours out of the kernel\n"
@@ -26,9 +28,14 @@ static const char usage[] =
 	"  drain    put LINK aside: new connections take other links, until\n"
 	"           undrain or the next boot\n"
 	"  -f FILE  the configuration, in the place of " CONF_PATH "\n"
+	"  --json, --prometheus\n"
+	"           status for programs\n"
 	"  -n       print the commands that would do the same; change "
 	"nothing\n"
 	"See mwan-rules(8).\n";
+
+/* What status prints. */
+enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_PROMETHEUS };
 
 /* One call of mwan-rules. */
 struct call {
@@ -36,12 +43,12 @@ struct call {
 	const char *link;	/* of drain and undrain */
 	const char *file;	/* of -f, absolute; NULL: the default */
 	bool dry;
+	int format;			/* of status: enum format */
+	bool colour;
 	struct conf_faults *faults;	/* of check; else NULL */
 	struct report report;
 	struct run run;
 };
-
-enum { STATUS_OK = 0, STATUS_DEGRADED = 1, STATUS_NO_LINK = 2 };
 
 /* Say why on stderr; what should have changed something also in the log. */
 static int fail(struct call *c, const char *event, const struct err *err,
@@ -372,84 +379,8 @@ static int cmd_check(struct call *c)
 	return 0;
 }
 
-/* The last part of the log, NUL-terminated; "" when there is none. */
-static void read_log(const char *log, char *text, size_t size)
-{
-	off_t len;
-	ssize_t n;
-	int fd = open(log, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	text[0] = '\0';
-	if (fd < 0)
-		return;
-	len = lseek(fd, 0, SEEK_END);
-	lseek(fd, len > (off_t)size - 1 ? len - ((off_t)size - 1) : 0,
-	      SEEK_SET);
-	n = read(fd, text, size - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
-}
-
-/* The value behind @key (" local=") in a line of the log; "" without. */
-static void log_value(const char *line, const char *key, char *value,
-		      size_t size)
-{
-	const char *at = strstr(line, key);
-
-	snprintf(value, size, "%.*s", at ? (int)strcspn(at + strlen(key), " ")
-		 : 0, at ? at + strlen(key) : "");
-}
-
-/* When the link came into the state that it is in, by the log: events that
- * tell the same again, or a session that had ended before, change nothing.
- */
-static void find_since(const char *log, const char *name, bool usable,
-		       char since[32])
-{
-	static char text[1 << 18];
-	char want[IFNAMSIZ + 8], event[16], local[ADDR_TEXT], way[IFNAMSIZ];
-	char state[16] = "", state_local[ADDR_TEXT] = "", *line, *save;
-
-	strcpy(since, "-");
-	read_log(log, text, sizeof(text));
-	snprintf(want, sizeof(want), " if=%s ", name);
-	for (line = strtok_r(text, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		log_value(line, " event=", event, sizeof(event));
-		log_value(line, " local=", local, sizeof(local));
-		log_value(line, " default=", way, sizeof(way));
-		if (strncmp(line, "ts=", 3) || !strstr(line, want) ||
-		    (strcmp(event, "up") && strcmp(event, "down")) ||
-		    (!strcmp(event, "down") && !strcmp(way, name)) ||
-		    (!strcmp(event, state) &&
-		     (*event == 'd' || !strcmp(local, state_local))))
-			continue;
-		strcpy(state, event);
-		strcpy(state_local, local);
-		snprintf(since, 32, "%.19s", line + 3);
-	}
-	if (strcmp(state, usable ? "up" : "down"))
-		strcpy(since, "-");
-}
-
-static void print_link(const struct run *r, unsigned int i)
-{
-	const struct conf_link *want = &r->conf.link[i];
-	const struct present_link *is = &r->present.link[i];
-	bool usable = present_usable(is);
-	char addr[ADDR_TEXT], since[32], standby[512];
-
-	find_since(r->conf.log, want->name, usable, since);
-	run_standby_text(r, standby, sizeof(standby));
-	printf("%-15s %-7s %-19s %-15s %10u 0x%-6x %3u  %s\n", want->name,
-	       !usable ? "down" : want->drained ? "drained" : "up", since,
-	       addr_text(&is->local, addr),
-	       want->table, want->mark, want->weight,
-	       usable ? want->name : standby);
-}
-
-/* Observe, and plan what the next run would do. Returns 0 or an exit status. */
-static int look(struct call *c, struct err *err)
+/* Observe what there is. Returns 0 or an exit status. */
+static int look(struct call *c, struct facts *facts, struct err *err)
 {
 	struct run *r = &c->run;
 	int code = c->file ? conf_read(&r->conf, c->file, true, err) :
@@ -463,73 +394,43 @@ static int look(struct call *c, struct err *err)
 	}
 	if (c->file)
 		run_recall(r);
-	if (!r->unknown_force && !r->conf.n_links)
-		return read_conf(c, err) ? EXIT_CONFIG : 0;
-	if (run_open(r, err) ||
-	    run_read(r, PLAN_ALL, false, err) ||
-	    ruleset_build(&r->ruleset, &r->conf, err))
-		return EXIT_FAILED;
-	if (r->unknown_force || r->present.nft_code == -EPERM) {
+	if (!r->unknown_force && !r->conf.n_links && read_conf(c, err))
+		return EXIT_CONFIG;
+	if (r->unknown_force) {
 		err_set(err, 0, "only root can see what is in force: run "
 			"mwan-rules status as root");
 		return EXIT_FAILED;
 	}
+	if (run_open(r, err) ||
+	    run_read(r, PLAN_ALL, false, err) ||
+	    ruleset_build(&r->ruleset, &r->conf, err) ||
+	    facts_read(facts, &r->conf, &r->present, &r->rtnl, &r->nfnl, err))
+		return EXIT_FAILED;
 	return 0;
-}
-
-/* Is a link down that nobody has put aside? */
-static bool any_missing(const struct run *r)
-{
-	unsigned int i;
-
-	for (i = 0; i < r->conf.n_links; i++)
-		if (!r->conf.link[i].drained &&
-		    !present_usable(&r->present.link[i]))
-			return true;
-	return false;
 }
 
 static int cmd_status(struct call *c)
 {
-	struct run *r = &c->run;
-	struct plan_event now = { 0 };
+	static struct status status;
+	static struct facts facts;
 	struct err err;
-	unsigned int i;
-	bool degraded;
-	int code = look(c, &err);
+	int code = look(c, &facts, &err);
 
-	if (code)
-		return fail(c, NULL, &err, code);
-	printf("%-15s %-7s %-19s %-15s %10s %-8s %3s  %s\n", "LINK", "STATE",
-	       "SINCE", "ADDRESS", "TABLE", "MARK", "WT", "DEFAULT");
-	for (i = 0; i < r->conf.n_links; i++)
-		print_link(r, i);
-	degraded = any_missing(r) || r->bad_conf.msg[0] ||
-		   r->bad_drained.msg[0];
-	if (r->bad_drained.msg[0])
-		printf("%s\n", r->bad_drained.msg);
-	if (r->bad_conf.msg[0])
-		printf("%s\n", r->bad_conf.msg);
-	if (!r->in_force)
-		printf("Rules and nftables are not in force: \"mwan-rules "
-		       "apply\" puts them in force.\n");
-	now.goal = r->in_force ? PLAN_ALL : PLAN_LINKS;
-	if (plan_make(&r->plan, &r->conf, &r->present, &r->ruleset, &now,
-		      &err)) {
-		printf("%s\n", err.msg);
-		degraded = true;
-	} else if (r->plan.n_ops) {
-		printf("The kernel is not as it should be; these commands, or "
-		       "\"mwan-rules apply\", mend it:\n");
-		plan_print(&r->plan, stdout);
-		degraded = true;
+	if (code) {
+		fail(c, NULL, &err, code);
+		if (c->format == FORMAT_TABLE)
+			return code;
+		status_fail(&status, code, &err);
+	} else {
+		status_make(&status, &c->run, &facts);
 	}
-	if (!run_any_usable(r)) {
-		printf("No link is up: see pppd's own messages in the system "
-		       "log.\n");
-		return STATUS_NO_LINK;
-	}
-	return degraded ? STATUS_DEGRADED : STATUS_OK;
+	if (c->format == FORMAT_JSON)
+		status_print_json(&status, stdout);
+	else if (c->format == FORMAT_PROMETHEUS)
+		status_print_prometheus(&status, stdout);
+	else
+		status_print(&status, c->colour, stdout);
+	return status.code;
 }
 
 static const struct {
@@ -584,21 +485,38 @@ static const char *absolute(const char *file)
 	return strcat(strcat(path, "/"), file);
 }
 
+/* On a terminal, unless that cannot or shall not (no-color.org). */
+static bool may_colour(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(no && *no) && term && *term &&
+	       strcmp(term, "dumb");
+}
+
 int main(int argc, char **argv)
 {
-	static const struct option none[] = { { NULL, 0, NULL, 0 } };
 	static struct call call;
+	const struct option formats[] = {
+		{ "json", no_argument, &call.format, FORMAT_JSON },
+		{ "prometheus", no_argument, &call.format, FORMAT_PROMETHEUS },
+		{ NULL, 0, NULL, 0 },
+	};
 	char letter[] = "-?";
 	size_t i;
 	int opt;
 
 	if (report_help(TOOL, usage, argc, argv))
 		return 0;
+	call.colour = may_colour();
 	/* getopt() would read POSIXLY_CORRECT. */
 	clearenv();
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":f:n", none, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":f:n", formats,
+				  NULL)) != -1) {
 		letter[1] = (char)optopt;
+		if (!opt)
+			continue;
 		if (opt == 'n')
 			call.dry = true;
 		else if (opt == 'f' && *optarg)
@@ -616,6 +534,9 @@ int main(int argc, char **argv)
 		if (strcmp(argv[optind], commands[i].name))
 			continue;
 		call.name = commands[i].name;
+		if (call.format && commands[i].run != cmd_status)
+			return misuse("--json and --prometheus do not go with",
+				      call.name);
 		if (commands[i].wants_link)
 			return with_link(&call, argc - optind - 1,
 					 argv + optind + 1, commands[i].run);

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # For the t/tNNNN-*.t: TAP, and a place of its own for every test: new network
-# and mount namespaces with an empty /etc/ppp, /run and /var/log and a copy of
-# /etc/iproute2, so that no test can touch the host and no production code
-# needs to know of tests. To be sourced first:
+# and mount namespaces with an /etc/ppp that has our hooks and nothing else, an
+# empty /run and /var/log and a copy of /etc/iproute2, so that no test can touch
+# the host and no production code needs to know of tests. To be sourced first:
 #
 #	. "$(dirname "$0")/lib.sh"
 #
@@ -57,6 +57,8 @@ if [ -z "${LAB_INSIDE-}" ]; then
 	mount -t tmpfs -o mode=755 tmpfs /etc/ppp
 	mount -t tmpfs -o mode=755 tmpfs /run
 	mount -t tmpfs -o mode=755 tmpfs /var/log
+	# As on Red Hat; there is no pppd's own script to run them.
+	ln -s "$BIN/ip-up.local" "$BIN/ip-down.local" /etc/ppp
 fi
 mkdir "$T/iproute2"
 if [ -d /etc/iproute2 ]; then

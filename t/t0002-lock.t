@@ -57,7 +57,11 @@ for tool in "hook up ppp0 10.64.1.100" "hook down ppp0 10.64.1.100" \
 done
 is "busy: a line each" "$(grep -c ' event=busy ' "$log")" 4
 is "busy: and no other" "$(wc -l <"$log")" 4
-is "status needs no lock" "$(status timeout 1 mwan-rules status)" 0
+sysctl -qw net.ipv4.ip_forward=1
+is "status needs no lock, and sees that nothing is in force" \
+	"$(timeout 1 mwan-rules status --json |
+		jq -r '.status, .problems[].kind')" "1
+not-in-force"
 is "nor does -n" "$(status timeout 1 mwan-rules apply -n)" 0
 
 # --- who holds it dies, in the middle of the wait ---

@@ -41,8 +41,10 @@ is "unmarked traffic goes by main's default" "$(way 192.0.2.1)" "dev wan9"
 mwan-rules apply
 like "a second apply: unchanged" "$(tail -n 1 /var/log/ifchang.log)" \
 	'result=unchanged'
-is "status: no link, and no complaint" "$(mwan-rules status | tail -n 1)" \
-	"No link is up: see pppd's own messages in the system log."
+is "status: no link, and the last resort is no leftover" \
+	"$(mwan-rules status --json | jq -r '.status, .problems[].kind')" "2
+no-link
+foreign-default"
 
 link_new ppp0 10.64.0.100 10.64.0.1
 hook up ppp0 10.64.0.100

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ct.h"
+#include "facts.h"
+#include "networkd.h"
+#include "plan.h"
+#include "rttables.h"
+
+struct gathering {
+	struct facts *f;
+	const struct conf *conf;
+	unsigned int defaults;	/* in the table that is looked at */
+};
+
+static int on_rule(const struct rule *r, void *data)
+{
+	struct gathering *g = data;
+	struct facts *f = g->f;
+
+	if (r->protocol != PROTO_MWAN && !r->partial &&
+	    (r->action == FR_ACT_TO_TBL || r->action == FR_ACT_BLACKHOLE ||
+	     r->action == FR_ACT_UNREACHABLE ||
+	     r->action == FR_ACT_PROHIBIT) &&
+	    r->priority < g->conf->rule_priority + RULE_STANDBY &&
+	    f->n_rules < FACTS_RULES_MAX)
+		f->rule[f->n_rules++] = *r;
+	return 0;
+}
+
+static int on_default(const struct route *r, void *data)
+{
+	struct gathering *g = data;
+
+	(void)r;
+	g->defaults++;
+	return 0;
+}
+
+/* A rule leads no packet away whose table has no way for it. */
+static int read_rules(struct gathering *g, struct nl *rtnl, struct err *err)
+{
+	struct facts *f = g->f;
+	unsigned int i, n = 0;
+	int code = rule_dump(rtnl, AF_INET, RULE_ANYONES, on_rule, g, err);
+
+	for (i = 0; i < f->n_rules && !code; i++) {
+		g->defaults = 1;
+		if (f->rule[i].action == FR_ACT_TO_TBL) {
+			g->defaults = 0;
+			code = route_dump_defaults(rtnl, AF_INET,
+						   f->rule[i].table,
+						   on_default, g, err);
+		}
+		if (g->defaults)
+			f->rule[n++] = f->rule[i];
+	}
+	f->n_rules = n;
+	return code;
+}
+
+static int note_default(const struct route *r, void *data)
+{
+	struct facts *f = ((struct gathering *)data)->f;
+	struct facts_default *d = &f->default_[f->n_defaults];
+
+	if (r->protocol == PROTO_MWAN || f->n_defaults == FACTS_DEFAULTS_MAX)
+		return 0;
+	d->route = *r;
+	if (!r->ifindex || !if_indextoname(r->ifindex, d->dev))
+		d->dev[0] = '\0';
+	f->n_defaults++;
+	return 0;
+}
+
+static void read_links(struct gathering *g, const struct present *present,
+		       struct nl *rtnl, struct nl *nfnl)
+{
+	const struct conf *conf = g->conf;
+	uint32_t marks[LINKS_MAX];
+	bool usable[LINKS_MAX];
+	struct facts *f = g->f;
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++) {
+		usable[i] = present_usable(&present->link[i]);
+		marks[i] = conf->link[i].mark;
+		f->have_bytes[i] = present->link[i].ifindex &&
+			!link_read_bytes(rtnl, present->link[i].ifindex,
+					 &f->bytes[i], NULL);
+	}
+	history_since(conf, usable, f->since);
+	f->flows_code = ct_count(nfnl, conf->mark_mask, marks, conf->n_links,
+				 f->flows, NULL);
+}
+
+int facts_read(struct facts *f, const struct conf *conf,
+	       const struct present *present, struct nl *rtnl,
+	       struct nl *nfnl, struct err *err)
+{
+	struct gathering g = { .f = f, .conf = conf };
+	unsigned int i;
+	int code;
+
+	f->n_rules = f->n_defaults = 0;
+	f->conf_exists = !access(CONF_PATH, F_OK);
+	code = read_rules(&g, rtnl, err);
+	if (!code)
+		code = route_dump_defaults(rtnl, AF_INET, TABLE_MAIN,
+					   note_default, &g, err);
+	if (code)
+		return code;
+	for (i = 0; i < present->n_routes; i++)
+		note_default(&present->route[i], &g);
+	read_links(&g, present, rtnl, nfnl);
+	networkd_read(&f->networkd_routes, &f->networkd_rules);
+	hookfile_read(&f->up, "up");
+	hookfile_read(&f->down, "down");
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_FACTS_H
+#define MWAN_FACTS_H
+
+#include "conf.h"
+#include "history.h"
+#include "hookfile.h"
+#include "link.h"
+#include "nl.h"
+#include "present.h"
+#include "route.h"
+#include "rule.h"
+
+enum {
+	/* Of others; who has more has more to look at than this. */
+	FACTS_RULES_MAX = 64,
+	FACTS_DEFAULTS_MAX = 64,
+};
+
+/* A default route of somebody else, and the name of its interface, "" without
+ * one.
+ */
+struct facts_default {
+	struct route route;
+	char dev[IFNAMSIZ];
+};
+
+/* What mwan-rules status tells and a hook need not know. */
+struct facts {
+	bool conf_exists;	/* mwan.ini, whether in force or not */
+	char since[LINKS_MAX][SINCE_TEXT];
+	bool have_bytes[LINKS_MAX];
+	struct link_bytes bytes[LINKS_MAX];
+	int flows_code;		/* negative: they could not be counted */
+	uint64_t flows[LINKS_MAX];
+	/* Rules of others before the last of ours for what is marked, that
+	 * lead to a default or nowhere.
+	 */
+	unsigned int n_rules;
+	struct rule rule[FACTS_RULES_MAX];
+	/* In the table main, and, of others, in the links' and the standby. */
+	unsigned int n_defaults;
+	struct facts_default default_[FACTS_DEFAULTS_MAX];
+	bool networkd_routes, networkd_rules;	/* it deletes them */
+	struct hookfile up, down;
+};
+
+/* Gather them, behind present_read(). Writes nothing. Returns 0 or a negative
+ * errno with a sentence.
+ */
+int facts_read(struct facts *f, const struct conf *conf,
+	       const struct present *present, struct nl *rtnl,
+	       struct nl *nfnl, struct err *err);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_HOOKFILE_H
+#define MWAN_HOOKFILE_H
+
+/* Will pppd come to run our hook? */
+enum hookfile_state {
+	HOOKFILE_FINE,
+	HOOKFILE_UNKNOWN,	/* without the right to look */
+	HOOKFILE_NONE,		/* @path is not there */
+	HOOKFILE_NO_EXEC,	/* ... is ours, and cannot be executed */
+	HOOKFILE_DANGLING,	/* ... is a link that leads nowhere */
+	HOOKFILE_FOREIGN,	/* ... is somebody else's */
+	/* Debian's ip-up runs @path, an ip-up.local, in the place of the
+	 * scripts in ip-up.d: of ours, or (@path is ours) of @other.
+	 */
+	HOOKFILE_SHADOWED,
+	HOOKFILE_SHADOWS,
+};
+
+enum { HOOKFILE_PATH = 336 };
+
+struct hookfile {
+	enum hookfile_state state;
+	char path[HOOKFILE_PATH];
+	char other[HOOKFILE_PATH];
+};
+
+/* Look at /etc/ppp for the hook of @what, "up" or "down". */
+void hookfile_read(struct hookfile *h, const char *what);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_NETWORKD_H
+#define MWAN_NETWORKD_H
+
+#include <stdbool.h>
+
+/* Does systemd-networkd run here, which at its next start will delete the
+ * routes (ManageForeignRoutes=) or rules (ManageForeignRoutingPolicyRules=)
+ * that it did not make? By networkd.conf and networkd.conf.d in /etc/systemd.
+ */
+void networkd_read(bool *deletes_routes, bool *deletes_rules);
+
+#endif

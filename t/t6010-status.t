@@ -1,0 +1,328 @@
+#!/bin/bash
+# mwan-rules status: what it shows, and each thing that can be wrong: it is
+# caused, said in one sentence, mended as the sentence says, and gone.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+promtool=$root/build/deps/prometheus/usr/bin/promtool
+
+json() { # FILTER: of jq, on what status prints
+	mwan-rules status --json | jq -cr "$1"
+}
+
+# caused DESCRIPTION KIND REGEX: that is the one problem there is, and status
+# exits 1.
+caused() {
+	mwan-rules status --json >"$T/json" 2>"$T/said"
+	is "$1: status" $? 1
+	is "$1: one problem, of its kind" \
+		"$(jq -r '.problems[].kind' "$T/json")" "$2"
+	text=$(jq -r '.problems[].text' "$T/json")
+	like "$1: the sentence" "$text" "$3"
+	is "$1: for people, the same" "$(mwan-rules status |
+		sed -n '/^\*/,/^"/p' | sed 's/^\* //; /^"/d' |
+		paste -sd' ' | tr -s ' ')" "$text"
+}
+
+gone() { # DESCRIPTION
+	mwan-rules status --json >"$T/json" 2>"$T/said"
+	is "$1: gone" "$? $(jq -c '.problems' "$T/json")" "0 []"
+}
+
+# mended DESCRIPTION KIND REGEX: the command that the sentence ends in does it.
+mended() {
+	caused "$@"
+	ok "$1: what it says can be done" \
+		sh -ec "$(grep -oE '"[^"]*"[^"]*$' <<<"$text" | cut -d'"' -f2)"
+	gone "$1"
+}
+
+links_wanted ppp0 ppp1
+configure() { # LINE...
+	printf '[mwan]\nqdisc = none\n' >/etc/ppp/mwan.ini
+	printf '%s\n' "$@" '[link ppp0]' '[link ppp1]' >>/etc/ppp/mwan.ini
+}
+configure
+mkdir -p /etc/systemd
+mount -t tmpfs tmpfs /etc/systemd
+sysctl -qw net.ipv4.ip_forward=1
+
+# --- before anything, and as links come ---
+is "not in force" "$(json '.status, .problems[].text')" \
+	"2
+No link is up: see pppd's own messages in the system log.
+Rules and nftables are not in force, though there is /etc/ppp/mwan.ini: run \
+\"mwan-rules apply\".
+The rule \"pref 32769 lookup 200\" is missing: run \"mwan-rules apply\"."
+mwan-rules apply
+is "no link: apply" "$(json '.status, .problems[].kind' | paste -sd' ')" \
+	"2 no-link"
+is "no way" "$(json '[.links[] | .up, .default[]]')" "[false,false]"
+link_new ppp0 10.64.1.100 10.64.1.1
+hook up ppp0 10.64.1.100 10.64.1.1
+caused "a link is down" link-down \
+	'^ppp1 is down, there is no such interface: see .*log\.$'
+is "its problem names it" "$(json '.problems[].link')" ppp1
+is "the other carries its traffic" \
+	"$(json '.links[] | "\(.name) \(.up) \(.default)"')" \
+	'ppp0 true ["ppp0"]
+ppp1 false ["ppp0"]'
+link_new ppp1 10.64.2.100 10.64.2.1
+ip link set ppp1 down
+caused "an interface is not up" link-down 'ppp1 is down, the interface is not up:'
+ip link set ppp1 up
+ip addr del 10.64.2.100/32 peer 10.64.2.1 dev ppp1
+caused "an interface has no address" link-down 'has no IPv4 address:'
+ip addr add 10.64.2.100 peer 10.64.2.1 dev ppp1
+hook up ppp1 10.64.2.100 10.64.2.1
+gone "two links"
+
+# --- what is shown ---
+is "the table's head" "$(mwan-rules status | sed -n 1,2p | xargs)" \
+	"LINK STATE SINCE ADDRESS PEER TABLE MARK WEIGHT TIER FLOWS RX TX DEFAULT"
+since=$(grep 'event=up if=ppp0' /var/log/ifchang.log | cut -c4-22)
+is "nothing else but two lines a link" \
+	"$(mwan-rules status | tail -n +3 | tr -s ' ')" \
+	"ppp0 up $since 10.64.1.100 10.64.1.1
+ 201 0x1 1 1 0 0 0 ppp0
+ppp1 up $(grep 'event=up if=ppp1' /var/log/ifchang.log | cut -c4-22) \
+10.64.2.100 10.64.2.1
+ 202 0x2 1 1 0 0 0 ppp1"
+is "JSON: every member of a link" "$(json '.links[0] | keys_unsorted')" \
+	'["name","up","since","local","peer","table","mark","weight","tier","flows","rx_bytes","tx_bytes","default","drained"]'
+is "JSON: their values" "$(json '.links[0] | del(.since)')" \
+	'{"name":"ppp0","up":true,"local":"10.64.1.100","peer":"10.64.1.1","table":201,"mark":1,"weight":1,"tier":1,"flows":0,"rx_bytes":0,"tx_bytes":0,"default":["ppp0"],"drained":false}'
+is "JSON: since is the log's date" "$(json '.links[0].since')" \
+	"$(sed -n 's/^ts=\([^ ]*\) .*event=up if=ppp0.*/\1/p' \
+		/var/log/ifchang.log)"
+# To the peer: at least the question for its hardware address is sent.
+echo >/dev/udp/10.64.2.1/9
+wait_for 5 sh -c "ip -s link show ppp1 | grep -A 1 TX: | grep -q ' [1-9]'"
+conntrack -F >/dev/null 2>&1
+for i in 1 2 3; do
+	conntrack -I -p udp -s "10.0.0.$i" -d 192.0.2.1 --sport 9 --dport 9 \
+		-t 600 -m $((i > 1 ? 0x102 : 1)) >/dev/null 2>&1
+done
+is "flows: by the mark under the mask" "$(json '[.links[].flows]')" "[1,2]"
+is "bytes are the interface's" \
+	"$(json '.links[1] | "\(.rx_bytes) \(.tx_bytes)"')" \
+	"$(ip -j -s link show ppp1 |
+		jq -r '.[].stats64 | "\(.rx.bytes) \(.tx.bytes)"')"
+not_ok "and there are some" test "$(json '.links[1].tx_bytes')" = 0
+mwan-rules drain ppp0
+is "drained: another link carries new connections, this one its own" \
+	"$(json '.status, .links[0].drained, .links[0].default[0]' |
+		paste -sd' ')" "0 true ppp0"
+mwan-rules undrain ppp0
+
+# --- colour ---
+terminal() { # VARIABLE=VALUE...: status on a terminal, with no other variable
+	script -qec "env -i $* $BIN/mwan-rules status" /dev/null </dev/null
+}
+is "no colour in a pipe" "$(TERM=xterm mwan-rules status | grep -c $'\33')" 0
+is "on a terminal" "$(terminal TERM=xterm | grep -c $'\33\[32mup')" 2
+is "NO_COLOR, empty: colour" \
+	"$(terminal TERM=xterm NO_COLOR= | grep -c $'\33')" 2
+is "NO_COLOR: none" "$(terminal TERM=xterm NO_COLOR=0 | grep -c $'\33')" 0
+is "TERM=dumb: none" "$(terminal TERM=dumb | grep -c $'\33')" 0
+is "no TERM: none" "$(terminal A=b | grep -c $'\33')" 0
+
+# --- Prometheus ---
+mwan-rules status --prometheus >"$T/prom"
+is "Prometheus: exit status" $? 0
+is "promtool has nothing to say" \
+	"$("$promtool" check metrics <"$T/prom" 2>&1; echo $?)" 0
+is "a link's figure" "$(grep '^mwan_link_.*ppp1' "$T/prom" | head -n 5)" \
+	'mwan_link_up{link="ppp1"} 1
+mwan_link_drained{link="ppp1"} 0
+mwan_link_weight{link="ppp1"} 1
+mwan_link_tier{link="ppp1"} 1
+mwan_link_flows{link="ppp1"} 2'
+while read -r name; do
+	ok "$name is in the page" grep -q "$name" "$root/cmd/mwan-rules.8"
+done < <(sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' "$T/prom")
+
+# --- the kernel is not as it should be ---
+ip rule del pref 1001
+mended "a rule is missing" rule '^The rule "pref 1001 fwmark 0x1/0xff lookup 201" is missing: run "mwan-rules apply"\.$'
+ip rule add pref 1007 lookup 207 protocol 119
+mended "a rule of ours is too many" rule 'pref 1007 lookup 207" is ours and not wanted'
+ip route del default table 200
+mended "no standby" standby '^The standby \(table 200\) lacks its default'
+ip nexthop replace id 77257 group 77001 protocol 119
+mended "another standby" standby 'group of the standby \(nexthop 77257\)'
+ip nexthop add id 77009 dev xppp0 protocol 119
+mended "a nexthop is too many" nexthop 'Nexthop 77009 is ours'
+ip route flush table 202
+is "a link's default is missing: the standby carries it" \
+	"$(json '.links[1].default')" '["ppp0","ppp1"]'
+mended "a link's default is missing" route 'Table 202 lacks the default of ppp1'
+nft flush ruleset
+mended "nftables is flushed" nftables '"inet mwan" is missing: .*flushes nftables'
+nft flush chain inet mwan postrouting
+mended "nftables is changed" nftables '"inet mwan" was changed'
+sysctl -qw net.ipv4.ip_forward=0
+mended "ip_forward" ip-forward '^net/ipv4/ip_forward is 0, .* "mwan-rules apply"'
+sysctl -qw net.ipv4.conf.ppp0.rp_filter=1
+mended "rp_filter of a link" rp-filter \
+	'^net/ipv4/conf/ppp0/rp_filter is 1.* by ppp0 .* "mwan-rules apply"'
+configure 'sysctl = no'
+mwan-rules apply
+sysctl -qw net.ipv4.ip_forward=0
+mended "ip_forward is the user's" ip-forward 'sysctl -w'
+sysctl -qw net.ipv4.conf.ppp0.rp_filter=0 net.ipv4.conf.ppp1.rp_filter=2 \
+	net.ipv4.conf.all.rp_filter=1
+mended "rp_filter of all" rp-filter 'conf/all/rp_filter is 1.* ppp0 .*sysctl -w'
+sysctl -qw net.ipv4.conf.all.rp_filter=0
+configure
+mwan-rules apply
+
+# --- others' rules and routes ---
+ip route add default dev xppp1 table 99
+ip rule add pref 500 lookup 99
+mended "a rule that takes everything" foreign-rule '^A rule of somebody else.s, of priority 500, .* ppp0, ppp1 elsewhere .* above 1900\.$'
+ip rule add pref 500 fwmark 2/0xff lookup 99
+mended "a rule that takes one link's" foreign-rule 'marked for ppp1 elsewhere'
+ip rule add pref 500 not fwmark 1/0xff unreachable
+mended "a rule that refuses" foreign-rule 'marked for ppp1 nowhere'
+ip rule add pref 500 fwmark 1/0xff lookup 201
+ip rule add pref 501 lookup main suppress_prefixlength 0
+ip rule add pref 502 lookup 98
+ip rule add pref 503 to 192.0.2.0/24 lookup 99
+ip rule add pref 504 fwmark 0x100/0x100 lookup 99
+ip rule add pref 1950 lookup 99
+gone "rules that take nothing away"
+for i in 500 501 502 503 504 1950; do
+	ip rule del pref $i
+done
+ip route add default via 10.64.2.9 dev ppp1 metric 7 onlink
+mended "a default in main" foreign-default '^The table main .* own traffic .*nodefaultroute'
+ip route prepend default dev xppp0 table 201
+is "a default before a link's own: it carries the link's traffic" \
+	"$(json '.links[0].default')" '["xppp0"]'
+mended "a default before a link's own" foreign-default \
+	'^Table 201, of ppp0, has a default of somebody else.s'
+ip route add default dev xppp0 table 201 metric 9
+gone "a default behind a link's own"
+ip route del default dev xppp0 table 201 metric 9
+ip route add default dev xppp0 table 200
+mended "a default before the standby" foreign-default '^Table 200, the standby, '
+
+# --- systemd-networkd ---
+mkdir -p /run/systemd/netif /etc/systemd/networkd.conf.d
+caused "networkd" networkd '^systemd-networkd will delete our routes and rules '
+printf '[Network]\n#ManageForeignRoutes=no\n[DHCPv4]\nManageForeignRoutes=no\n' \
+	>/etc/systemd/networkd.conf
+caused "networkd: a comment, another section" networkd 'routes and rules'
+printf '[Network]\nManageForeignRoutes = False\n' \
+	>/etc/systemd/networkd.conf.d/a.conf
+caused "networkd: half of it" networkd 'our rules when'
+grep -o 'Manage[A-Za-z]*=no' <<<"$text" |
+	sed '1i[Network]' >/etc/systemd/networkd.conf
+gone "networkd"
+printf '[Network]\nManageForeignRoutes=yes\n' >/etc/systemd/networkd.conf.d/b.conf
+caused "networkd: the last file counts" networkd 'our routes when'
+rm -r /run/systemd/netif
+gone "networkd: it does not run"
+
+# --- hooks ---
+rm /etc/ppp/ip-up.local
+caused "no hook" hook '^/etc/ppp/ip-up.local is missing, .* goes up: make it a link'
+cp "$BIN/ip-up.local" /etc/ppp
+chmod -x /etc/ppp/ip-up.local
+mended "not executable" hook '^/etc/ppp/ip-up.local is not executable'
+ln -sf /nowhere/ip-down.local /etc/ppp
+caused "leads nowhere" hook '^/etc/ppp/ip-down.local leads nowhere, .* goes down:'
+rm /etc/ppp/ip-down.local
+printf '#!/bin/sh\n' >/etc/ppp/ip-down.local
+chmod +x /etc/ppp/ip-down.local
+caused "a script" hook '^/etc/ppp/ip-down.local is not our hook, .*before-mwan'
+ln -sf "$BIN/ip-down.local" /etc/ppp
+gone "a script"
+# Debian: scripts of their own directory, unless there is an ip-up.local.
+for what in up down; do
+	mkdir /etc/ppp/ip-$what.d
+	printf '#!/bin/sh\nif [ -x /etc/ppp/ip-%s.local ]; then\n' $what
+	printf '  exec /etc/ppp/ip-%s.local "$@"\nfi\n' $what
+done >/etc/ppp/ip-up
+sed 's/ip-up/ip-down/' /etc/ppp/ip-up >/etc/ppp/ip-down
+gone "Debian: nobody else's hooks"
+printf '#!/bin/sh\n' >/etc/ppp/ip-up.d/0000usepeerdns
+gone "Debian: a hook that is not executable"
+chmod +x /etc/ppp/ip-up.d/0000usepeerdns
+mended "Debian: others' hooks are bypassed" hook \
+	'runs our hook /etc/ppp/ip-up.local .* not /etc/ppp/ip-up.d/0000usepeerdns'
+ln -sf "$BIN/ip-up.local" /etc/ppp/ip-up.d/0000mwan
+printf '#!/bin/sh\n' >/etc/ppp/ip-up.local
+gone "Debian: an ip-up.local that is not executable"
+chmod +x /etc/ppp/ip-up.local
+mended "Debian: ours is bypassed" hook \
+	'^/etc/ppp/ip-up runs /etc/ppp/ip-up.local .* not our hook /etc/ppp/ip-up.d/0000mwan'
+rm /etc/ppp/ip-up.d/0000mwan
+caused "Debian: no hook" hook '^/etc/ppp/ip-up.d/0000mwan is missing'
+ln -s "$BIN/ip-up.local" /etc/ppp/ip-up.d/mwan.sh
+caused "Debian: a name that run-parts passes over" hook '0000mwan is missing'
+mv /etc/ppp/ip-up.d/mwan.sh /etc/ppp/ip-up.d/0000mwan
+gone "Debian"
+
+# --- nothing can be looked at, or not all ---
+setpriv --reuid=65534 --clear-groups --inh-caps=-all \
+	"$BIN/mwan-rules" status --json >"$T/json" 2>"$T/said"
+is "without root: as far as it can" \
+	"$? $(jq -r '.problems[] | .kind, .text' "$T/json")" "1 privilege
+Only root can see the nftables table and count connections: run mwan-rules \
+status as root."
+is "flows are not known" "$(jq -c '[.links[].flows]' "$T/json")" "[null,null]"
+printf '[link ppp0\xff"\\]\n' >"$T/bad.ini"
+mwan-rules status --json -f "$T/bad.ini" >"$T/json" 2>"$T/said"
+is "a configuration that cannot be read" \
+	"$? $(jq -r '.status, .problems[0].kind' "$T/json" | paste -sd' ')" \
+	"78 78 error"
+like "is named" "$(jq -r '.problems[0].text' "$T/json")" \
+	"^$T/bad.ini:1: .*ppp0\\\\xff"
+is "stderr says it, too" "$(cut -d' ' -f2- "$T/said")" \
+	"$(jq -r '.problems[0].text' "$T/json")"
+mwan-rules status --prometheus -f "$T/bad.ini" >"$T/prom" 2>"$T/said"
+is "Prometheus: the status" "$(grep '^mwan_' "$T/prom")" "mwan_status 78
+mwan_in_force 0
+mwan_problems 1"
+is "and promtool" "$("$promtool" check metrics <"$T/prom" 2>&1; echo $?)" 0
+is "status --json writes nothing" "$(strace -f -e trace=sendto,sendmsg \
+	-o "$T/strace" mwan-rules status --json >/dev/null
+	grep -cE 'RTM_(NEW|DEL)|NFT_MSG_(NEW|DEL)|CT_DELETE' "$T/strace")" 0
+is "--json goes with no other command" "$(status mwan-rules check --json)" 64
+is "nor --prometheus" "$(status mwan-rules --prometheus apply)" 64
+is "the kinds are those of the page" \
+	"$(sed -n 's/.*\bsay(s, "\([a-z-]*\)".*/\1/p' "$root/common/status.c" |
+		sort -u)" \
+	"$(sed -n '/Em Kind/,/^\.El/s/^\.It \([a-z-]*\) Ta .*/\1/p' \
+		"$root/cmd/mwan-rules.8" | sort -u)"
+
+# --- 80 columns ---
+for what in up down; do
+	for i in 0 1 2 3; do
+		name=long-name-ppp-$i
+		case $what in
+		up)
+			ip link add "$name" type veth peer name "y$i"
+			ip link set "y$i" up
+			ip link set "$name" up
+			ip addr add "203.100.200.10$i" peer \
+				"203.100.210.10$i" dev "$name"
+			printf '[link %s]\ntable = 42949670%d\n' "$name" \
+				$((i + 80))
+			;;
+		down)
+			ip link del "$name"
+			;;
+		esac
+	done >>/etc/ppp/mwan.ini
+	[ $what = down ] || sed -i 's/\[mwan\]/&\nmark_mask = 0xff000000/' \
+		/etc/ppp/mwan.ini
+	mwan-rules apply 2>/dev/null
+	mwan-rules status >"$T/wide"
+	is "all of it, links $what: no line is longer than 80" \
+		"$(awk 'length > 80' "$T/wide")" ""
+	like "and it is all there" "$(cat "$T/wide")" "long-name-ppp-3"
+done
+done_testing
