@@ -2,29 +2,34 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "accepted.h"
+#include "ask.h"
 #include "priv.h"
 #include "report.h"
 #include "run.h"
 #include "statustext.h"
 #include "util.h"
+#include "why.h"
 
 #define TOOL "mwan-rules"
-#define COMMANDS "apply, flush, status, check, drain or undrain"
+#define COMMANDS "apply, flush, status, check, why, drain or undrain"
 
 static const char usage[] =
 	"Usage: mwan-rules apply|flush|check [-f FILE] [-n]\n"
 	"       mwan-rules status [-f FILE] [--json|--prometheus]\n"
 	"       mwan-rules drain|undrain LINK [-n]\n"
+	"       mwan-rules why [-f FILE] SRC|self DST [PROTOCOL [SPORT DPORT]]\n"
 	"  apply    put rules, nftables table and sysctls in force (at boot)\n"
 	"  flush    take everything of ours out of the kernel\n"
 	"  status   show the links; exit 0 all well, 1 degraded, 2 no link\n"
 	"  check    read the configuration and say what is wrong with it\n"
+	"  why      say which link such a packet takes, and why\n"
 	"  drain    put LINK aside: new connections take other links, until\n"
 	"           undrain or the next boot\n"
 	"  -f FILE  the configuration, in the place of " CONF_PATH "\n"
@@ -41,6 +46,7 @@ enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_PROMETHEUS };
 struct call {
 	const char *name;	/* of the command */
 	const char *link;	/* of drain and undrain */
+	struct why_packet packet;	/* of why */
 	const char *file;	/* of -f, absolute; NULL: the default */
 	bool dry;
 	int format;			/* of status: enum format */
@@ -241,6 +247,13 @@ static int cmd_flush(struct call *c)
 	return change(c, PLAN_FLUSH);
 }
 
+static int only_root(const struct call *c, struct err *err)
+{
+	err_set(err, 0, "only root can see what is in force: run mwan-rules %s "
+		"as root", c->name);
+	return EXIT_FAILED;
+}
+
 /* What drain and undrain need, read with the lock. Returns 0 or an exit status,
  * with a sentence.
  */
@@ -256,11 +269,8 @@ static int find_link(struct call *c, int *link, struct err *err)
 		*err = r->bad_force;
 		return EXIT_FAILED;
 	}
-	if (r->unknown_force) {
-		err_set(err, 0, "only root can see what is in force: run "
-			"mwan-rules %s as root", c->name);
-		return EXIT_FAILED;
-	}
+	if (r->unknown_force)
+		return only_root(c, err);
 	if (!r->in_force) {
 		err_set(err, 0, "nothing is in force that %s could be put "
 			"aside from: run \"mwan-rules apply\" first",
@@ -380,7 +390,7 @@ static int cmd_check(struct call *c)
 }
 
 /* Observe what there is. Returns 0 or an exit status. */
-static int look(struct call *c, struct facts *facts, struct err *err)
+static int look(struct call *c, struct err *err)
 {
 	struct run *r = &c->run;
 	int code = c->file ? conf_read(&r->conf, c->file, true, err) :
@@ -396,15 +406,11 @@ static int look(struct call *c, struct facts *facts, struct err *err)
 		run_recall(r);
 	if (!r->unknown_force && !r->conf.n_links && read_conf(c, err))
 		return EXIT_CONFIG;
-	if (r->unknown_force) {
-		err_set(err, 0, "only root can see what is in force: run "
-			"mwan-rules status as root");
-		return EXIT_FAILED;
-	}
+	if (r->unknown_force)
+		return only_root(c, err);
 	if (run_open(r, err) ||
 	    run_read(r, PLAN_ALL, false, err) ||
-	    ruleset_build(&r->ruleset, &r->conf, err) ||
-	    facts_read(facts, &r->conf, &r->present, &r->rtnl, &r->nfnl, err))
+	    ruleset_build(&r->ruleset, &r->conf, err))
 		return EXIT_FAILED;
 	return 0;
 }
@@ -413,16 +419,20 @@ static int cmd_status(struct call *c)
 {
 	static struct status status;
 	static struct facts facts;
+	struct run *r = &c->run;
 	struct err err;
-	int code = look(c, &facts, &err);
+	int code = look(c, &err);
 
+	if (!code && facts_read(&facts, &r->conf, &r->present, &r->rtnl,
+				&r->nfnl, &err))
+		code = EXIT_FAILED;
 	if (code) {
 		fail(c, NULL, &err, code);
 		if (c->format == FORMAT_TABLE)
 			return code;
 		status_fail(&status, code, &err);
 	} else {
-		status_make(&status, &c->run, &facts);
+		status_make(&status, r, &facts);
 	}
 	if (c->format == FORMAT_JSON)
 		status_print_json(&status, stdout);
@@ -433,18 +443,24 @@ static int cmd_status(struct call *c)
 	return status.code;
 }
 
-static const struct {
-	const char *name;
-	int (*run)(struct call *c);
-	bool wants_link;
-} commands[] = {
-	{ "apply", cmd_apply, false },
-	{ "flush", cmd_flush, false },
-	{ "status", cmd_status, false },
-	{ "check", cmd_check, false },
-	{ "drain", cmd_drain, true },
-	{ "undrain", cmd_undrain, true },
-};
+static int cmd_why(struct call *c)
+{
+	static struct why why;
+	const struct run *r = &c->run;
+	struct err err;
+	int code = look(c, &err);
+
+	if (!code && r->present.nft_code == -EPERM)
+		code = only_root(c, &err);
+	if (code)
+		return fail(c, NULL, &err, code);
+	why.packet = c->packet;
+	if (ask_why(&why, &r->conf, &r->ruleset, &r->present, &c->run.rtnl,
+		    &c->run.nfnl, &err))
+		return fail(c, NULL, &err, EXIT_FAILED);
+	why_print(&why, &r->conf, &r->present, stdout);
+	return why_arrives(&why) ? 0 : EXIT_FAILED;
+}
 
 static int misuse(const char *what, const char *arg)
 {
@@ -452,6 +468,80 @@ static int misuse(const char *what, const char *arg)
 		arg);
 	return EXIT_USAGE;
 }
+
+static int no_words(struct call *c, int argc, char **argv)
+{
+	(void)c;
+	return argc ? misuse("one command is expected: " COMMANDS ", not",
+			     argv[0]) : 0;
+}
+
+static int one_link(struct call *c, int argc, char **argv)
+{
+	if (argc != 1)
+		return misuse("one link's name is expected behind", c->name);
+	if (c->file)
+		return misuse("-f does not go with", c->name);
+	c->link = argv[0];
+	return 0;
+}
+
+static int a_port(const char *word, uint16_t *port)
+{
+	uint32_t number;
+
+	if (u32_parse(word, 0, UINT16_MAX, &number))
+		return misuse("a port from 0 to 65535 is expected, not", word);
+	*port = (uint16_t)number;
+	return 0;
+}
+
+static int an_address(const char *word, struct addr *a)
+{
+	return addr_parse(a, word) || a->family != AF_INET ?
+	       misuse("an IPv4 address is expected, not", word) : 0;
+}
+
+/* SRC DST, and as much of the rest as is known. */
+static int a_packet(struct call *c, int argc, char **argv)
+{
+	struct why_packet *p = &c->packet;
+	struct ct_tuple *t = &p->tuple;
+	struct err err;
+
+	if (argc != 2 && argc != 3 && argc != 5)
+		return misuse("SRC DST [PROTOCOL [SPORT DPORT]] are expected "
+			      "behind", c->name);
+	if ((strcmp(argv[0], "self") && an_address(argv[0], &t->source)) ||
+	    an_address(argv[1], &t->destination))
+		return EXIT_USAGE;
+	p->has_protocol = argc > 2;
+	if (p->has_protocol && protocol_parse(argv[2], &t->protocol, &err))
+		return misuse("tcp, udp, icmp or a protocol's number is "
+			      "expected, not", argv[2]);
+	p->has_ports = argc > 3;
+	if (p->has_ports && t->protocol == IPPROTO_ICMP)
+		return misuse("there are no ports in", argv[2]);
+	if (p->has_ports && (a_port(argv[3], &t->source_port) ||
+			     a_port(argv[4], &t->destination_port)))
+		return EXIT_USAGE;
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(struct call *c);
+	/* What is behind the command: 0, or EXIT_USAGE with a sentence. */
+	int (*read)(struct call *c, int argc, char **argv);
+} commands[] = {
+	{ "apply", cmd_apply, no_words },
+	{ "flush", cmd_flush, no_words },
+	{ "status", cmd_status, no_words },
+	{ "check", cmd_check, no_words },
+	{ "why", cmd_why, a_packet },
+	{ "drain", cmd_drain, one_link },
+	{ "undrain", cmd_undrain, one_link },
+};
 
 static int begin(struct call *c, int (*run)(struct call *c))
 {
@@ -461,17 +551,6 @@ static int begin(struct call *c, int (*run)(struct call *c))
 	if (priv_drop(&err))
 		report_say(&c->report, err.msg);
 	return report_status(&c->report, run(c));
-}
-
-static int with_link(struct call *c, int argc, char **argv,
-		     int (*run)(struct call *c))
-{
-	if (argc != 1)
-		return misuse("one link's name is expected behind", c->name);
-	if (c->file)
-		return misuse("-f does not go with", c->name);
-	c->link = argv[0];
-	return begin(c, run);
 }
 
 /* A hook reads the file again, from another directory. */
@@ -537,12 +616,9 @@ int main(int argc, char **argv)
 		if (call.format && commands[i].run != cmd_status)
 			return misuse("--json and --prometheus do not go with",
 				      call.name);
-		if (commands[i].wants_link)
-			return with_link(&call, argc - optind - 1,
-					 argv + optind + 1, commands[i].run);
-		if (argc - optind > 1)
-			return misuse("one command is expected: " COMMANDS
-				      ", not", argv[optind + 1]);
+		if (commands[i].read(&call, argc - optind - 1,
+				     argv + optind + 1))
+			return EXIT_USAGE;
 		return begin(&call, commands[i].run);
 	}
 	return misuse("unknown command", argv[optind]);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <string.h>
@@ -175,4 +177,119 @@ int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err)
 	mnl_attr_put_u32(nlh, CTA_MARK_MASK, htonl(mask));
 	nl_end(&b, nlh);
 	return nl_send(nl, &b, NULL, NULL, NULL, NULL, err);
+}
+
+static void put_tuple(struct nlmsghdr *nlh, const struct ct_tuple *t)
+{
+	struct nlattr *tuple = mnl_attr_nest_start(nlh, CTA_TUPLE_ORIG), *part;
+
+	part = mnl_attr_nest_start(nlh, CTA_TUPLE_IP);
+	mnl_attr_put(nlh, CTA_IP_V4_SRC, sizeof(t->source.v4), &t->source.v4);
+	mnl_attr_put(nlh, CTA_IP_V4_DST, sizeof(t->destination.v4),
+		     &t->destination.v4);
+	mnl_attr_nest_end(nlh, part);
+	part = mnl_attr_nest_start(nlh, CTA_TUPLE_PROTO);
+	mnl_attr_put_u8(nlh, CTA_PROTO_NUM, t->protocol);
+	mnl_attr_put_u16(nlh, CTA_PROTO_SRC_PORT, htons(t->source_port));
+	mnl_attr_put_u16(nlh, CTA_PROTO_DST_PORT, htons(t->destination_port));
+	mnl_attr_nest_end(nlh, part);
+	mnl_attr_nest_end(nlh, tuple);
+}
+
+static int get_tuple(const struct nlattr *nest, struct ct_tuple *t)
+{
+	const struct nlattr *tuple[CTA_TUPLE_PROTO + 1];
+	const struct nlattr *ip[CTA_IP_V4_DST + 1];
+	const struct nlattr *proto[CTA_PROTO_DST_PORT + 1];
+	uint32_t source, destination;
+
+	if (!nest || nl_nested(nest, tuple, CTA_TUPLE_PROTO) ||
+	    !tuple[CTA_TUPLE_IP] || !tuple[CTA_TUPLE_PROTO] ||
+	    nl_nested(tuple[CTA_TUPLE_IP], ip, CTA_IP_V4_DST) ||
+	    nl_nested(tuple[CTA_TUPLE_PROTO], proto, CTA_PROTO_DST_PORT))
+		return -EBADMSG;
+	source = nl_u32(ip[CTA_IP_V4_SRC]);
+	destination = nl_u32(ip[CTA_IP_V4_DST]);
+	addr_set(&t->source, &source, sizeof(source));
+	addr_set(&t->destination, &destination, sizeof(destination));
+	t->protocol = nl_u8(proto[CTA_PROTO_NUM]);
+	t->source_port = ntohs(nl_u16(proto[CTA_PROTO_SRC_PORT]));
+	t->destination_port = ntohs(nl_u16(proto[CTA_PROTO_DST_PORT]));
+	return 0;
+}
+
+/* The next SYN of a TCP connection that is over begins another one
+ * (nf_conntrack_proto_tcp.c, nf_conntrack_tcp_packet()).
+ */
+static bool is_over(const struct nlattr *info)
+{
+	const struct nlattr *proto[CTA_PROTOINFO_TCP + 1];
+	const struct nlattr *tcp[CTA_PROTOINFO_TCP_STATE + 1];
+
+	return info && !nl_nested(info, proto, CTA_PROTOINFO_TCP) &&
+	       proto[CTA_PROTOINFO_TCP] &&
+	       !nl_nested(proto[CTA_PROTOINFO_TCP], tcp,
+			  CTA_PROTOINFO_TCP_STATE) &&
+	       nl_u8(tcp[CTA_PROTOINFO_TCP_STATE]) >= TCP_CONNTRACK_TIME_WAIT;
+}
+
+struct find {
+	const struct ct_tuple *tuple;
+	struct ct_flow *flow;
+};
+
+/* The direction is that whose tuple is the packet's (nf_conntrack_core.c,
+ * resolve_normal_ct()); NAT makes its source the other one's destination.
+ */
+static int on_flow(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[CTA_MARK + 1];
+	const struct find *find = data;
+	const struct ct_tuple *is = find->tuple;
+	struct ct_flow *flow = find->flow;
+	struct ct_tuple orig, reply;
+
+	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, CTA_MARK) ||
+	    get_tuple(tb[CTA_TUPLE_ORIG], &orig) ||
+	    get_tuple(tb[CTA_TUPLE_REPLY], &reply))
+		return -EBADMSG;
+	if (is_over(tb[CTA_PROTOINFO]))
+		return 0;
+	flow->known = true;
+	flow->is_reply = !addr_equal(&orig.source, &is->source) ||
+			 !addr_equal(&orig.destination, &is->destination) ||
+			 orig.source_port != is->source_port ||
+			 orig.destination_port != is->destination_port;
+	flow->answered = flow->is_reply ||
+			 (nl_be32(tb[CTA_STATUS]) & IPS_SEEN_REPLY);
+	flow->mark = nl_be32(tb[CTA_MARK]);
+	flow->to = flow->is_reply ? orig.source : reply.source;
+	return 0;
+}
+
+static int on_missing(const struct nl_refusal *no, void *data)
+{
+	(void)data;
+	return no->code == -ENOENT ? 0 : no->code;
+}
+
+int ct_find(struct nl *nl, const struct ct_tuple *tuple, struct ct_flow *flow,
+	    struct err *err)
+{
+	struct nfgenmsg nfg = { .nfgen_family = AF_INET };
+	struct find find = { .tuple = tuple, .flow = flow };
+	char buf[192] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+	struct nl_batch b;
+	int code;
+
+	*flow = (struct ct_flow){ .to = tuple->destination };
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nlh = nl_put(&b, nl, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
+		     0, &nfg, sizeof(nfg), TUPLE_MAX);
+	put_tuple(nlh, tuple);
+	nl_end(&b, nlh);
+	code = nl_send(nl, &b, NULL, on_missing, on_flow, &find, err);
+	return code ? err_set(err, code, "cannot ask conntrack for the "
+			      "connection: %s", strerror(-code)) : 0;
 }

@@ -2,6 +2,9 @@
 #ifndef MWAN_CT_H
 #define MWAN_CT_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "addr.h"
 #include "nl.h"
 
@@ -17,11 +20,35 @@ int ct_forget(struct nl *nl, const struct addr *local, struct err *err);
  */
 int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err);
 
-/* Count the IPv4 entries that have each of @n marks under @mask, in one dump: the
- * kernel's own filter knows one mark, and 64 walks would cost more than to pass
- * over what is no link's. @counts is theirs to the end, or to an error.
+/* Count the IPv4 entries that have each of @n marks under @mask, in one dump:
+ * the kernel's own filter knows one mark, and 64 walks would cost more than to
+ * pass over what is no link's. @counts is theirs to the end, or to an error.
  */
 int ct_count(struct nl *nl, uint32_t mask, const uint32_t *marks,
 	     unsigned int n, uint64_t *counts, struct err *err);
+
+/* The IPv4 packets of one direction of a connection; ports in host order. */
+struct ct_tuple {
+	struct addr source, destination;
+	uint8_t protocol;
+	uint16_t source_port, destination_port;
+};
+
+/* What conntrack knows of the connection of a packet. */
+struct ct_flow {
+	bool known;
+	bool is_reply;		/* the packet is one of the answers */
+	bool answered;
+	uint32_t mark;
+	struct addr to;		/* where NAT sends the packet, or its own
+				 * destination */
+};
+
+/* Look up the connection that a packet of @tuple belongs to, as conntrack would
+ * before it does any NAT. That there is none, or a TCP one that is over, is no
+ * error. Returns 0 or a negative errno.
+ */
+int ct_find(struct nl *nl, const struct ct_tuple *tuple, struct ct_flow *flow,
+	    struct err *err);
 
 #endif

@@ -690,3 +690,46 @@ int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err)
 			       "read");
 	return code;
 }
+
+/* The first element of the answer's list, and its data's value. */
+static int on_sticky(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[NFTA_SET_ELEM_LIST_MAX + 1];
+	const struct nlattr *list[NFTA_LIST_ELEM + 1];
+	const struct nlattr *one[NFTA_SET_ELEM_DATA + 1];
+	const struct nlattr *value[NFTA_DATA_VALUE + 1];
+	uint32_t *mark = data;
+
+	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb,
+		     NFTA_SET_ELEM_LIST_MAX) ||
+	    !tb[NFTA_SET_ELEM_LIST_ELEMENTS] ||
+	    nl_nested(tb[NFTA_SET_ELEM_LIST_ELEMENTS], list, NFTA_LIST_ELEM) ||
+	    !list[NFTA_LIST_ELEM] ||
+	    nl_nested(list[NFTA_LIST_ELEM], one, NFTA_SET_ELEM_DATA) ||
+	    !one[NFTA_SET_ELEM_DATA] ||
+	    nl_nested(one[NFTA_SET_ELEM_DATA], value, NFTA_DATA_VALUE))
+		return -EBADMSG;
+	*mark = nl_u32(value[NFTA_DATA_VALUE]);
+	return 0;
+}
+
+static int no_sticky(const struct nl_refusal *no, void *data)
+{
+	(void)data;
+	return no->code == -ENOENT ? 0 : no->code;
+}
+
+int nft_sticky(struct nl *nl, uint32_t host, uint32_t *mark, struct err *err)
+{
+	char buf[2 * NL_ROOM] __attribute__((aligned(8)));
+	struct nl_batch batch;
+	struct nftmsg_out o = { .nl = nl, .batch = &batch };
+	int code;
+
+	*mark = 0;
+	nl_batch_init(&batch, nl, buf, sizeof(buf));
+	nftmsg_get_sticky(&o, host);
+	code = nl_send(nl, &batch, NULL, no_sticky, on_sticky, mark, err);
+	return code ? err_set(err, code, "cannot read the map " RULESET_STICKY
+			      " of nftables: %s", strerror(-code)) : 0;
+}

@@ -72,6 +72,11 @@ bool nft_intact(const struct nft_seen *seen, const struct ruleset *rs);
 int nft_load(struct nl *nl, const struct ruleset *rs,
 	     const struct nft_seen *seen, struct err *err);
 
+/* The mark that the map of the hosts' links has for @host (in host order), 0
+ * when it has none or there is no map. Returns 0 or a negative errno.
+ */
+int nft_sticky(struct nl *nl, uint32_t host, uint32_t *mark, struct err *err);
+
 /* Delete our table; an absent one is fine. */
 int nft_delete(struct nl *nl, struct err *err);
 

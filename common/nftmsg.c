@@ -861,6 +861,25 @@ static void put_key(struct nlmsghdr *nlh, const struct ruleset_statement *s,
 	}
 }
 
+int nftmsg_get_sticky(struct nftmsg_out *o, uint32_t host)
+{
+	const uint32_t key = htonl(host);
+	struct nlmsghdr *nlh = begin(o, NFT_MSG_GETSETELEM, 0, NL_ROOM);
+	struct nlattr *list, *one;
+
+	if (!nlh)
+		return -ENOSPC;
+	put_text(nlh, NFTA_SET_ELEM_LIST_TABLE, RULESET_TABLE);
+	put_text(nlh, NFTA_SET_ELEM_LIST_SET, RULESET_STICKY);
+	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
+	one = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+	put_value(nlh, NFTA_SET_ELEM_KEY, &key, sizeof(key));
+	mnl_attr_nest_end(nlh, one);
+	mnl_attr_nest_end(nlh, list);
+	finish(o, nlh);
+	return 0;
+}
+
 /* What ends a range: the first key behind it. */
 static void put_range_end(struct nlmsghdr *nlh,
 			  const struct ruleset_statement *s, uint32_t key)

@@ -59,6 +59,9 @@ int nftmsg_chain(struct nftmsg_out *o, const struct ruleset_chain *c);
 /* The map of the hosts' links, with @timeout seconds. */
 int nftmsg_sticky(struct nftmsg_out *o, uint32_t timeout);
 
+/* The question for what that map has for the address @host, in host order. */
+int nftmsg_get_sticky(struct nftmsg_out *o, uint32_t host);
+
 /* The rule that is @number among all of them, after its sets. */
 int nftmsg_rule(struct nftmsg_out *o, const struct ruleset *rs,
 		unsigned int number);

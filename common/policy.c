@@ -93,7 +93,7 @@ static int read_port(char *word, struct range *r, struct err *err)
 	return 0;
 }
 
-static int read_protocol(const char *word, uint8_t *out, struct err *err)
+int protocol_parse(const char *word, uint8_t *out, struct err *err)
 {
 	uint32_t number = 0;
 	size_t i;
@@ -161,7 +161,7 @@ static int read_word(const struct list *l, char *word, struct err *err)
 	if (l->range)
 		return read_address(word, &l->range[*l->n], err);
 	if (l->protocol)
-		return read_protocol(word, &l->protocol[*l->n], err);
+		return protocol_parse(word, &l->protocol[*l->n], err);
 	if (!ifname_valid(word))
 		return err_set(err, -EINVAL, "\"%s\" cannot be a network "
 			       "interface", word);

@@ -77,8 +77,11 @@ int range_prefix(const struct range *r);
 enum { RANGE_TEXT = 32 };
 const char *range_text(const struct range *r, char text[RANGE_TEXT]);
 
-/* "tcp", "udp", "icmp", or the number. */
+/* "tcp", "udp", "icmp", or the number. protocol_parse() returns 0, or -EINVAL
+ * with a sentence.
+ */
 enum { PROTOCOL_TEXT = 5 };
 const char *protocol_text(uint8_t protocol, char text[PROTOCOL_TEXT]);
+int protocol_parse(const char *word, uint8_t *out, struct err *err);
 
 #endif

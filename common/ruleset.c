@@ -648,6 +648,13 @@ static void add_conditions(struct build *b, const struct match *m)
 	}
 }
 
+static void open_policy_rule(struct build *b, unsigned int policy)
+{
+	open_rule(b);
+	b->rs->rule[b->rs->n_rules - 1].policy = (uint8_t)(policy + 1);
+	add_conditions(b, &b->match[policy]);
+}
+
 /* "use = LINK" of a link that is put aside is what if_down says. */
 static bool is_aside(const struct build *b, const struct policy *y)
 {
@@ -669,8 +676,7 @@ static void add_policies(struct build *b)
 	unsigned int i;
 
 	for (i = 0; i < conf->n_policies; i++, y++) {
-		open_rule(b);
-		add_conditions(b, &b->match[i]);
+		open_policy_rule(b, i);
 		if (to_balance(b, y)) {
 			add(b, go(b->balance));
 		} else if (y->use == USE_MAIN || is_aside(b, y)) {
@@ -721,8 +727,7 @@ static void strict_chain(struct build *b)
 	only_ipv4(b);
 	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
 	for (i = 0; i < n; i++, y++) {
-		open_rule(b);
-		add_conditions(b, &b->match[i]);
+		open_policy_rule(b, i);
 		if (y->use == USE_LINK && y->unreachable)
 			refuse(b, y);
 		else

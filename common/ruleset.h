@@ -175,6 +175,7 @@ struct ruleset_rule {
 	uint16_t chain;
 	uint16_t number;	/* in its chain, from 1 */
 	uint16_t first, count;	/* its statements */
+	uint8_t policy;		/* the number of its policy, from 1; 0: none */
 };
 
 /* A key of a set, or a key and the chain that a map sends it to. */

@@ -112,6 +112,13 @@ conf() {
 	} >/etc/ppp/mwan.ini
 }
 
+# policy NAME LINE...: one more for that file.
+policy() {
+	printf '[policy %s]\n' "$1"
+	shift
+	printf '%s\n' "$@"
+} >>/etc/ppp/mwan.ini
+
 # net5 LINKS: the namespaces, the servers, and LINKS links.
 net5() {
 	local ns
@@ -148,6 +155,36 @@ net5() {
 	links_come $(seq 0 $(($1 - 1)))
 	daemon inet "$deal" serve $port 80
 	daemon lan "$deal" serve $port 80
+}
+
+# net_vpn ROUTE: a tunnel, into which main has that route, too:
+#
+#	vpn0 172.17.0.1 --- "vpn": 10.20.0.0/16 is the other office,
+#	                    198.51.100.2 can be reached there too
+vpn() {
+	ip netns exec vpn "$@"
+}
+
+net_vpn() {
+	ip netns add vpn
+	vpn sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
+		net.ipv4.icmp_echo_ignore_all=1
+	{
+		pair vpn0 vpn
+		echo "addr add 172.17.0.1/24 dev vpn0"
+		echo "route add 10.20.0.0/16 via 172.17.0.2"
+		echo "route add $1 via 172.17.0.2 dev vpn0"
+	} | ip -batch -
+	ip -n vpn -batch - <<-END
+	link set lo up
+	link set vpn0 arp off up
+	addr add 172.17.0.2/24 dev vpn0
+	addr add 198.51.100.2 dev lo
+	route add local 10.20.0.0/16 dev lo
+	route add default via 172.17.0.1
+	END
+	daemon vpn "$deal" serve $port 80
+	wait_for 20 carriers
 }
 
 # daemon NAMESPACE COMMAND...: until the test ends; it says when it is ready. (A

@@ -40,9 +40,9 @@ is "asking changes nothing" "$(ls -d /run/mwan /var/log/* 2>/dev/null)" ""
 
 # --- mwan-rules ---
 refuses 64 "mwan-rules: one command is expected: apply, flush, status, \
-check, drain or undrain, not \"\"; see mwan-rules --help" mwan-rules
+check, why, drain or undrain, not \"\"; see mwan-rules --help" mwan-rules
 refuses 64 "mwan-rules: one command is expected: apply, flush, status, \
-check, drain or undrain, not \"flush\"; see mwan-rules --help" mwan-rules apply flush
+check, why, drain or undrain, not \"flush\"; see mwan-rules --help" mwan-rules apply flush
 refuses 64 "mwan-rules: unknown command \"appply\"; see mwan-rules --help" \
 	mwan-rules appply
 refuses 64 "mwan-rules: unknown option \"-x\"; see mwan-rules --help" \

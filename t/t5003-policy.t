@@ -2,49 +2,13 @@
 # Policies: which connections they are about, what becomes of them, and that
 # nothing of the LAN or of main's own routes is ever sent to a link.
 #
-# As in net5.sh, and main has a default of its own, into a tunnel:
-#
-#	vpn0 172.17.0.1 --- "vpn": 10.20.0.0/16 is the other office,
-#	                    198.51.100.2 can be reached there too
+# As in net5.sh, with the tunnel, into which main has a default of its own.
 
 # shellcheck disable=SC2317	# functions that ok calls
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=net5.sh
 . "$root/t/net5.sh"
-
-vpn() {
-	ip netns exec vpn "$@"
-}
-
-net_vpn() {
-	ip netns add vpn
-	vpn sysctl -qw net.ipv6.conf.all.disable_ipv6=1 \
-		net.ipv4.icmp_echo_ignore_all=1
-	{
-		pair vpn0 vpn
-		echo "addr add 172.17.0.1/24 dev vpn0"
-		echo "route add 10.20.0.0/16 via 172.17.0.2"
-		echo "route add default via 172.17.0.2 dev vpn0"
-	} | ip -batch -
-	ip -n vpn -batch - <<-END
-	link set lo up
-	link set vpn0 arp off up
-	addr add 172.17.0.2/24 dev vpn0
-	addr add 198.51.100.2 dev lo
-	route add local 10.20.0.0/16 dev lo
-	route add default via 172.17.0.1
-	END
-	daemon vpn "$deal" serve $port 80
-	wait_for 20 carriers
-}
-
-# policy NAME LINE...
-policy() {
-	printf '[policy %s]\n' "$1"
-	shift
-	printf '%s\n' "$@"
-} >>/etc/ppp/mwan.ini
 
 # by DESCRIPTION TALLY OPTION...: a line of deal ask's, and where it goes. The
 # destination and its port are $inet and $port.
@@ -56,7 +20,7 @@ by() {
 }
 
 net5 3
-net_vpn
+net_vpn default
 conf "balance = round-robin" -- 1 1 1
 policy first "source = 10.9.0.0/24" "protocol = tcp" "use = ppp2"
 policy shadow "source = 10.9.0.0/24" "protocol = tcp" \

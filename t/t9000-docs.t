@@ -227,6 +227,13 @@ reach_router() {
 	ip -n lan neigh show 10.0.0.1 | grep -q lladdr
 }
 wait_for 5 reach_router
+# With one link down "why" has the most to say.
+ip link set ppp0 down
+example "$rules" why 1 >"$T/why"
+is "what mwan-rules(8) shows of why" \
+	"$(eval "$(sed -n 's/^\$ //p' "$T/why")")" "$(sed 1d "$T/why")"
+ip link set ppp0 up
+hook up ppp0 10.64.1.100
 nft -f - <<'END'
 table ip count {
 	chain postrouting {

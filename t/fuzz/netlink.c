@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "ct.h"
+#include "fib.h"
 #include "fuzz.h"
 #include "kernel.h"
 #include "link.h"
@@ -162,6 +163,25 @@ static int read_counts(void)
 	return code ? code : ct_count(&nl, 0xff, marks, 2, counts, &err);
 }
 
+/* What "why" asks about one packet. */
+static int ask(void)
+{
+	static const struct ct_tuple tuple = {
+		.source = { .family = AF_INET },
+		.destination = { .family = AF_INET }, .protocol = IPPROTO_UDP,
+	};
+	const struct fib_packet packet = { .destination = tuple.destination };
+	struct ct_flow flow;
+	struct fib fib;
+	uint32_t mark;
+	int code = ct_find(&nl, &tuple, &flow, &err);
+
+	must(code || !flow.known || flow.to.family == AF_INET);
+	if (!code)
+		code = nft_sticky(&nl, 0x0a090001, &mark, &err);
+	return code ? code : fib_ask(&nl, &packet, &fib, &err);
+}
+
 static void verdict(int code)
 {
 	must(code >= 0 || fuzz_explained(code, err.msg));
@@ -187,5 +207,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	verdict(ct_forget(&nl, &local, &err));
 	verdict(ct_end(&nl, 1, 0xff, &err));
 	verdict(read_counts());
+	verdict(ask());
 	return 0;
 }

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+
+#include "ask.h"
+#include "fib.h"
+#include "nft.h"
+#include "sysctl.h"
+
+/* An index that the kernel has just told. */
+static int name_of(uint32_t ifindex, char name[IFNAMSIZ], struct err *err)
+{
+	return if_indextoname(ifindex, name) ? 0 :
+	       err_set(err, -EAGAIN, "interface %u has just gone: try again",
+		       ifindex);
+}
+
+/* Where the packet comes from. */
+static int ask_back(struct why *why, const struct conf *conf,
+		    const struct present *present, struct nl *rtnl,
+		    struct err *err)
+{
+	const struct ct_tuple *t = &why->packet.tuple;
+	const struct fib_packet back = { .destination = t->source };
+	struct why_seen *seen = &why->seen;
+	unsigned int i;
+	int code;
+
+	seen->own = !t->source.family;
+	if (seen->own)
+		return 0;
+	code = fib_ask(rtnl, &back, &seen->back, err);
+	if (code || seen->back.code)
+		return code;
+	seen->own = seen->back.type == RTN_LOCAL;
+	seen->ifindex = seen->own ? 0 : seen->back.ifindex;
+	for (i = 0; i < conf->n_links && !seen->own && !seen->to_link; i++) {
+		seen->to_link = addr_equal(&present->link[i].local,
+					   &t->destination);
+		if (seen->to_link)
+			seen->ifindex = present->link[i].ifindex;
+	}
+	return seen->own ? 0 : name_of(seen->ifindex, seen->iif, err);
+}
+
+static int ask_marks(struct why *why, const struct ruleset *rs,
+		     struct nl *nfnl, struct err *err)
+{
+	const struct ct_tuple *t = &why->packet.tuple;
+	struct why_seen *seen = &why->seen;
+	int code = 0;
+
+	seen->flow.to = t->destination;
+	if (why->packet.has_ports && t->source.family)
+		code = ct_find(nfnl, t, &seen->flow, err);
+	if (!code && why->marking && rs->sticky && !seen->own)
+		code = nft_sticky(nfnl, ntohl(t->source.v4.s_addr),
+				  &seen->sticky, err);
+	return code;
+}
+
+static int ask_way(const struct why *why, struct why_way *way, struct nl *rtnl,
+		   struct err *err)
+{
+	const struct ct_tuple *t = &why->packet.tuple;
+	const struct fib_packet p = {
+		.source = t->source, .destination = why->seen.flow.to,
+		.iif = why->seen.ifindex,
+		.mark = way->walk.mark, .protocol = t->protocol,
+		.source_port = t->source_port,
+		.destination_port = t->destination_port,
+	};
+	int code = fib_ask(rtnl, &p, &way->fib, err);
+
+	way->oif[0] = '\0';
+	if (code || way->fib.code)
+		return code;
+	return name_of(way->fib.ifindex, way->oif, err);
+}
+
+int ask_why(struct why *why, const struct conf *conf,
+	    const struct ruleset *rs, const struct present *present,
+	    struct nl *rtnl, struct nl *nfnl, struct err *err)
+{
+	struct why_way *way = why->way;
+	unsigned int n = 1;
+	int code;
+
+	why->n_ways = 0;
+	why->seen = (struct why_seen){ .sticky = 0 };
+	why->marking = present->nft.present;
+	why->intact = nft_intact(&present->nft, rs);
+	why->by_hash = sysctl_read(SYSCTL_HASH_POLICY) == HASH_POLICY_L4;
+	code = ask_back(why, conf, present, rtnl, err);
+	if (code || why->seen.back.code)
+		return code;
+	code = ask_marks(why, rs, nfnl, err);
+	for (; !code && why->n_ways < n; why->n_ways++, way++) {
+		why_mark(why, way, why->n_ways, rs);
+		if (way->walk.n_choices)
+			n = way->walk.n_choices;
+		code = ask_way(why, way, rtnl, err);
+		if (!code)
+			why_route(why, way, conf, present);
+	}
+	return code;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_WHY_H
+#define MWAN_WHY_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "conf.h"
+#include "ct.h"
+#include "fib.h"
+#include "present.h"
+#include "ruleset.h"
+#include "walk.h"
+
+enum {
+	/* Ours that a packet can match: main, mark, from, standby, primary,
+	 * last; leftovers of others go beyond the last.
+	 */
+	WHY_HOPS = 8,
+};
+
+/* What is asked about: a packet that the router forwards, or its own. */
+struct why_packet {
+	struct ct_tuple tuple;	/* no source: of the router, unbound */
+	bool has_protocol, has_ports;
+};
+
+/* What the kernel knows about it before it is marked. */
+struct why_seen {
+	bool own;		/* it is the router's */
+	struct fib back;	/* the way to its source */
+	/* What it comes in by: the link whose address it is sent to, else the
+	 * way to its source.
+	 */
+	bool to_link;
+	uint32_t ifindex;
+	char iif[IFNAMSIZ];
+	struct ct_flow flow;
+	uint32_t sticky;	/* the mark of its host in the map; 0: none */
+};
+
+enum why_verdict {
+	WHY_LINK,		/* it leaves by a link */
+	WHY_OTHER,		/* ... by another interface */
+	WHY_ROUTER,		/* it is for the router itself */
+	WHY_REJECTED,		/* by a policy with if_down = unreachable */
+	WHY_NOWHERE,		/* routing refuses it */
+};
+
+/* A rule of ours that the packet matches, and the default of its table. */
+struct why_hop {
+	const struct rule *rule;
+	const struct route *route;	/* NULL: there is none; go on */
+};
+
+/* One way that the packet can take: the only one, unless the balance goes by
+ * turns or by lot, or by what is not known.
+ */
+struct why_way {
+	struct walk walk;
+	struct fib fib;		/* with the mark that it has then */
+	char oif[IFNAMSIZ];	/* its interface's name */
+	unsigned int n_hops;
+	struct why_hop hop[WHY_HOPS];
+	enum why_verdict verdict;
+	bool as_planned;	/* the kernel decides as our rules would */
+	/* It leads to this group, of which any member may take the packet: see
+	 * why.by_hash. 0: none.
+	 */
+	uint32_t any_of;
+};
+
+struct why {
+	struct why_packet packet;
+	struct why_seen seen;
+	bool marking;		/* our nftables table is there */
+	bool intact;		/* ... and is what the configuration wants */
+	/* A group chooses by the hash that the packet has brought along, from
+	 * the network card or the socket, if it has one (route.c,
+	 * fib_multipath_hash()): nobody else knows it.
+	 */
+	bool by_hash;
+	unsigned int n_ways;
+	struct why_way way[LINKS_MAX];
+};
+
+/* The packet's marks for way @choice, into @way->walk. Pure, like the next: the
+ * caller asks the kernel in between. The number of ways is walk.n_choices, and
+ * 1 when that is 0.
+ */
+void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
+	      const struct ruleset *rs);
+
+/* With the kernel's answer in @way: how our rules come to it, and what becomes
+ * of the packet.
+ */
+void why_route(const struct why *why, struct why_way *way,
+	       const struct conf *conf, const struct present *present);
+
+/* Does any way lead somewhere? */
+bool why_arrives(const struct why *why);
+
+/* A sentence with the verdict, and below it why, a step a line. */
+void why_print(const struct why *why, const struct conf *conf,
+	       const struct present *present, FILE *out);
+
+#endif

@@ -1,0 +1,277 @@
+#!/bin/bash
+# mwan-rules why: what it says of a packet is what the kernel then does with it.
+# Each question is put first, then a real packet is sent from the LAN, and the
+# server's answer tells by which link it has come. As in net5.sh, with four
+# links and the tunnel, into which main has specific routes.
+
+# shellcheck disable=SC2317	# functions that ok calls
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=net5.sh
+. "$root/t/net5.sh"
+
+RANDOM=${SEED:-2301}
+server=$inet
+total=0
+agreed=0
+exact=0			# of these: one way was named, and no other
+
+begin() { # forget everything, and put the file in force
+	forget
+	mwan-rules flush
+	mwan-rules apply 2>/dev/null
+}
+
+# packets COUNT: "HOST DST PROTOCOL SPORT DPORT" at random, from networks and
+# to places that policies may be about. ICMP's source port is its id.
+packets() {
+	local i host dst proto dport
+	for ((i = 0; i < $1; i++)); do
+		host=10.9.$((RANDOM % 4)).$((RANDOM % 250 + 1))
+		case $((RANDOM % 10)) in
+		0) dst=198.51.100.2 ;;
+		1) dst=10.20.0.$((RANDOM % 250 + 1)) ;;
+		*) dst=$server ;;
+		esac
+		proto=udp dport=$port
+		case $((RANDOM % 5)) in
+		0 | 1) proto=tcp dport=80 ;;
+		2) proto=icmp ;;
+		esac
+		echo "$host $dst $proto $((20000 + RANDOM)) $dport"
+	done
+}
+
+# verdict HOST DST PROTOCOL SPORT DPORT: the interfaces that "why" names, in
+# one word; "none". The exit status says the same.
+verdict() {
+	local args=("$@") status=0 names
+	[ "$3" != icmp ] || args=("$1" "$2" icmp)
+	mwan-rules why "${args[@]}" >"$T/why" 2>&1 || status=$?
+	names=$(head -n 1 "$T/why" | sed -n 's/.*: it leaves by//p' |
+		grep -o '\(ppp\|vpn\|lan\)[0-9]' | paste -sd ,)
+	case $status$names in
+	0?*) echo "$names" ;;
+	1) echo none ;;
+	*) echo "exit $status" ;;
+	esac
+}
+
+# seen HOST DST PROTOCOL SPORT DPORT: where the packet leaves: a link by the
+# address that the server sees, else the way into the tunnel or nowhere.
+seen() {
+	local saw
+	saw=$(lan "$deal" ask -t "$3" -s "$1" -p "$4" "$2" "$5")
+	case ${saw##* } in
+	10.64.*) tally <(echo "$saw") | cut -d= -f1 ;;
+	"$1") echo vpn0 ;;
+	E*) echo none ;;
+	*) echo "nothing (${saw##* })" ;;
+	esac
+}
+
+# agree DESCRIPTION COUNT: for so many packets at random, or those in a file.
+agree() {
+	local n=0 good=0 packet said saw
+	[ -f "$2" ] || packets "$2" >"$T/packets"
+	[ ! -f "$2" ] || cp "$2" "$T/packets"
+	: >"$T/ends"
+	while read -r -a packet; do
+		n=$((n + 1))
+		said=$(verdict "${packet[@]}")
+		saw=$(seen "${packet[@]}" </dev/null)
+		echo "$saw" >>"$T/ends"
+		if [[ ,$said, == *,$saw,* ]]; then
+			good=$((good + 1))
+			[[ $said == *,* ]] || exact=$((exact + 1))
+		else
+			diag "${packet[*]}: said $said, went $saw"
+			diag "$(cat "$T/why")"
+		fi
+	done <"$T/packets"
+	total=$((total + n))
+	agreed=$((agreed + good))
+	is "$1: as it said" "$good of $n" "$n of $n"
+	diag "$(sort "$T/ends" | uniq -c | awk '{ print $2 "=" $1 }' |
+		paste -sd ' ')"
+}
+
+# tells REGEX ARGUMENT...: what it says of a packet, on one line.
+tells() {
+	local regex=$1
+	shift
+	like "it says: $regex" "$(mwan-rules why "$@" 2>&1 | tr '\n' ' ')" \
+		"$regex"
+}
+
+net5 4
+net_vpn 198.51.100.2
+
+# --- methods ---
+conf "balance = source" -- 3 2 1 "1 tier=2"
+begin
+agree "source" 30
+conf "balance = flow" -- 3 2 1 "1 tier=2"
+begin
+agree "flow" 30
+conf "balance = source-parity" -- 1 1 1 1
+begin
+agree "parity" 20
+for method in round-robin random; do
+	conf "balance = $method" -- 3 2 1 "1 tier=2"
+	begin
+	agree "$method: one of those that it names" 10
+	tells "by ppp0 \(3 of 6\); or .* ppp1 \(2 of 6\); or .* ppp2 \(1 of 6" \
+		10.9.0.1 $server
+done
+conf "balance = flow" "lan = vpn0" -- 3 2 1 1
+begin
+agree "not of the lan" 10
+tells 'lan0 is none of the lan interfaces' 10.9.0.1 $server
+
+# --- what was before ---
+conf "balance = source" "sticky = 10m" -- 3 2 1 "1 tier=2"
+begin
+agree "hosts that are kept: the first time" 20
+cp "$T/packets" "$T/again"
+conf "balance = source" "sticky = 10m" -- 1 2 3 "1 tier=2"
+mwan-rules apply 2>/dev/null
+forget
+agree "with other weights" "$T/again"
+read -r host _ < <(grep " $server " "$T/again")
+tells 'has ppp. already \(sticky\)' "$host" $server
+conf "balance = source" -- 1 2 3 "1 tier=2"
+mwan-rules apply 2>/dev/null
+grep -v icmp "$T/again" >"$T/flows"
+agree "known connections, by other rules" "$T/flows"
+conf "balance = flow" -- 1 2 3 "1 tier=2"
+mwan-rules apply 2>/dev/null
+agree "and once more" "$T/flows"
+read -ra packet < <(grep " $server " "$T/flows")
+tells 'Its connection stays with ppp' "${packet[@]}"
+
+conf "balance = source" -- 3 2 1 "1 tier=2"
+begin
+keep open -t tcp -s 10.9.1.0 -n 20 -p 5000
+mwan-rules drain ppp0 2>/dev/null
+again open "$T/open.now"
+is "open TCP connections of a link that is drained: as it said" "$(
+	while read -r host sport _; do
+		echo "$host $sport $(verdict "$host" $server tcp "$sport" \
+			$port)"
+	done <"$T/open")" "$(sed 's/10\.64\.\(.\)\.100$/ppp\1/' "$T/open.now")"
+like "there are some" "$(with ppp0 "$T/open" | wc -l)" '^[1-9]'
+read -r host sport _ <"$T/open"
+tells "NAT sends it to $host.* leaves by lan0|leaves by lan0.*to $host" \
+	$server "$(awk '{ print $3; exit }' "$T/open")" tcp $port "$sport"
+mwan-rules undrain ppp0 2>/dev/null
+
+# --- the router itself ---
+own() { # [ADDRESS]: like verdict and seen
+	local saw
+	saw=$("$deal" ask ${1:+-s "$1"} $server $port)
+	echo "$(verdict "${1-self}" $server udp 1024 $port)" \
+		"$(tally <(echo "$saw") | cut -d= -f1)"
+}
+for i in 0 1 2 3; do
+	is "the router's own from the address of ppp$i" \
+		"$(own "$(local_of $i)")" "ppp$i ppp$i"
+done
+like "the router's own" "$(own)" '^(ppp.) \1$'
+tells 'bound to no address' self $server
+tells 'for the router itself' 10.9.0.1 172.16.0.1
+
+# --- policies ---
+policies() {
+	policy web "source = 10.9.0.0/24" "protocol = tcp" \
+		"destination_port = 80" "use = ppp2"
+	policy except "source = 10.9.1.0/25" "use = balance"
+	policy strict "source = 10.9.1.0/24" "use = ppp0" \
+		"if_down = unreachable"
+	policy main "source = 10.9.2.0-10.9.2.127" "use = main"
+	policy ping "source = 10.9.2.0/24" "protocol = icmp" "use = ppp3"
+	policy ports "source = 10.9.3.0/24" "protocol = udp tcp" \
+		"source_port = 20000-30000" "use = ppp1"
+	policy iface "interface = vpn0" "use = ppp1"
+}
+conf "balance = source" -- 3 2 1 "1 tier=2"
+policies
+begin
+agree "policies of each kind" 60
+tells 'Policy except \(2 of 7\) matches: use = balance' \
+	10.9.1.9 $server udp 4000 7
+tells 'Left out: policies that ask for a protocol or a port' \
+	10.9.0.9 $server
+
+# --- one drained, one down ---
+mwan-rules drain ppp1 2>/dev/null
+forget
+agree "one link drained" 40
+cut_off 0
+forget
+agree "another one down, and no hook has run" 40
+tells 'ppp0 \(down\) has no default\. .* \(standby\) leads to ppp2' \
+	10.9.1.200 $server udp 4000 7
+tells 'goes nowhere: a policy has it refused' 10.9.1.200 $server udp 4000 7
+hook down ppp0 10.64.0.100 10.64.0.1
+forget
+agree "and after the hook" 40
+mwan-rules undrain ppp1 2>/dev/null
+forget
+agree "drained no more" 30
+
+conf "balance = flow" -- 3 2 1 "1 tier=2"
+begin
+agree "flow, one link down: one of those that it names" 40
+for sport in {4000..4099}; do
+	[ "$(verdict 10.9.0.1 $server udp "$sport" $port)" != ppp1,ppp2 ] ||
+		break
+done
+tells 'leaves by ppp1 or ppp2\. ' 10.9.0.1 $server udp "$sport" $port
+
+# --- none is left ---
+cut_off 1 2 3
+forget
+agree "no link" 20
+conf "last_resort = unreachable" -- 3 2 1 "1 tier=2"
+mwan-rules apply 2>/dev/null
+agree "no link, last_resort = unreachable" 20
+tells 'refuses it \(last_resort\)' 10.9.0.1 $server
+links_come 0 1 2 3
+conf "balance = source" -- 3 2 1 "1 tier=2"
+begin
+agree "all of them are back" 20
+
+# --- not in force ---
+mwan-rules flush
+forget
+tells 'Nothing is marked' 10.9.0.1 $server
+agree "nothing in force" 10
+
+diag "$agreed of $total verdicts are what the kernel did; $exact name one way"
+like "there were enough that name one way" "$exact" '^[2-9][0-9][0-9]$'
+
+# --- how it is called ---
+is "a source is missing" "$(status mwan-rules why)" 64
+is "ports without a second" "$(status mwan-rules why 10.9.0.1 10.9.0.2 tcp 1)" 64
+is "no address" "$(status mwan-rules why lan 10.9.0.2)" 64
+is "IPv6" "$(status mwan-rules why ::1 ::1)" 64
+is "no protocol" "$(status mwan-rules why 10.9.0.1 10.9.0.2 tpc 1 2)" 64
+is "no port" "$(status mwan-rules why 10.9.0.1 10.9.0.2 tcp 1 65536)" 64
+is "ports of ICMP" "$(status mwan-rules why 10.9.0.1 10.9.0.2 icmp 1 2)" 64
+mwan-rules apply 2>/dev/null
+nft list table inet mwan >"$T/nft.before"
+ip rule >"$T/rules.before"
+size=$(wc -c </var/log/ifchang.log)
+mwan-rules why 10.9.0.1 $server >/dev/null
+ok "no rule of nftables is changed" cmp "$T/nft.before" \
+	<(nft list table inet mwan)
+ok "no other rule is" cmp "$T/rules.before" <(ip rule)
+is "nothing is logged" "$(wc -c </var/log/ifchang.log)" "$size"
+like "others may not see" "$(setpriv --reuid=65534 --clear-groups \
+	"$BIN/mwan-rules" why 10.9.0.1 $server 2>&1)" \
+	'only root can see what is in force: run mwan-rules why as root'
+echo nonsense >/etc/ppp/mwan.ini
+is "a configuration with a mistake" \
+	"$(status mwan-rules why -f /etc/ppp/mwan.ini 10.9.0.1 $server)" 78
+done_testing

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+/* What mwan-rules why rests on: the kernel's hash, and a packet's walk through
+ * the rules of any configuration.
+ */
+#include "jhash.h"
+#include "unit.h"
+#include "walk.h"
+
+enum { HOSTS = 60000, ROUNDS = 20000, MASK = 0xff00 };
+
+static struct conf conf;
+static struct ruleset rs;
+
+/* Of "driver5" of Bob Jenkins' lookup3.c. */
+static void test_jhash(void)
+{
+	static const char words[] = "Four score and seven years ago";
+
+	ok(jhash("", 0, 0) == 0xdeadbeef, "hash of nothing");
+	ok(jhash("", 0, 0xdeadbeef) == 0xbd5b7dde, "hash of a seed");
+	ok(jhash(words, 30, 0) == 0x17770551, "hash of 30 bytes");
+	ok(jhash(words, 30, 1) == 0xcd628161, "hash of 30 bytes and a seed");
+}
+
+static bool build(unsigned int n, enum balance balance, uint32_t sticky)
+{
+	struct err err;
+	unsigned int i;
+
+	memset(&conf, 0, sizeof(conf));
+	conf.mark_mask = MASK;
+	conf.balance = balance;
+	conf.sticky = sticky;
+	conf.n_links = n;
+	for (i = 0; i < n; i++) {
+		struct conf_link *l = &conf.link[i];
+
+		snprintf(l->name, sizeof(l->name), "ppp%u", i);
+		l->mark = (i + 1) << 8;
+		l->weight = (uint8_t)(n - i);
+		l->tier = 1;
+	}
+	return !ruleset_build(&rs, &conf, &err);
+}
+
+static void begin(struct walk *w, uint32_t source)
+{
+	memset(w, 0, sizeof(*w));
+	w->rs = &rs;
+	w->source = source;
+	w->destination = 0xc6336401;
+	w->has_protocol = w->has_ports = true;
+	w->protocol = 17;
+	w->source_port = 1024;
+	w->destination_port = 53;
+	strcpy(w->iif, "lan0");
+	w->is_new = true;
+	w->mark = 0x40003;
+}
+
+static unsigned int link_of(const struct walk *w)
+{
+	return (w->mark & MASK) >> 8;
+}
+
+static void test_shares(enum balance balance, const char *name)
+{
+	unsigned int i, got[4] = { 0 };
+	bool others = true;
+	struct walk w;
+
+	build(3, balance, 0);
+	for (i = 0; i < HOSTS; i++) {
+		begin(&w, 0x0a090000 + i);
+		walk(&w, HOOK_PREROUTING);
+		others &= (w.mark & ~(uint32_t)MASK) == 0x40003;
+		got[link_of(&w) & 3]++;
+	}
+	ok(others && !got[0], "%s: every packet gets a link's mark, and keeps "
+	   "the other bits", name);
+	for (i = 1; i < 4; i++)
+		ok(got[i] * 6 > (4 - i) * HOSTS * 0.97 &&
+		   got[i] * 6 < (4 - i) * HOSTS * 1.03,
+		   "%s: link %u has %u of 6 (%u of %d)", name, i, 4 - i,
+		   got[i], HOSTS);
+}
+
+/* What nobody can know has as many ways as there are links, with their
+ * weights.
+ */
+static void test_choices(enum balance balance, const char *name)
+{
+	unsigned int i, shares = 0;
+	bool own = true;
+	struct walk w;
+
+	build(3, balance, 0);
+	for (i = 0; i < 3; i++) {
+		begin(&w, 0x0a090001);
+		w.has_ports = false;
+		w.choice = i;
+		walk(&w, HOOK_PREROUTING);
+		own &= link_of(&w) == i + 1 && w.share == 3 - i &&
+		       w.shares == 6;
+		shares += w.share;
+	}
+	ok(own && w.n_choices == 3 && shares == 6,
+	   "%s: a way a link, of its weight", name);
+}
+
+static void test_followers(void)
+{
+	struct walk w;
+
+	build(3, BALANCE_SOURCE, 600);
+	begin(&w, 0x0a090001);
+	w.is_new = false;
+	w.ct_mark = 2 << 8;
+	walk(&w, HOOK_PREROUTING);
+	ok(link_of(&w) == 2 && !w.n_choices, "a connection keeps its link");
+	begin(&w, 0x0a090001);
+	w.mark = 3 << 8;
+	walk(&w, HOOK_PREROUTING);
+	ok(link_of(&w) == 3, "a mark of somebody else's decides");
+	begin(&w, 0x0a090001);
+	w.sticky = 3 << 8;
+	walk(&w, HOOK_PREROUTING);
+	ok(link_of(&w) == 3, "a host keeps its link");
+	begin(&w, 0xc6336401);
+	strcpy(w.iif, "ppp1");
+	walk(&w, HOOK_PREROUTING);
+	ok(w.ct_mark == 2 << 8 && !link_of(&w),
+	   "what comes in by a link is answered by it");
+}
+
+/* Any packet, any configuration: within bounds, and the other bits stay. */
+static void test_any(void)
+{
+	unsigned int i, wrong = 0, refused = 0;
+	uint32_t others;
+	struct walk w;
+
+	for (i = 0; i < ROUNDS; i++) {
+		if (i % 100 == 0 && !build(1U << unit_random(7),
+			   unit_random(BALANCE_RANDOM + 1),
+			   unit_random(2) * 600))
+			refused++;
+		begin(&w, unit_random(UINT32_MAX));
+		w.destination = unit_random(UINT32_MAX);
+		w.has_protocol = unit_random(2);
+		w.has_ports = unit_random(2);
+		w.protocol = (uint8_t)unit_random(256);
+		snprintf(w.iif, sizeof(w.iif), "ppp%u", unit_random(80));
+		w.is_new = unit_random(2);
+		w.is_reply = unit_random(2);
+		w.mark = unit_random(UINT32_MAX);
+		w.ct_mark = unit_random(UINT32_MAX);
+		w.sticky = unit_random(8) << 8;
+		w.choice = unit_random(300);
+		others = w.mark & ~(uint32_t)MASK;
+		walk(&w, unit_random(2) ? HOOK_PREROUTING : HOOK_OUTPUT);
+		snprintf(w.oif, sizeof(w.oif), "ppp%u", unit_random(80));
+		walk(&w, HOOK_FORWARD);
+		walk(&w, HOOK_POSTROUTING);
+		wrong += w.n_steps > WALK_STEPS ||
+			 (w.mark & ~(uint32_t)MASK) != others;
+	}
+	ok(!wrong && !refused, "%d packets at random (%u wrong, %u "
+	   "configurations refused)", ROUNDS, wrong, refused);
+}
+
+int main(void)
+{
+	test_jhash();
+	test_shares(BALANCE_SOURCE, "source");
+	test_shares(BALANCE_FLOW, "flow");
+	test_choices(BALANCE_FLOW, "flow without ports");
+	test_choices(BALANCE_ROUND_ROBIN, "round-robin");
+	test_choices(BALANCE_RANDOM, "random");
+	test_followers();
+	test_any();
+	return done();
+}
