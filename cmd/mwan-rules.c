@@ -83,7 +83,7 @@ static int read_conf(struct call *c, struct err *err)
 
 	if (code)
 		return code;
-	if (c->file || !access(path, F_OK))
+	if (c->file || !access(path, F_OK) || errno != ENOENT)
 		(void)!strncpy(r->source, path, sizeof(r->source) - 1);
 	if (!r->conf.n_links)
 		return err_set(err, -EINVAL, "there are no links: describe "
