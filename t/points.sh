@@ -63,6 +63,14 @@ dial() { # NUMBER...
 	done | ip -batch -
 }
 
+# A flow that has left by the address of ppp0. Masquerading, which forgets it by
+# itself when the interface goes, does not see that the address alone goes.
+flow() {
+	conntrack -I -p udp -s 192.168.1.5 -d 192.0.2.7 --sport 1000 \
+		--dport 53 -r 192.0.2.7 -q 10.64.0.100 --reply-port-src 53 \
+		--reply-port-dst 1000 -t 600
+} >/dev/null 2>&1
+
 # The network and the files as they are when the event comes.
 before() { # EVENT
 	local i
@@ -86,7 +94,7 @@ before() { # EVENT
 	esac 2>/dev/null
 	case $1 in
 	down)		ip addr flush dev ppp0; ip link set ppp0 down ;;
-	address-down)	ip addr flush dev ppp0 ;;
+	address-down)	ip addr flush dev ppp0; flow ;;
 	changed-apply)	echo -e "${ini/sticky = 300s/balance = flow}" \
 				>/etc/ppp/mwan.ini ;;
 	undrain)	mwan-rules drain ppp0 ;;
@@ -103,7 +111,6 @@ before_cprt() { # EVENT
 		echo "route add default dev ppp0 table 301"
 		for i in 1 2 3 4 5 6 7 8; do
 			echo "route add 10.$i.0.0/16 dev ppp1 table 300"
-			echo "-6 route add 2001:db8:$i::/48 dev ppp1 table 300"
 		done
 		for i in 2 3 4; do
 			echo "route append 10.9.0.0/16 via 10.64.1.1 dev ppp1" \
@@ -111,24 +118,31 @@ before_cprt() { # EVENT
 			echo "route append 10.10.0.0/16 dev ppp1 src" \
 				"10.64.$((i % 2)).100 table 300"
 		done
-	} | ip -force -batch - 2>/dev/null
+	} | ip -batch -
+	for i in 1 2 3 4 5 6 7 8; do
+		echo "route add 2001:db8:$i::/48 dev ppp1 table 300"
+	done | ip -6 -batch -
 	[ "$1" = changed-cprt ] || return 0
 	cprt 300 301
 	{
 		echo "route del 10.1.0.0/16 table 300"
 		echo "route replace 10.2.0.0/16 dev ppp0 table 300"
 		echo "route add 10.11.0.0/16 dev ppp0 table 301"
-		echo "-6 route del 2001:db8:1::/48 table 300"
-		echo "-6 route add 2001:db8:11::/48 dev ppp0 table 300"
 	} | ip -batch -
+	{
+		echo "route del 2001:db8:1::/48 table 300"
+		echo "route add 2001:db8:11::/48 dev ppp0 table 300"
+	} | ip -6 -batch -
 }
 
 # All that our binaries ever write, but the log and what a killed write has left:
 # nobody reads a *.new, and the next write begins it anew. Locks are empty.
 state() {
-	printf '%s\n' 'route show table all' '-6 route show table all' rule \
-		nexthop | ip -d -force -batch - | grep -v 'table local'
+	printf '%s\n' 'route show table all' rule nexthop |
+		ip -d -force -batch - | grep -v 'table local'
+	ip -d -6 route show table all | grep -v 'table local\|^multicast'
 	nft list ruleset
+	conntrack -L 2>/dev/null | grep -o 'src=.*'
 	(
 		cd /proc/sys/net/ipv4 &&
 			grep -H . ip_forward fib_multipath_hash_* \
@@ -167,7 +181,9 @@ learn() { # EVENT
 	strace -o "$d/trace" $2 >/dev/null 2>&1 || return
 	state >"$d/after" 2>/dev/null
 	ways >"$d/ways.after"
-	awk -F'(' '/^[a-z0-9_]+\(/ && !/^(execve|exit_group)/ {
+	# What the kernel begins anew, such as a sysctl while somebody has the
+	# lock of all routing, is not there each time.
+	awk -F'(' '/^[a-z0-9_]+\(/ && !/^(execve|exit_group)|= \? ERESTART/ {
 		print $1, ++n[$1], /RTM_(NEW|DEL)|NFT_MSG_(NEW|DEL)|BATCH|flock/ ||
 			/O_CREAT|^(write|rename|unlink|mkdir|f?chmod|ftruncate)/
 	}' "$d/trace" >"$d/calls"
@@ -302,7 +318,7 @@ try() {
 }
 
 export T
-export -f dial before before_cprt state ways learn learn_mend wrong_ways \
+export -f dial flow before before_cprt state ways learn learn_mend wrong_ways \
 	interfere mend mends point worker
 for lib_event in "${events[@]}"; do
 	unshare --net bash -c 'learn "$@"' - "$lib_event" \

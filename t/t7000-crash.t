@@ -37,5 +37,15 @@ is "the call that kills is not made" "$(unshare --net bash -c '
 	rm -r /run/mwan
 	strace -qq -o /dev/null -e inject=mkdir:signal=KILL mwan-rules apply
 	ls -d /run/mwan' 2>/dev/null)" ''
+# A mend behind a killed run is compared with what it leads to alone: here that
+# is known.
+while IFS= read -r mend; do
+	is "$mend: ends the flow of an address that is gone" \
+		"$(unshare --net bash -c "before address-down
+			conntrack -L | wc -l
+			$mend >/dev/null
+			conntrack -L | wc -l" 2>/dev/null)" "1
+0"
+done < <(mends address-down)
 try "$T/points"
 done_testing
