@@ -46,13 +46,13 @@ uint32_t jhash(const void *key, size_t len, uint32_t seed)
 {
 	const uint8_t *byte = key;
 	uint32_t h[3], word;
-	unsigned int i;
+	size_t i;
 
 	h[0] = h[1] = h[2] = initial + (uint32_t)len + seed;
 	for (; len > BLOCK; len -= BLOCK, byte += BLOCK) {
 		/* In the order of the machine, as the kernel reads them. */
 		for (i = 0; i < 3; i++) {
-			memcpy(&word, byte + 4 * i, sizeof(word));
+			memcpy(&word, byte + i * sizeof(word), sizeof(word));
 			h[i] += word;
 		}
 		mix(h);
