@@ -19,6 +19,9 @@ if(NOT MWAN_DEB)
 	install(CODE "
 	set(ppp \"\$ENV{DESTDIR}${MWAN_PPP_DIR}\")
 	set(libexec \"\${CMAKE_INSTALL_PREFIX}/${mwan_libexec}\")
+	set(sbin \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}\")
+	string(APPEND sbin \"/${CMAKE_INSTALL_SBINDIR}\")
+	set(foreign \"\")
 	foreach(what up down)
 		set(tool ip-\${what}.local)
 		set(hook \"\${ppp}/\${tool}\")
@@ -35,14 +38,33 @@ if(NOT MWAN_DEB)
 				continue()
 			endif()
 			if(NOT to MATCHES \"/mwan/\${tool}\$\")
-				message(FATAL_ERROR \"\${path} is there and \"
-					\"is not a link of ours, so nothing \"
-					\"was installed. Keep it under \"
-					\"another name and install again: \"
-					\"mv \${path} \${path}.before-mwan\")
+				list(APPEND foreign \"\${path}\")
+			elseif(NOT to STREQUAL \"\${libexec}/\${tool}\"
+			       AND EXISTS \"\$ENV{DESTDIR}\${to}\")
+				message(FATAL_ERROR \"mwan is installed \"
+					\"elsewhere already, since \${path} \"
+					\"leads to \${to}, so nothing was \"
+					\"installed. Remove that first: apt \"
+					\"remove mwan, or the target uninstall \"
+					\"where it was built\")
 			endif()
 		endforeach()
 	endforeach()
+	foreach(path \"\${sbin}/cprt\" \"\${sbin}/mwan-rules\")
+		if(EXISTS \"\${path}\")
+			file(READ \"\${path}\" start LIMIT 4 HEX)
+			if(NOT start STREQUAL 7f454c46) # ELF: no script
+				list(APPEND foreign \"\${path}\")
+			endif()
+		endif()
+	endforeach()
+	if(foreign)
+		list(GET foreign 0 path)
+		message(FATAL_ERROR \"\${path} is there and is not ours, \"
+			\"so nothing was installed. Keep it under another \"
+			\"name and install again: \"
+			\"mv \${path} \${path}.before-mwan\")
+	endif()
 	")
 endif()
 

@@ -121,6 +121,25 @@ touch "$dest/etc/ppp/ip-up.local"
 refused "an ip-up.local that would keep ip-up.d from running" \
 	"$dest/etc/ppp/ip-up.local"
 
+fresh
+mkdir -p "$dest/usr/local/sbin"
+cp "$root/t/baseline/cprt" "$dest/usr/local/sbin/"
+refused "the script cprt" "$dest/usr/local/sbin/cprt"
+
+fresh
+ln -s /usr/libexec/mwan/ip-up.local "$dest/etc/ppp/ip-up.local"
+ok "install over links to what is gone" put
+mkdir -p "$dest/usr/libexec/mwan"
+touch "$dest/usr/libexec/mwan/ip-up.local"
+ln -sf /usr/libexec/mwan/ip-up.local "$dest/etc/ppp/ip-up.local"
+before=$(tree)
+not_ok "installed elsewhere: refused" put
+like "installed elsewhere: says how to go on" \
+	"$(tr -s '\n ' ' ' <"$T/out")" \
+	"leads to /usr/libexec/mwan/ip-up.local, so nothing was installed. \
+Remove that first: apt remove mwan, or"
+is "installed elsewhere: nothing is changed" "$(tree)" "$before"
+
 # --- Debian: links in ip-up.d ---
 fresh
 ok "install where there is no ip-up.d" put
