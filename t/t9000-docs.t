@@ -407,6 +407,11 @@ while read -r preset; do
 	ok "README: the preset $preset is there" \
 		grep -q "\"name\": \"$preset\"" "$root/CMakePresets.json"
 done < <(grep -oP -- '--preset \K[a-z]*' "$readme" | sort -u)
+while read -r package; do
+	ok "README: the package $package is one that t/setup installs" \
+		grep -qw -- "$package" "$root/t/setup"
+done < <(sed -n '/^    apt install gcc/,/[^\\]$/p' "$readme" |
+	sed 's/apt install//' | grep -o '[^ \\]*')
 mount -t tmpfs tmpfs /usr/share/doc
 mkdir -p /usr/share/doc/mwan /etc/ppp/peers
 ln -s "$root/etc" /usr/share/doc/mwan/examples
