@@ -302,6 +302,8 @@ done
 
 # --- the examples with our own commands ---
 example "$hooks" sh 1 >"$T/example.sh"
+mount -t tmpfs tmpfs /usr/libexec
+ln -s "$BIN" /usr/libexec/mwan
 ok "example of ip-up.local(8)" sh -e "$T/example.sh"
 example "$rules" sh 1 >"$T/example.sh"
 ok "example of mwan-rules(8)" sh -e "$T/example.sh"
