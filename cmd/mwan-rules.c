@@ -203,6 +203,10 @@ static int change(struct call *c, enum plan_goal goal)
 	}
 	tell_bad_drained(c);
 	log_change(c, goal);
+	if (goal == PLAN_FLUSH && r->changes && run_any_usable(r))
+		report_say(&c->report, "the links that are up have no route "
+			   "of ours any more, until their next ip-up or "
+			   "\"mwan-rules apply\"");
 	report_end(&c->report, r->conf.log, queues ? "partial" :
 		   r->changes ? "ok" : "unchanged");
 	return queues ? EXIT_FAILED : 0;

@@ -189,6 +189,9 @@ is "the primary is kept, though a lower one is back" \
 
 # --- flush ---
 ok "flush" mwan-rules flush
+is "flush: says what that means" "$(cat "$T/ok.out")" \
+	"mwan-rules: the links that are up have no route of ours any more, \
+until their next ip-up or \"mwan-rules apply\""
 is "nothing of ours is left" "$(
 	ip rule | grep 'proto 119'
 	ip nexthop
@@ -196,6 +199,7 @@ is "nothing of ours is left" "$(
 	nft list ruleset
 )" ""
 is "flush again writes nothing" "$(writes mwan-rules flush)" 0
+is "and says nothing" "$(mwan-rules flush 2>&1)" ""
 hook up ppp0 10.64.1.100
 is "a redial does not undo a flush: only the last rule" \
 	"$(ip rule | grep -c 'proto 119')" 1
