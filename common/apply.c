@@ -156,12 +156,16 @@ static void put(struct applying *a, const struct op *op)
 		a->op_of[i] = op;
 }
 
+static bool is_of_conntrack(enum op_kind kind)
+{
+	return kind == OP_CT_FORGET || kind == OP_CT_END;
+}
+
 /* Is it no rtnetlink message? */
 static bool is_alone(enum op_kind kind)
 {
 	return kind == OP_SYSCTL || kind == OP_NFT_LOAD ||
-	       kind == OP_NFT_DELETE || kind == OP_CT_FORGET ||
-	       kind == OP_CT_END;
+	       kind == OP_NFT_DELETE || is_of_conntrack(kind);
 }
 
 /* The operations that are no rtnetlink message. Returns 0, a negative errno, or
@@ -199,22 +203,30 @@ void apply_plan(const struct plan *plan, struct nl *rtnl, struct nl *nfnl,
 	const struct op *op;
 	struct err err;
 	unsigned int i, idle = 0;
+	bool keep = false;
 	int code;
 
 	*result = (struct apply_result){ 0 };
 	begin(&a);
 	for (i = 0; i < plan->n_ops; i++) {
 		op = &plan->op[i];
+		/* The rules behind conntrack remember what is to be ended. */
+		if (keep && op->kind == OP_RULE_DEL) {
+			idle++;
+			continue;
+		}
 		if (!is_alone(op->kind)) {
 			put(&a, op);
 			continue;
 		}
 		flush_batch(&a);
 		code = alone(op, plan, present, nfnl, &err);
-		if (code < 0)
+		if (code < 0) {
 			fail(result, op, plan, code, err.msg);
-		else if (op->kind == OP_CT_FORGET && code == 0)
+			keep = keep || is_of_conntrack(op->kind);
+		} else if (op->kind == OP_CT_FORGET && code == 0) {
 			idle++;
+		}
 	}
 	flush_batch(&a);
 	idle += result->failed;
