@@ -292,6 +292,8 @@ int present_read(struct present *p, const struct conf *conf,
 
 	for (i = 0; i < READ_TRIES && code == -EINTR; i++)
 		code = read_once(p, conf, from, err);
+	if (code && p->nft_code == code)
+		*err = p->nft_err;
 	return code;
 }
 
