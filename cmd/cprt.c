@@ -59,12 +59,14 @@ static int read_tables(struct call *c, const char *src, const char *dst)
 		return misuse(c, err.msg);
 	if (c->dst >= TABLE_DEFAULT && c->dst <= TABLE_LOCAL) {
 		err_set(&err, 0, "\"%s\" is the system's own routing table "
-			"%u, which is never written to", dst, c->dst);
+			"%u, which is never written to: give another DST",
+			dst, c->dst);
 		return misuse(c, err.msg);
 	}
 	if (c->src == c->dst) {
 		err_set(&err, 0, "\"%s\" and \"%s\" are the same routing "
-			"table, %u", src, dst, c->src);
+			"table, %u: give two different ones", src, dst,
+			c->src);
 		return misuse(c, err.msg);
 	}
 	return 0;
@@ -122,8 +124,9 @@ static int print_plan(struct call *c, struct err *err)
 		return code;
 	code = copy_each(&c->copy, print_op, NULL);
 	if (code || fflush(stdout))
-		return err_set(err, -EIO, "cannot write the commands: %s",
-			       strerror(errno));
+		return err_set(err, -EIO, "cannot write the commands to the "
+			       "standard output: %s; is that closed, or its "
+			       "disk full?", strerror(errno));
 	return 0;
 }
 
@@ -194,6 +197,10 @@ int main(int argc, char **argv)
 		code = call.dry ? print_plan(&call, &err) :
 				  copy_locked(&call, &err);
 	status = call.dry ? 0 : print_refused(&call);
+	if (!code && status)
+		report_say(&call.report, "all other routes are copied: mend "
+			   "these, and run it again (see DIAGNOSTICS in "
+			   "cprt(8))");
 	if (!code && call.verbose && !call.dry)
 		print_counts(&call);
 	if (code) {

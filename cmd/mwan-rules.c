@@ -117,7 +117,7 @@ static void tell_bad_drained(struct call *c)
 /* Returns 0 or an exit status. */
 static int take_lock(struct call *c)
 {
-	struct err err, full;
+	struct err err;
 	int code = c->dry ? 0 : lock_take(&c->run.lock, "lock", LOCK_WAIT_MS,
 					  &err);
 
@@ -125,8 +125,7 @@ static int take_lock(struct call *c)
 		return 0;
 	if (code == -EBUSY)
 		return fail(c, "busy", &err, EXIT_BUSY);
-	err_set(&full, code, "%s; run mwan-rules as root", err.msg);
-	return fail(c, "failed", &full, EXIT_FAILED);
+	return fail(c, "failed", &err, EXIT_FAILED);
 }
 
 static bool others_usable(const struct run *r)

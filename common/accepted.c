@@ -56,9 +56,9 @@ int accepted_source(char source[LOG_PATH_MAX], struct err *err)
 		return -ENOENT;
 	}
 	if (n < 0)
-		return err_set(err, (int)n, "it cannot be read what is in "
-			       "force, from %s: %s", FILE_PATH,
-			       strerror((int)-n));
+		return err_set(err, (int)n, "cannot read from %s what is in "
+			       "force: %s; run \"mwan-rules apply\", which "
+			       "makes it again", FILE_PATH, strerror((int)-n));
 	if (!strncmp(head, "# ", 2)) {
 		head[strcspn(head, "\n")] = '\0';
 		(void)!str_copy(source, LOG_PATH_MAX, head + 2);
@@ -82,8 +82,8 @@ static int write_to(int dir, const char *name, const char *text, size_t len,
 	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
 		    O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return err_set(err, -errno, "cannot make %s/%s: %s", RUN_DIR,
-			       temp, strerror(errno));
+		return err_set(err, -errno, "cannot make %s/%s: %s%s", RUN_DIR,
+			       temp, strerror(errno), err_file_advice(-errno));
 	/* Also for a hook without root, in spite of pppd's umask. */
 	done = !fchmod(fd, 0644);
 	if (done) {
@@ -92,8 +92,9 @@ static int write_to(int dir, const char *name, const char *text, size_t len,
 		       !renameat(dir, temp, dir, name);
 	}
 	if (!done)
-		code = err_set(err, -errno, "cannot write %s/%s: %s", RUN_DIR,
-			       name, strerror(errno));
+		code = err_set(err, -errno, "cannot write %s/%s: %s%s",
+			       RUN_DIR, name, strerror(errno),
+			       err_file_advice(-errno));
 	close(fd);
 	return code;
 }
@@ -113,7 +114,8 @@ static int write_file(const char *name, const char *text, size_t len,
 static int drop_file(const char *path, struct err *err)
 {
 	if (unlink(path) && errno != ENOENT)
-		return err_set(err, -errno, "cannot remove %s: %s", path,
+		return err_set(err, -errno, "cannot remove %s: %s; remove it "
+			       "by hand, and try again", path,
 			       strerror(errno));
 	return 0;
 }
@@ -126,8 +128,14 @@ int accepted_write(const struct conf *conf, const char *source,
 
 	len = snprintf(text, sizeof(text), "# %s\n", source);
 	code = conf_print(conf, text + len, sizeof(text) - (size_t)len);
+	if (code == -ENOSPC)
+		return err_set(err, code, "the configuration is longer than "
+			       "the %d bytes that %s may have: shorten the "
+			       "lists of its policies", CONF_FILE_MAX,
+			       FILE_PATH);
 	if (code < 0)
-		return err_set(err, code, "the configuration is too long");
+		return err_set(err, code, "cannot prepare %s: %s%s", FILE_PATH,
+			       strerror(-code), err_advice(code));
 	len += code;
 	if (read_head(FILE_PATH, old, sizeof(old), false) == len &&
 	    !strcmp(old, text))
@@ -140,6 +148,7 @@ int drained_read(struct conf *conf, struct err *err)
 	char text[DRAINED_MAX + 1], *name, *save;
 	unsigned int i;
 	ssize_t n = read_head(DRAINED_PATH, text, sizeof(text), true);
+	bool odd = n == -EPERM || n == -ELOOP || n == -ENXIO;
 	int k;
 
 	for (i = 0; i < conf->n_links; i++)
@@ -149,10 +158,11 @@ int drained_read(struct conf *conf, struct err *err)
 		return 0;
 	if (n < 0)
 		return err_set(err, (int)n, "cannot read which links are "
-			       "drained from %s: %s", DRAINED_PATH,
-			       n == -EPERM || n == -ELOOP ? "it must be a plain "
-			       "file of root's that nobody else can write; "
-			       "remove it" : strerror((int)-n));
+			       "drained from %s: %s%s", DRAINED_PATH,
+			       odd ? "it must be a plain file of root's that "
+			       "nobody else can write; remove it" :
+			       strerror((int)-n),
+			       odd ? "" : err_file_advice((int)n));
 	for (name = strtok_r(text, "\n", &save); name;
 	     name = strtok_r(NULL, "\n", &save)) {
 		k = conf_link_index(conf, name);

@@ -8,7 +8,7 @@
 #include "nft.h"
 #include "util.h"
 
-enum { BATCH_SIZE = 65536, OP_TEXT_MAX = 400 };
+enum { BATCH_SIZE = 65536, OP_TEXT_MAX = 300 };
 
 /* Operations that wait to be sent together. */
 struct applying {
@@ -40,13 +40,24 @@ static bool forgiven(enum op_kind kind, int code)
 
 static const char *advice(const struct op *op, int code)
 {
-	if (code == -EPERM)
-		return "; run this as root or with CAP_NET_ADMIN";
+	/* ct.c has said it. */
+	if (op->kind == OP_CT_FORGET || op->kind == OP_CT_END)
+		return "";
 	if (op->kind == OP_QDISC_SET && code == -ENOENT)
 		return "; this kernel lacks that queue: set qdisc = none in "
 		       "mwan.ini, or install its module (sch_prio, sch_sfq, "
 		       "sch_fq_codel, sch_cake)";
-	return "";
+	if (op->kind == OP_RULE_ADD && code == -EOPNOTSUPP)
+		return "; this kernel is built without "
+		       "CONFIG_IP_MULTIPLE_TABLES, which is needed";
+	return err_advice(code);
+}
+
+/* Does the sentence about it name what was to be done, and the way out? */
+static bool is_told(enum op_kind kind)
+{
+	return kind == OP_SYSCTL || kind == OP_NFT_LOAD ||
+	       kind == OP_NFT_DELETE;
 }
 
 static void fail(struct apply_result *r, const struct op *op,
@@ -63,6 +74,10 @@ static void fail(struct apply_result *r, const struct op *op,
 	if (!first)
 		return;
 	r->code = code;
+	if (is_told(op->kind)) {
+		err_set(&r->first, code, "%s", why);
+		return;
+	}
 	f = fmemopen(text, sizeof(text), "w");
 	text[0] = '\0';
 	if (f) {

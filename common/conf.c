@@ -221,8 +221,8 @@ static int set_log(struct parse *p, const char *key, const char *value)
 	if (value[0] == '/' && !str_copy(p->conf->log, sizeof(p->conf->log),
 					 value))
 		return 0;
-	return fail(p, p->line, "%s = \"%s\" is not an absolute path", key,
-		    value);
+	return fail(p, p->line, "%s = \"%s\" is not an absolute path like "
+		    CONF_LOG, key, value);
 }
 
 static int set_rule_priority(struct parse *p, const char *key,
@@ -261,11 +261,12 @@ static int set_lan(struct parse *p, const char *key, const char *value)
 	for (word = strtok_r(words, " \t,", &save); word;
 	     word = strtok_r(NULL, " \t,", &save)) {
 		if (!ifname_valid(word))
-			return fail(p, p->line, "%s: \"%s\" cannot be a "
-				    "network interface", key, word);
+			return fail(p, p->line, "%s: \"%s\" " IFNAME_RULE,
+				    key, word);
 		if (c->n_lan == LAN_MAX)
-			return fail(p, p->line, "%s: more than %d interfaces",
-				    key, LAN_MAX);
+			return fail(p, p->line, "%s: more than %d interfaces: "
+				    "without %s all but the links count", key,
+				    LAN_MAX, key);
 		str_copy(c->lan[c->n_lan++], IFNAMSIZ, word);
 	}
 	return 0;
@@ -527,9 +528,11 @@ static void push_policy(struct parse *p, const char *name)
 		     "letters, digits, '_', '-' or '.'", name,
 		     POLICY_NAME - 1);
 	} else if (i < c->n_policies) {
-		fail(p, p->line, "[policy %s] is there a second time", name);
+		fail(p, p->line, "[policy %s] is there a second time: give it "
+		     "another name", name);
 	} else if (i == POLICIES_MAX) {
-		fail(p, p->line, "more than %d policies", POLICIES_MAX);
+		fail(p, p->line, "more than %d policies: join some that use "
+		     "the same", POLICIES_MAX);
 	} else {
 		p->section = IN_POLICY;
 		p->policy[i].line = p->line;
@@ -544,12 +547,13 @@ static void push_link(struct parse *p, const char *name)
 	struct conf *c = p->conf;
 
 	if (!ifname_valid(name)) {
-		fail(p, p->line, "[link %s]: \"%s\" cannot be a network "
-		     "interface", name, name);
+		fail(p, p->line, "[link %s]: this " IFNAME_RULE, name);
 	} else if (conf_link_index(c, name) >= 0) {
-		fail(p, p->line, "[link %s] is there a second time", name);
+		fail(p, p->line, "[link %s] is there a second time: put its "
+		     "keys below the first", name);
 	} else if (c->n_links == LINKS_MAX) {
-		fail(p, p->line, "more than %d links", LINKS_MAX);
+		fail(p, p->line, "more than %d links: take some out",
+		     LINKS_MAX);
 	} else {
 		p->section = IN_LINK;
 		p->link[c->n_links].line = p->line;
@@ -580,7 +584,8 @@ static void section(struct parse *p, const char *line)
 	name[len] = '\0';
 	if (!strcmp(name, "mwan")) {
 		if (p->mwan_given)
-			fail(p, p->line, "[mwan] is there a second time");
+			fail(p, p->line, "[mwan] is there a second time: put "
+			     "its keys below the first");
 		p->mwan_given = true;
 		p->section = IN_MWAN;
 	} else if (!strncmp(name, "link ", 5)) {
@@ -626,7 +631,8 @@ static char *next_line(char *buf, int size, void *stream)
 		len--;
 	}
 	if (len > LINE_LEN_MAX || (int)len + 2 > size) {
-		fail(p, p->line, "the line is longer than %d characters",
+		fail(p, p->line, "the line is longer than %d characters: "
+		     "shorten it, or make two policies of a long list",
 		     LINE_LEN_MAX);
 		len = 0;
 	}
@@ -660,13 +666,15 @@ static int handle(void *user, const char *sec, const char *name,
 	for (i = 0; keys[i].name && strcmp(keys[i].name, name); i++)
 		;
 	if (!keys[i].name)
-		return !fail(p, p->line, "unknown key \"%s\" in %s", name,
-			     sections[p->section].name);
+		return !fail(p, p->line, "unknown key \"%s\" in %s: see "
+			     "mwan.ini(5)", name, sections[p->section].name);
 	if (p->seen & 1U << i)
-		return !fail(p, p->line, "%s is there a second time", name);
+		return !fail(p, p->line, "%s is there a second time: keep one",
+			     name);
 	p->seen |= 1U << i;
 	if (!*value)
-		return !fail(p, p->line, "%s has no value", name);
+		return !fail(p, p->line, "%s has no value: give it one, or "
+			     "delete the line", name);
 	return !keys[i].set(p, name, value);
 }
 
@@ -728,7 +736,8 @@ static int check_mark(struct parse *p, unsigned int i)
 			    l->name, c->mark_mask);
 	if (l->mark & ~c->mark_mask)
 		return fail(p, line, "mark 0x%x of link %s does not fit "
-			    "mask 0x%x", l->mark, l->name, c->mark_mask);
+			    "mask 0x%x: change it, or mark_mask", l->mark,
+			    l->name, c->mark_mask);
 	for (k = 0; k < i; k++)
 		if (c->link[k].mark == l->mark)
 			return fail(p, line, "link %s has the same mark 0x%x "
@@ -801,7 +810,7 @@ static int check_use(struct parse *p, struct policy *y,
 	}
 	if (q->if_down_line)
 		return fail(p, q->if_down_line, "if_down is for \"use = "
-			    "LINK\" only");
+			    "LINK\" only: delete it");
 	return 0;
 }
 
@@ -818,7 +827,8 @@ static int check_policy(struct parse *p, struct policy *y,
 		if (conf_link_index(p->conf, y->interface[i]) >= 0 ||
 		    !strcmp(y->interface[i], "lo"))
 			fail(p, q->interface_line, "interface: policies are "
-			     "not for what comes in by %s", y->interface[i]);
+			     "not for what comes in by %s: name interfaces of "
+			     "the LAN", y->interface[i]);
 	return check_use(p, y, q);
 }
 
@@ -872,6 +882,31 @@ static void links_from_rttables(struct parse *p)
 	}
 }
 
+static int cannot_open(const struct parse *p, int code)
+{
+	const char *why = strerror(-code);
+
+	switch (code) {
+	case -ELOOP:
+		return err_set(p->err, code, "cannot open %s: it is a symbolic "
+			       "link, replace it by the file itself", p->path);
+	case -EACCES:
+		return err_set(p->err, code, "cannot open %s: %s; let user %u "
+			       "read it and enter its directory", p->path, why,
+			       geteuid());
+	case -ENOMEM:
+	case -EMFILE:
+	case -ENFILE:
+	case -EIO:
+		return err_set(p->err, code, "cannot open %s: %s%s", p->path,
+			       why, err_file_advice(code));
+	default:
+		return err_set(p->err, code, "cannot open %s: %s; write it "
+			       "(see mwan.ini(5)), or name another one with -f",
+			       p->path, why);
+	}
+}
+
 /* The whole file, NUL-terminated, or a negative errno. */
 static int read_text(struct parse *p, char *text, size_t size)
 {
@@ -881,11 +916,15 @@ static int read_text(struct parse *p, char *text, size_t size)
 			    O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0)
-		return err_set(p->err, -errno, "cannot open %s: %s", p->path,
-			       errno == ELOOP ? "it is a symbolic link" :
-						strerror(errno));
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
-	    (st.st_uid && st.st_uid != geteuid()) || (st.st_mode & 022)) {
+		return cannot_open(p, -errno);
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		close(fd);
+		/* No chmod: it may be a device, such as /dev/null. */
+		return err_set(p->err, -EPERM, "%s must be a plain file: "
+			       "replace it by one, or name another one with "
+			       "-f", p->path);
+	}
+	if ((st.st_uid && st.st_uid != geteuid()) || (st.st_mode & 022)) {
 		close(fd);
 		return err_set(p->err, -EPERM, "%s must be a plain file of "
 			       "root that nobody else can write: chown root, "
@@ -900,15 +939,16 @@ static int read_text(struct parse *p, char *text, size_t size)
 	code = -errno;
 	close(fd);
 	if (n < 0)
-		return err_set(p->err, code, "cannot read %s: %s", p->path,
-			       strerror(-code));
+		return err_set(p->err, code, "cannot read %s: %s%s", p->path,
+			       strerror(-code), err_file_advice(code));
 	text[n] = '\0';
 	if ((size_t)n == size - 1)
-		return err_set(p->err, -EFBIG, "%s is longer than %zu bytes",
+		return err_set(p->err, -EFBIG, "%s is longer than %zu bytes: "
+			       "take comments out, if it is the right file",
 			       p->path, size - 1);
 	if (strlen(text) != (size_t)n)
-		return err_set(p->err, -EINVAL, "%s holds a NUL byte: it is "
-			       "not a text file", p->path);
+		return err_set(p->err, -EINVAL, "%s holds a NUL byte: save it "
+			       "as plain text, not as UTF-16", p->path);
 	return 0;
 }
 

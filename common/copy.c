@@ -707,19 +707,23 @@ static int read_families(struct reading *r, struct nl *nl, struct err *err)
  */
 static int read_table(struct reading *r, struct nl *nl, struct err *err)
 {
+	char what[48];
 	int code, i;
 
 	for (i = 0; i < READS; i++) {
 		r->begin(r->data);
 		code = read_families(r, nl, err);
-		if (code != -ENOBUFS && code != -EAGAIN && code != -EINTR)
+		if (code >= 0)
 			return code;
+		if (code != -ENOBUFS && code != -EAGAIN && code != -EINTR)
+			break;
 	}
 	if (code == -EINTR)
 		return err_set(err, -EBUSY, "routing table %u changed each of "
 			       "%d times that it was read: try again",
 			       r->table, READS);
-	return code;
+	snprintf(what, sizeof(what), "cannot read routing table %u", r->table);
+	return err_prefix(err, code, what);
 }
 
 static int sort_cmp(const void *a, const void *b, void *data)
@@ -806,7 +810,7 @@ static int load(struct reading *r, struct nl *nl, struct messages *m,
 	code = read_table(r, nl, err);
 	*n = t.n;
 	if (code >= 0 && t.unsorted && sort(m, t.n))
-		return err_set(err, -ENOMEM, "out of memory");
+		return -ENOMEM;
 	return code;
 }
 
@@ -879,11 +883,10 @@ static int plan_target(struct copy *c, struct nl *nl, struct err *err)
 	free(m.s.route);
 	free(m.d.route);
 	m.s = m.d = (struct group){ 0 };
-	if (code == -ENOMEM)
-		err_set(err, code, "out of memory");
 	if (code == -EMSGSIZE)
-		err_set(err, code, "too many IPv6 routes of one prefix and "
-			"metric");
+		err_set(err, code, "table %u or %u has more IPv6 routes of one "
+			"prefix and metric than fit one message: give some of "
+			"them another metric", c->src, c->dst);
 	return code < 0 ? code : 0;
 }
 
@@ -898,15 +901,26 @@ static int load_source(struct copy *c, struct nl *nl, struct err *err)
 	 */
 	if (code > 0 && (c->src < RT_TABLE_DEFAULT || c->src > RT_TABLE_LOCAL))
 		return err_set(err, -ENOENT, "there is no routing table %u "
-			       "to copy from: nothing is changed", c->src);
+			       "to copy from until its first route is added: "
+			       "nothing is changed", c->src);
 	return code < 0 ? code : 0;
+}
+
+/* Wherever it has failed: the sentence, and @code again. */
+static int no_memory(const struct copy *c, int code, struct err *err)
+{
+	if (code != -ENOMEM)
+		return code;
+	return err_set(err, code, "out of memory for the routes of tables %u "
+		       "and %u: free some memory, and try again", c->src,
+		       c->dst);
 }
 
 int copy_plan(struct copy *c, struct nl *nl, struct err *err)
 {
 	int code = load_source(c, nl, err);
 
-	return code ? code : plan_target(c, nl, err);
+	return no_memory(c, code ? code : plan_target(c, nl, err), err);
 }
 
 /* Compare the source, as it is read again, with the one in memory. */
@@ -1330,7 +1344,7 @@ static int round_again(struct copy *c, struct nl *nl, bool *changed,
 	if (code)
 		return code;
 	if (settle(c))
-		return err_set(err, -ENOMEM, "out of memory");
+		return -ENOMEM;
 	code = source_changed(c, nl, err);
 	*changed = code > 0;
 	if (code >= 0)
@@ -1376,7 +1390,7 @@ static int run_rounds(struct copy *c, struct nl *nl, struct err *err)
 		hold_signals(c);
 		code = round_again(c, nl, &changed, err);
 		if (code)
-			return code < 0 ? code : 0;
+			return code < 0 ? no_memory(c, code, err) : 0;
 	}
 	/* Another way to the same end was refused, too. */
 	if (!changed && c->count.refused)

@@ -83,7 +83,17 @@ static int on_refused(const struct nl_refusal *no, void *data)
 {
 	if (no->code == -ENOENT)
 		return 0;
-	return err_set(data, no->code, "the kernel says: %s", no->why);
+	return err_set(data, no->code, "the kernel says: %s%s", no->why,
+		       err_advice(no->code));
+}
+
+/* nfnetlink says EINVAL for a subsystem that it does not have. */
+static int no_conntrack(int code, struct err *err)
+{
+	if (code != -EINVAL && code != -EOPNOTSUPP)
+		return code;
+	return err_set(err, code, "the kernel says: %s; is kernel module "
+		       "nf_conntrack_netlink missing?", strerror(-code));
 }
 
 int ct_forget(struct nl *nl, const struct addr *local, struct err *err)
@@ -104,7 +114,7 @@ int ct_forget(struct nl *nl, const struct addr *local, struct err *err)
 		nl_batch_init(&f.del, nl, del, sizeof(del));
 		code = nl_dump(nl, &b, on_entry, &f, err);
 		if (code)
-			return code;
+			return no_conntrack(code, err);
 		if (!f.del.count)
 			return n;
 		code = nl_send(nl, &f.del, NULL, on_refused, NULL, err, err);
@@ -176,7 +186,7 @@ int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err)
 	mnl_attr_put_u32(nlh, CTA_MARK, htonl(mark));
 	mnl_attr_put_u32(nlh, CTA_MARK_MASK, htonl(mask));
 	nl_end(&b, nlh);
-	return nl_send(nl, &b, NULL, NULL, NULL, NULL, err);
+	return no_conntrack(nl_send(nl, &b, NULL, NULL, NULL, NULL, err), err);
 }
 
 static void put_tuple(struct nlmsghdr *nlh, const struct ct_tuple *t)
@@ -291,5 +301,8 @@ int ct_find(struct nl *nl, const struct ct_tuple *tuple, struct ct_flow *flow,
 	nl_end(&b, nlh);
 	code = nl_send(nl, &b, NULL, on_missing, on_flow, &find, err);
 	return code ? err_set(err, code, "cannot ask conntrack for the "
-			      "connection: %s", strerror(-code)) : 0;
+			      "connection: %s%s", strerror(-code),
+			      code == -EINVAL ? "; is kernel module "
+			      "nf_conntrack_netlink missing?" :
+			      err_advice(code)) : 0;
 }

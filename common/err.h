@@ -16,4 +16,15 @@ struct err {
 int err_set(struct err *err, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Put "@what: " before the sentence of a failure further down. Gives @code
+ * back; where that is 0 there is no sentence, and nothing is done.
+ */
+int err_prefix(struct err *err, int code, const char *what);
+
+/* What to do about a negative errno of the kernel, or of a file of ours that is
+ * made again when it is missing: "; try again", for behind strerror().
+ */
+const char *err_advice(int code);
+const char *err_file_advice(int code);
+
 #endif

@@ -93,5 +93,6 @@ int fib_ask(struct nl *nl, const struct fib_packet *p, struct fib *fib,
 	a.first = b.first;
 	put_question(&b, nl, p, 0);
 	put_question(&b, nl, p, RTM_F_FIB_MATCH);
-	return nl_send(nl, &b, NULL, on_refused, on_answer, &a, err);
+	return err_prefix(err, nl_send(nl, &b, NULL, on_refused, on_answer, &a,
+				       err), "cannot ask for a route");
 }

@@ -119,5 +119,6 @@ int link_addr_dump(struct nl *nl, uint8_t family, link_addr_cb cb, void *data,
 
 	nl_batch_init(&b, nl, buf, sizeof(buf));
 	nl_end(&b, nl_put(&b, nl, RTM_GETADDR, 0, &head, sizeof(head), 0));
-	return nl_dump(nl, &b, on_addr, &d, err);
+	return err_prefix(err, nl_dump(nl, &b, on_addr, &d, err),
+			  "cannot read the addresses");
 }

@@ -24,25 +24,29 @@ int rundir_open(struct err *err)
 		if (!mkdir(RUN_DIR, 0755))
 			(void)!chmod(RUN_DIR, 0755);
 		else if (errno != EEXIST)
-			return err_set(err, -errno, "cannot make %s: %s",
-				       RUN_DIR, strerror(errno));
+			return err_set(err, -errno, "cannot make %s: %s%s",
+				       RUN_DIR, strerror(errno),
+				       err_file_advice(-errno));
 		fd = open(RUN_DIR, flags);
 	}
 	if (fd < 0)
 		return err_set(err, -errno, "cannot open the directory %s: "
-			       "%s", RUN_DIR, strerror(errno));
+			       "%s%s", RUN_DIR, strerror(errno),
+			       errno == ENOTDIR ? err_file_advice(-ELOOP) :
+						  err_file_advice(-errno));
 	if (fstat(fd, &st)) {
 		code = -errno;
 		close(fd);
-		return err_set(err, code, "cannot examine %s: %s", RUN_DIR,
-			       strerror(-code));
+		return err_set(err, code, "cannot examine %s: %s%s", RUN_DIR,
+			       strerror(-code), err_file_advice(code));
 	}
 	if (st.st_uid == geteuid() && !(st.st_mode & 022))
 		return fd;
 	close(fd);
 	if (!st.st_uid && geteuid())
 		return err_set(err, -EACCES, "%s is not ours but root's, and "
-			       "this runs as user %u", RUN_DIR, geteuid());
+			       "this runs as user %u: run it as root",
+			       RUN_DIR, geteuid());
 	return err_set(err, -EACCES, "%s is not ours alone (owner %u, mode "
 		       "%04o): remove it, it is made again", RUN_DIR,
 		       st.st_uid, st.st_mode & 07777);
@@ -58,8 +62,9 @@ static int open_lock(int dir, const char *name, struct err *err)
 			      O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		return err_set(err, -errno, "cannot open the lock %s/%s: %s",
-			       RUN_DIR, name, strerror(errno));
+		return err_set(err, -errno, "cannot open the lock %s/%s: %s%s",
+			       RUN_DIR, name, strerror(errno),
+			       err_file_advice(-errno));
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_nlink < 2 &&
 	    st.st_uid == geteuid() && !(st.st_mode & 077))
 		return fd;
@@ -111,8 +116,8 @@ int lock_take(struct lock *l, const char *name, unsigned int ms,
 				       "again, or see who holds it with "
 				       "\"fuser %s/%s\"", RUN_DIR, name, ms,
 				       RUN_DIR, name);
-		return err_set(err, code, "cannot lock %s/%s: %s", RUN_DIR,
-			       name, strerror(-code));
+		return err_set(err, code, "cannot lock %s/%s: %s%s", RUN_DIR,
+			       name, strerror(-code), err_file_advice(code));
 	}
 	return 0;
 }

@@ -148,6 +148,32 @@ static int open_log(const char *path)
 	return fd;
 }
 
+static int cannot_open(const char *path, int code, struct err *err)
+{
+	static const char other[] = "or name another one (log in mwan.ini)";
+	const char *why = strerror(-code);
+
+	switch (code) {
+	case -EPERM:
+	case -EACCES:
+		return err_set(err, code, "cannot open the log %s: %s; let "
+			       "user %u own it and enter its directory, %s",
+			       path, why, geteuid(), other);
+	case -ELOOP:
+	case -EISDIR:
+	case -ENXIO:
+		return err_set(err, code, "cannot open the log %s: %s; put a "
+			       "plain file there, %s", path, why, other);
+	case -ENOENT:
+	case -ENOTDIR:
+		return err_set(err, code, "cannot open the log %s: %s; make "
+			       "its directory, %s", path, why, other);
+	default:
+		return err_set(err, code, "cannot open the log %s: %s%s", path,
+			       why, err_file_advice(code));
+	}
+}
+
 int log_write(struct log *l, const char *path, struct err *err)
 {
 	struct stat st;
@@ -155,23 +181,24 @@ int log_write(struct log *l, const char *path, struct err *err)
 	int code = 0, fd = open_log(path);
 
 	if (fd < 0)
-		return err_set(err, -errno, "cannot open the log %s: %s", path,
-			       strerror(errno));
+		return cannot_open(path, -errno, err);
 	if (fstat(fd, &st)) {
-		code = err_set(err, -errno, "cannot examine the log %s: %s",
-			       path, strerror(errno));
+		code = err_set(err, -errno, "cannot examine the log %s: %s%s",
+			       path, strerror(errno), err_file_advice(-errno));
 	} else if (!S_ISREG(st.st_mode) || st.st_nlink != 1 ||
 		   st.st_uid != geteuid() || (st.st_mode & S_IWOTH)) {
 		code = err_set(err, -EPERM, "the log %s is not a plain file "
-			       "of ours (one name, not writable by others): "
-			       "nothing is written to it", path);
+			       "of ours (one name, not writable by others) "
+			       "and stays as it is: move it away, it is made "
+			       "again", path);
 	} else {
 		l->line[l->len++] = '\n';
 		n = write(fd, l->line, l->len);
-		if (n != (ssize_t)l->len)
-			code = err_set(err, n < 0 ? -errno : -ENOSPC,
-				       "cannot write to the log %s: %s", path,
-				       strerror(n < 0 ? errno : ENOSPC));
+		if (n != (ssize_t)l->len) {
+			code = n < 0 ? -errno : -ENOSPC;
+			err_set(err, code, "cannot write to the log %s: %s%s",
+				path, strerror(-code), err_file_advice(code));
+		}
 		l->line[--l->len] = '\0';
 	}
 	close(fd);

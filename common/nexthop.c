@@ -67,7 +67,7 @@ int nexthop_dump(struct nl *nl, nexthop_cb cb, void *data, struct err *err)
 	if (code == -EOPNOTSUPP)
 		return err_set(err, code, "this kernel has no nexthop objects: "
 			       "Linux 5.4 or newer is needed");
-	return code;
+	return err_prefix(err, code, "cannot read the nexthops");
 }
 
 int nexthop_put_set(struct nl_batch *b, struct nl *nl,

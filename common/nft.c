@@ -305,17 +305,16 @@ static const char *module_of(const struct ruleset *rs,
 	return "nf_tables";
 }
 
+/* What to do about it. */
 static const char *missing(char text[MODULE_TEXT], int code,
 			   const char *module)
 {
-	text[0] = '\0';
 	if (code == -ENOENT || code == -EOPNOTSUPP || code == -EAFNOSUPPORT ||
 	    code == -EPROTONOSUPPORT)
 		snprintf(text, MODULE_TEXT, "; is kernel module %s missing?",
 			 module);
-	else if (code == -EPERM)
-		snprintf(text, MODULE_TEXT,
-			 "; this takes the capability CAP_NET_ADMIN");
+	else
+		snprintf(text, MODULE_TEXT, "%s", err_advice(code));
 	return text;
 }
 
@@ -355,7 +354,7 @@ static int refused(const struct nl_refusal *no, void *data)
 	l->said = true;
 	if (no->code == -ERESTART)
 		return err_set(l->err, no->code, "nftables changed while its "
-			       "rules were being loaded");
+			       "rules were being loaded: try again");
 	if (no->index > l->setup) {
 		i = about(l->chain, rs->n_chains, no->index);
 		if (i < rs->n_chains)
@@ -404,7 +403,8 @@ static int load_once(struct nl *nl, const struct ruleset *rs,
 		code = nftmsg_bracket(&o, NFNL_MSG_BATCH_END, NULL);
 	if (code)
 		return err_set(err, code, "the nftables rules for the links "
-			       "do not fit %d bytes", BATCH_SIZE);
+			       "do not fit %d bytes: shorten the lists of the "
+			       "policies in mwan.ini", BATCH_SIZE);
 	return nl_send(nl, &batch, last, refused, NULL, &l, err);
 }
 
@@ -448,7 +448,8 @@ static int refused_delete(const struct nl_refusal *no, void *data)
 	if (no->code == -ENOENT)
 		return 0;
 	return err_set(data, no->code, "nftables refuses to delete table inet "
-		       "%s: %s", RULESET_TABLE, no->why);
+		       "%s: %s%s", RULESET_TABLE, no->why,
+		       err_advice(no->code));
 }
 
 int nft_delete(struct nl *nl, struct err *err)
@@ -641,8 +642,8 @@ static int refused_read(const struct nl_refusal *no, void *data)
 	if (no->index && no->code == -ENOENT)
 		return 0;
 	/* What nfnetlink says for a subsystem that it does not have. */
-	return err_set(r->err, no->code, "cannot read the nftables rules: %s%s",
-		       no->why, missing(module, no->code == -EINVAL ?
+	return err_set(r->err, no->code, "the kernel says: %s%s", no->why,
+		       missing(module, no->code == -EINVAL ?
 					-EOPNOTSUPP : no->code, "nf_tables"));
 }
 
@@ -679,16 +680,18 @@ int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err)
 	nftmsg_names(&o, NFT_MSG_GETSET, 0, NFTA_SET_TABLE, NFTA_SET_NAME,
 		     RULESET_STICKY);
 	code = nl_send(nl, &batch, NULL, refused_read, read_table, &r, err);
-	if (code || !seen->present)
-		return code;
-	code = dump(nl, &r, NFT_MSG_GETCHAIN, read_chain, NFTA_CHAIN_TABLE);
+	if (!code && !seen->present)
+		return 0;
+	if (!code)
+		code = dump(nl, &r, NFT_MSG_GETCHAIN, read_chain,
+			    NFTA_CHAIN_TABLE);
 	if (!code)
 		code = dump(nl, &r, NFT_MSG_GETRULE, read_rule,
 			    NFTA_RULE_TABLE);
 	if (!code && r.changed)
 		code = err_set(err, -EINTR, "nftables changed while it was "
-			       "read");
-	return code;
+			       "read: try again");
+	return err_prefix(err, code, "cannot read the nftables rules");
 }
 
 /* The first element of the answer's list, and its data's value. */
@@ -731,5 +734,6 @@ int nft_sticky(struct nl *nl, uint32_t host, uint32_t *mark, struct err *err)
 	nftmsg_get_sticky(&o, host);
 	code = nl_send(nl, &batch, NULL, no_sticky, on_sticky, mark, err);
 	return code ? err_set(err, code, "cannot read the map " RULESET_STICKY
-			      " of nftables: %s", strerror(-code)) : 0;
+			      " of nftables: %s%s", strerror(-code),
+			      err_advice(code)) : 0;
 }

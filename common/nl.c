@@ -14,6 +14,9 @@
 #define NETLINK_GET_STRICT_CHK 12
 #endif
 
+/* Behind what no kernel that we know of does. */
+#define REPORT ": report it with the kernel's version (uname -r)"
+
 enum {
 	NL_EXTACK_LEN = 256,
 	/* How often a dump goes on behind ENOBUFS: with no memory at all it
@@ -37,6 +40,10 @@ static int open_bound(struct nl *nl, int bus, unsigned int groups,
 	nl->sock = mnl_socket_open2(bus, SOCK_CLOEXEC);
 	if (!nl->sock) {
 		code = -errno;
+		if (code != -EPROTONOSUPPORT && code != -EAFNOSUPPORT)
+			return err_set(err, code, "cannot open a netlink "
+				       "socket: %s%s", strerror(-code),
+				       err_advice(code));
 		return err_set(err, code,
 			       "cannot open a netlink socket: %s; is this "
 			       "kernel built with %s?", strerror(-code),
@@ -46,8 +53,8 @@ static int open_bound(struct nl *nl, int bus, unsigned int groups,
 	if (mnl_socket_bind(nl->sock, groups, MNL_SOCKET_AUTOPID) < 0) {
 		code = -errno;
 		nl_close(nl);
-		return err_set(err, code, "cannot bind a netlink socket: %s",
-			       strerror(-code));
+		return err_set(err, code, "cannot bind a netlink socket: %s%s",
+			       strerror(-code), err_advice(code));
 	}
 	return 0;
 }
@@ -168,15 +175,16 @@ static ssize_t receive(struct nl *nl, struct err *err)
 		return 0;
 	if (n < 0)
 		return err_set(err, -errno, "cannot read the kernel's answer: "
-			       "%s", strerror(errno));
+			       "%s%s", strerror(errno), err_advice(-errno));
 	if (msg.msg_flags & MSG_TRUNC)
 		return err_set(err, -EBADMSG,
 			       "an answer of the kernel is longer than %d "
-			       "bytes", NL_RX_SIZE);
+			       "bytes" REPORT, NL_RX_SIZE);
 	/* Only the kernel has port 0; anybody may send to our port. */
 	if (msg.msg_namelen != sizeof(from) || from.nl_pid != 0)
-		return err_set(err, -EBADMSG, "a netlink message that is not "
-			       "from the kernel");
+		return err_set(err, -EBADMSG, "a netlink message came from "
+			       "another program (port %u) and not from the "
+			       "kernel: try again", from.nl_pid);
 	return n;
 }
 
@@ -191,8 +199,8 @@ static int transmit(struct nl *nl, const struct nl_batch *b, struct err *err)
 			   (const struct sockaddr *)&kernel, sizeof(kernel));
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return err_set(err, -errno, "cannot send to the kernel: %s",
-			       strerror(errno));
+		return err_set(err, -errno, "cannot send to the kernel: %s%s",
+			       strerror(errno), err_advice(-errno));
 	return 0;
 }
 
@@ -219,7 +227,8 @@ static void refuse(struct talk *t, const struct nlmsghdr *nlh, int code)
 	if (t->refused)
 		code = t->refused(&no, t->data);
 	else if (!t->code)
-		err_set(t->err, code, "the kernel says: %s", why);
+		err_set(t->err, code, "the kernel says: %s%s", why,
+			err_advice(code));
 	if (!t->code)
 		t->code = code;
 }
@@ -248,14 +257,16 @@ static void answer(struct talk *t, const struct nlmsghdr *nlh)
 		memcpy(&code, mnl_nlmsg_get_payload(nlh), sizeof(code));
 		code = errno_of(code);
 		if (code < 0 && !t->code)
-			t->code = err_set(t->err, code, "the kernel says: %s",
-					  strerror(-code));
+			t->code = err_set(t->err, code, "the kernel says: "
+					  "%s%s", strerror(-code),
+					  err_advice(code));
 		return;
 	}
 	if (nlh->nlmsg_type == NLMSG_ERROR) {
 		if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*e)) {
 			t->code = err_set(t->err, -EBADMSG,
-					  "a truncated answer of the kernel");
+					  "an answer of the kernel is too "
+					  "short" REPORT);
 			return;
 		}
 		if (nlh->nlmsg_seq == t->ack)
@@ -269,7 +280,8 @@ static void answer(struct talk *t, const struct nlmsghdr *nlh)
 	code = t->reply(nlh, t->data);
 	if (code && !t->code)
 		t->code = err_set(t->err, code, "cannot use an answer of the "
-				  "kernel: %s", strerror(-code));
+				  "kernel: %s%s", strerror(-code),
+				  err_advice(code));
 }
 
 /* Hand over what one receive() brought. */
@@ -308,8 +320,8 @@ int nl_send(struct nl *nl, struct nl_batch *b, struct nlmsghdr *acked,
 	if (n < 0)
 		return (int)n;
 	if (!t.acked && !t.code)
-		return err_set(err, -EAGAIN, "the kernel did not confirm a "
-			       "change");
+		return err_set(err, -EAGAIN, "the kernel did not answer in "
+			       "full: try again");
 	return t.code;
 }
 
@@ -335,15 +347,16 @@ int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 			return (int)n;
 		if (n == 0)
 			return err_set(err, -EAGAIN, "the kernel's answer "
-				       "ends in the middle");
+				       "ends in the middle: try again");
 		answers(&t, n);
 	}
 	if (!t.code && lost)
 		return err_set(err, -ENOBUFS, "parts of the kernel's answer "
-			       "were lost: %s", strerror(ENOBUFS));
+			       "were lost: %s%s", strerror(ENOBUFS),
+			       err_advice(-ENOBUFS));
 	if (!t.code && t.interrupted)
 		return err_set(err, -EINTR, "the kernel's state changed while "
-			       "it was read");
+			       "it was read: try again");
 	return t.code;
 }
 

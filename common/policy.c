@@ -41,7 +41,7 @@ static uint32_t free_bits(uint32_t len)
 static int read_address(char *word, struct range *r, struct err *err)
 {
 	char *slash = strchr(word, '/'), *dash = strchr(word, '-');
-	char whole[WORDS_LEN];
+	char whole[WORDS_LEN], text[RANGE_TEXT];
 	uint32_t len = ADDRESS_BITS;
 	int code;
 
@@ -59,15 +59,18 @@ static int read_address(char *word, struct range *r, struct err *err)
 		return err_set(err, -EINVAL, "\"%s\" is neither an IPv4 "
 			       "address nor a prefix like 10.0.0.0/8 nor a "
 			       "range like 10.0.0.1-10.0.0.9", whole);
-	if (!dash && len < ADDRESS_BITS && r->first & free_bits(len))
-		return err_set(err, -EINVAL, "\"%s\" has bits behind its "
-			       "prefix", whole);
 	if (!dash)
 		r->last = len == ADDRESS_BITS ? r->first :
 						r->first | free_bits(len);
+	if (!dash && len < ADDRESS_BITS && r->first & free_bits(len)) {
+		r->first &= ~free_bits(len);
+		return err_set(err, -EINVAL, "\"%s\" has bits behind its "
+			       "prefix: write %s", whole,
+			       range_text(r, text));
+	}
 	if (r->last < r->first)
-		return err_set(err, -EINVAL, "\"%s\" ends before it begins",
-			       whole);
+		return err_set(err, -EINVAL, "\"%s\" ends before it begins: "
+			       "turn it round", whole);
 	return 0;
 }
 
@@ -88,8 +91,8 @@ static int read_port(char *word, struct range *r, struct err *err)
 		return err_set(err, -EINVAL, "\"%s\" is neither a port from 0 "
 			       "to 65535 nor a range like 5000-5999", whole);
 	if (r->last < r->first)
-		return err_set(err, -EINVAL, "\"%s\" ends before it begins",
-			       whole);
+		return err_set(err, -EINVAL, "\"%s\" ends before it begins: "
+			       "turn it round", whole);
 	return 0;
 }
 
@@ -163,8 +166,7 @@ static int read_word(const struct list *l, char *word, struct err *err)
 	if (l->protocol)
 		return protocol_parse(word, &l->protocol[*l->n], err);
 	if (!ifname_valid(word))
-		return err_set(err, -EINVAL, "\"%s\" cannot be a network "
-			       "interface", word);
+		return err_set(err, -EINVAL, "\"%s\" " IFNAME_RULE, word);
 	memset(l->interface[*l->n], 0, IFNAMSIZ);
 	return str_copy(l->interface[*l->n], IFNAMSIZ, word);
 }
@@ -189,7 +191,8 @@ int policy_set(struct policy *p, const char *key, const char *value,
 			return code;
 		(*l.n)++;
 	}
-	return *l.n ? 0 : err_set(err, -EINVAL, "there is nothing in it");
+	return *l.n ? 0 : err_set(err, -EINVAL, "there is nothing in it: "
+				  "delete the line");
 }
 
 bool policy_name_valid(const char *name)

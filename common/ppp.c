@@ -63,8 +63,8 @@ int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 			       "it, or try IFNAME=ppp0 IPLOCAL=192.0.2.1");
 	if (!ifname_valid(ifname) ||
 	    str_copy(e->ifname, sizeof(e->ifname), ifname))
-		return err_set(err, -EINVAL, "IFNAME \"%s\" cannot be a "
-			       "network interface", ifname);
+		return err_set(err, -EINVAL, "IFNAME \"%s\" " IFNAME_RULE,
+			       ifname);
 	if (up && !*local)
 		return err_set(err, -EINVAL, "IPLOCAL is missing: %s came up "
 			       "with what address?", ifname);

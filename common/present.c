@@ -149,7 +149,7 @@ static int ask(struct asking *a, struct err *err)
 	int code = nl_send(a->nl, &a->b, NULL, forgive, a->reply, a->r, err);
 
 	nl_batch_init(&a->b, a->nl, a->buf, sizeof(a->buf));
-	return code;
+	return err_prefix(err, code, "cannot read the links and their queues");
 }
 
 static int read_links(struct reading *r, struct nl *nl, struct err *err)

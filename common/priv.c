@@ -44,7 +44,9 @@ int priv_drop(struct err *err)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    syscall(SYS_capget, &head, has))
 		return err_set(err, -errno, "cannot limit its own privileges: "
-			       "%s", strerror(errno));
+			       "%s; going on with all of them, allow prctl(2) "
+			       "and capget(2) in whatever starts it",
+			       strerror(errno));
 	/* A service manager that has done so may forbid the call as well. */
 	if (is_dropped(has))
 		return 0;
@@ -53,6 +55,8 @@ int priv_drop(struct err *err)
 	keep[0].effective = keep[0].permitted;
 	if (syscall(SYS_capset, &head, keep))
 		return err_set(err, -errno, "cannot give up its other "
-			       "capabilities: %s", strerror(errno));
+			       "capabilities: %s; going on with them, allow "
+			       "capset(2) in whatever starts it",
+			       strerror(errno));
 	return 0;
 }

@@ -63,7 +63,7 @@ int report_status(const struct report *r, int status)
 	if (!fflush(stdout) && !ferror(stdout))
 		return status;
 	report_say(r, "what was to be printed cannot be written to the "
-		   "standard output");
+		   "standard output: is that closed, or its disk full?");
 	return status ? status : EXIT_FAILED;
 }
 

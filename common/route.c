@@ -58,7 +58,8 @@ int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
 	nl_end(&b, nlh);
 	code = nl_dump(nl, &b, on_route, &d, err);
 	/* A table comes into being with its first route. */
-	return code == -ENOENT ? 0 : code;
+	return code == -ENOENT ? 0 :
+	       err_prefix(err, code, "cannot read the routes");
 }
 
 static int put(struct nl_batch *b, struct nl *nl, uint16_t type,

@@ -81,10 +81,17 @@ int rule_dump(struct nl *nl, uint8_t family, int protocol, rule_cb cb,
 	struct dump d = { .protocol = protocol, .cb = cb, .data = data };
 	char buf[64] __attribute__((aligned(8)));
 	struct nl_batch b;
+	int code;
 
 	nl_batch_init(&b, nl, buf, sizeof(buf));
 	nl_end(&b, nl_put(&b, nl, RTM_GETRULE, 0, &head, sizeof(head), 0));
-	return nl_dump(nl, &b, on_rule, &d, err);
+	code = nl_dump(nl, &b, on_rule, &d, err);
+	/* rtnetlink's answer to a message type that it does not know. */
+	if (code == -EOPNOTSUPP)
+		return err_set(err, code, "this kernel has no policy rules: "
+			       "one built with CONFIG_IP_MULTIPLE_TABLES is "
+			       "needed");
+	return err_prefix(err, code, "cannot read the rules");
 }
 
 static int put(struct nl_batch *b, struct nl *nl, uint16_t type,

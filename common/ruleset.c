@@ -878,18 +878,19 @@ static int check(const struct build *b, struct err *err)
 
 		if (!quotable(l->name))
 			return err_set(err, -EINVAL, "nftables has no way to "
-				       "write the interface name '%s'",
-				       l->name);
+				       "write the interface name '%s': rename "
+				       "that interface", l->name);
 		if (!l->mark || (l->mark & ~conf->mark_mask))
 			return err_set(err, -EINVAL, "link %s: mark 0x%" PRIx32
-				       " does not fit mask 0x%" PRIx32,
+				       " does not fit mask 0x%" PRIx32
+				       ": change it, or mark_mask",
 				       l->name, l->mark, conf->mark_mask);
 	}
 	for (i = 0; i < conf->n_lan; i++)
 		if (!quotable(conf->lan[i]))
 			return err_set(err, -EINVAL, "nftables has no way to "
-				       "write the interface name '%s'",
-				       conf->lan[i]);
+				       "write the interface name '%s': rename "
+				       "that interface", conf->lan[i]);
 	return 0;
 }
 
@@ -929,11 +930,11 @@ int ruleset_build(struct ruleset *rs, const struct conf *conf,
 	find_slots(&b);
 	if (!b.slots.count)
 		return err_set(err, -EINVAL, "no link of the best tier has a "
-			       "weight");
+			       "weight: give one of them a weight in mwan.ini");
 	if (b.parity && (b.slots.sum & (b.slots.sum - 1)))
 		return err_set(err, -EINVAL, "source-parity cannot share "
-			       "among %u links, only among 2, 4, 8, …",
-			       b.slots.sum);
+			       "among %u links, only among 2, 4, 8 ...: set "
+			       "balance = source in mwan.ini", b.slots.sum);
 	lan(&b);
 	b.from_link = add_regular(&b, "from_link");
 	add_rule(&b, plain(IF_NEW), links(&b, TO_IIFNAME), end());

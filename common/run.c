@@ -178,7 +178,8 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 		return code;
 	if (!run->result.failed)
 		return err_set(err, -EAGAIN, "interfaces keep coming and "
-			       "going: the next event goes on from here");
+			       "going: the next event goes on from here, and "
+			       "pppd's messages in the system log say why");
 	*err = run->result.first;
 	return run->result.code;
 }

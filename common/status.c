@@ -170,8 +170,7 @@ static void check_run(struct status *s, const struct run *run)
 		say(s, "privilege", "", "Only root can see the nftables table "
 		    "and count connections: run mwan-rules status as root.");
 	else if (run->present.nft_code)
-		say(s, "nftables", "", "The nftables table cannot be read: "
-		    "%s.", run->present.nft_err.msg);
+		say(s, "nftables", "", "%s.", run->present.nft_err.msg);
 }
 
 /* --- what the next run would do --- */

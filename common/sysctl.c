@@ -52,7 +52,8 @@ int sysctl_dump(struct nl *nl, sysctl_cb cb, void *data, struct err *err)
 
 	nl_batch_init(&b, nl, buf, sizeof(buf));
 	nl_end(&b, nl_put(&b, nl, RTM_GETNETCONF, 0, &head, sizeof(head), 0));
-	return nl_dump(nl, &b, on_netconf, &d, err);
+	return err_prefix(err, nl_dump(nl, &b, on_netconf, &d, err),
+			  "cannot read the sysctls of IPv4");
 }
 
 int sysctl_read(const char *path)
@@ -84,7 +85,10 @@ int sysctl_write(const char *path, int value, struct err *err)
 	fd = open(full, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, (size_t)len) != len)
 		code = err_set(err, -errno, "cannot set /proc/sys/%s to %d: "
-			       "%s", path, value, strerror(errno));
+			       "%s%s", path, value, strerror(errno),
+			       errno == EROFS ? "; set it outside of this "
+			       "container, and sysctl = no in mwan.ini" :
+			       err_advice(-errno));
 	if (fd >= 0)
 		close(fd);
 	return code;

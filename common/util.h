@@ -27,4 +27,8 @@ void str_add(char *list, size_t size, const char *between, const char *word);
  */
 bool ifname_valid(const char *name);
 
+/* Behind a name that could not; what is odd but could be is left out. */
+#define IFNAME_RULE "cannot be a network interface: such a name is 1 to 15 " \
+	"letters, digits, '_', '-' or '.'"
+
 #endif

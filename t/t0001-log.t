@@ -40,11 +40,13 @@ refused() {
 }
 
 odd="the log $log is not a plain file of ours (one name, not writable by \
-others): nothing is written to it"
+others) and stays as it is: move it away, it is made again"
+or="or name another one (log in mwan.ini)"
+plain="put a plain file there, $or"
 echo kept >"$T/other"
 ln -s "$T/other" "$log"
 refused "a symbolic link" "cannot open the log $log: Too many levels of \
-symbolic links"
+symbolic links; $plain"
 rm "$log"
 echo kept >/var/log/other
 ln /var/log/other "$log"
@@ -54,20 +56,21 @@ is "neither was written to" "$(cat "$T/other" /var/log/other)" "kept
 kept"
 mkfifo "$log"
 refused "a fifo without a reader" "cannot open the log $log: No such device \
-or address"
+or address; $plain"
 exec 7<>"$log"
 refused "a fifo with a reader" "$odd"
 exec 7>&-
 rm "$log"
 mkdir "$log"
-refused "a directory" "cannot open the log $log: Is a directory"
+refused "a directory" "cannot open the log $log: Is a directory; $plain"
 rmdir "$log"
 touch "$log"
 chmod 646 "$log"
 refused "writable by others" "$odd"
 chmod 640 "$log"
 chown 65534 "$log"
-refused "somebody else's" "cannot open the log $log: Permission denied"
+refused "somebody else's" "cannot open the log $log: Permission denied; let \
+user 0 own it and enter its directory, $or"
 chmod 660 "$log"
 chown 65534:0 "$log"
 refused "somebody else's, that we could write" "$odd"
@@ -79,15 +82,16 @@ sed -i 's,\[mwan\],&\nlog = /var/log/full/log,' /etc/ppp/mwan.ini
 touch /var/log/full/log
 dd if=/dev/zero of=/var/log/full/other bs=4k count=1 status=none
 refused "a full disk" "cannot write to the log /var/log/full/log: No space \
-left on device"
+left on device; make room there, and try again"
 umount /var/log/full
 mount -t tmpfs -o ro tmpfs /var/log/full
 refused "a file system that is read-only" "cannot open the log \
-/var/log/full/log: Read-only file system"
+/var/log/full/log: Read-only file system; mount that file system read-write, \
+and try again"
 umount /var/log/full
 rmdir /var/log/full
 refused "no directory" "cannot open the log /var/log/full/log: No such file \
-or directory"
+or directory; make its directory, $or"
 sed -i '/^log =/d' /etc/ppp/mwan.ini
 
 # --- whose time ---
@@ -135,7 +139,7 @@ is "all of it printable ASCII" "$(LC_ALL=C grep -c '[^ -~]' "$log")" 0
 rm "$log"
 # A value that is too long is cut, and the end of the line is there.
 quotes=$(printf '"%.0s' {1..599})
-for n in 1 250 {275..285} 350 599; do
+for n in 1 200 {247..257} 350 599; do
 	env -i IFNAME="${quotes:0:n}" "$BIN/ip-down.local" 2>/dev/null
 done
 is "long values" "$(grep -cE '^ts=.* error=".*" result=usage took_us=[0-9]+$' \

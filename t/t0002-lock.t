@@ -100,36 +100,38 @@ strange() {
 
 mwan-rules flush
 rm -r /run/mwan
+again="remove it, it is made again"
 mkdir "$T/elsewhere"
 ln -s "$T/elsewhere" /run/mwan
 strange "a symbolic link" "cannot open the directory /run/mwan: Not a \
-directory"
+directory; $again"
 is "nothing was made behind it" "$(ls "$T/elsewhere")" ""
 rm /run/mwan
 mkdir -m 700 /run/mwan
 chown 65534 /run/mwan
 strange "somebody else's" "/run/mwan is not ours alone (owner 65534, mode \
-0700): remove it, it is made again"
+0700): $again"
 chown 0 /run/mwan
 chmod 1777 /run/mwan
 strange "writable by all" "/run/mwan is not ours alone (owner 0, mode 1777): \
-remove it, it is made again"
+$again"
 rmdir /run/mwan
 echo >/run/mwan
-strange "a file" "cannot open the directory /run/mwan: Not a directory"
+strange "a file" "cannot open the directory /run/mwan: Not a directory; $again"
 rm /run/mwan
 mkdir -m 700 /run/mwan
 ln -s /etc/passwd /run/mwan/lock
 strange "a lock that is a symbolic link" "cannot open the lock \
-/run/mwan/lock: Too many levels of symbolic links"
+/run/mwan/lock: Too many levels of symbolic links; $again"
 rm /run/mwan/lock
 mkdir /run/mwan/lock
 strange "a lock that is a directory" "cannot open the lock /run/mwan/lock: \
-Is a directory"
+Is a directory; $again"
 rmdir /run/mwan/lock
 rmdir /run/mwan
 mount -o remount,ro /run
-strange "/run is read-only" "cannot make /run/mwan: Read-only file system"
+strange "/run is read-only" "cannot make /run/mwan: Read-only file system; \
+mount that file system read-write, and try again"
 mount -o remount,rw /run
 up
 is "and all is well again" "$status$routed$msg" 01

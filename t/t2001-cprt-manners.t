@@ -41,12 +41,13 @@ says 64 '"4294967296"' 300 4294967296
 says 64 '"0"' 0 301
 says 64 '"-x"' -x 300 301
 says 64 '"--nosuch"' --nosuch 300 301
-says 64 "\"main\" is the system's own" 300 main
+says 64 "\"main\" is the system's own routing table 254, which is never \
+written to: give another DST$" 300 main
 says 64 "\"254\" is the system's own" 300 254
 says 64 "\"local\" is the system's own" 300 local
 says 64 "\"253\" is the system's own" 300 253
-says 64 'the same routing table, 301' dsl 301
-says 1 'there is no routing table 777' 777 301
+says 64 'the same routing table, 301: give two different ones$' dsl 301
+says 1 'there is no routing table 777 to copy from until its first route is added: nothing is changed$' 777 301
 says 1 'there is no routing table 777' -n 777 301
 is 'none of these changed anything' "$(state 301)" "$before"
 like '--help' "$(cprt --help)" '^Usage: cprt '
@@ -71,7 +72,10 @@ out=$(setpriv --reuid=65534 --regid=65534 --clear-groups \
 	--inh-caps=+net_admin --ambient-caps=+net_admin \
 	--bounding-set=-all,+net_admin "$BIN/cprt" 300 302 2>&1) ||
 	out="$out failed"
-like 'CAP_NET_ADMIN alone will do' "$out" 'going on without a lock$'
+like 'CAP_NET_ADMIN alone will do' "$out" \
+	"^cprt: (cannot make /run/mwan: Permission denied; run this as root|\
+/run/mwan is not ours but root's, and this runs as user 65534: run it as \
+root); going on without a lock\$"
 is 'CAP_NET_ADMIN alone copies' "$(state 302)" "$(state 300)"
 
 is '-v counts' "$(cprt -v 300 dsl)" "table 300, 2 routes, to table 301:\
@@ -125,7 +129,9 @@ is 'a dead leg: status' $? 1
 like 'a dead leg: the route and the reason' "$out" \
 	"^cprt: the kernel refuses to take unicast 10\\.20\\.0\\.0/16 .* \
 nexthop via 10\\.1\\.1\\.2 dev va0 weight 1 nexthop dev vb0 weight 1: Device \
-for nexthop is not up\$"
+for nexthop is not up
+cprt: all other routes are copied: mend these, and run it again \\(see DIAGNOSTICS \
+in cprt\\(8\\)\\)\$"
 is 'a dead leg: the rest is done' \
 	"$(state 301 | grep -v default)" \
 	"$(state 300 | grep -vE '10\.20|nexthop')"
@@ -145,6 +151,9 @@ is 'a refused replacement' "$(status cprt 300 301)" 1
 is 'leaves the old route' "$(state 301)" "$before"
 
 # -n that cannot be written.
-is '-n on a full disk' "$(cprt -n 300 309 2>/dev/null >/dev/full; echo $?)" 1
+is '-n on a full disk' "$(cprt -n 300 309 2>&1 >/dev/full; echo $?)" \
+	"cprt: cannot write the commands to the standard output: No space left \
+on device; is that closed, or its disk full?
+1"
 
 done_testing

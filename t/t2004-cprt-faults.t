@@ -38,7 +38,12 @@ for error in ENOBUFS EINTR; do
 done
 out=$(faulty recvmsg:error=ENOBUFS 320 322 2>&1)
 is 'nothing can be read at all: status' $? 1
-like 'nothing can be read at all: says so' "$out" '^cprt: .*buffer space'
+is 'nothing can be read at all: says so' "$out" "cprt: cannot read routing \
+table 320: cannot read the kernel's answer: No buffer space available; free \
+some memory, and try again"
+out=$(faulty recvmsg:error=ENOMEM 320 322 2>&1)
+is 'out of memory: says so' "$?$out" "1cprt: out of memory for the routes of \
+tables 320 and 322: free some memory, and try again"
 is 'nothing can be read at all: nothing is written' "$(state 322)" ''
 
 # An IPv6 route that stands between the legs of a multipath one, where no dump

@@ -47,7 +47,7 @@ refused "too few arguments" 64 '2 arguments where pppd gives' \
 refused "no command" 64 'one command is expected: apply' mwan-rules
 refused "unknown command" 64 'unknown command "aply"' mwan-rules aply
 refused "unknown option" 64 'unknown option "-x"' mwan-rules -x apply
-refused "no such file" 78 'cannot open /nowhere' mwan-rules apply -f /nowhere
+refused "no such file" 78 'cannot open /nowhere: .*; write it' mwan-rules apply -f /nowhere
 
 # bad TEXT REGEX: a configuration that apply and check refuse.
 bad() {
@@ -152,7 +152,7 @@ is "many faults: apply names the first" \
 } >"$T/many.ini"
 is "a hundred faults are enough" \
 	"$(mwan-rules check -f "$T/many.ini" 2>&1 | sed -n '100,$p')" \
-	"mwan-rules: $T/many.ini:101: unknown key \"key99\" in [mwan]
+	"mwan-rules: $T/many.ini:101: unknown key \"key99\" in [mwan]: see mwan.ini(5)
 mwan-rules: ... and 20 more: mend these first"
 printf '[mwan]\nmark_mask = 0x0g\n[link ppp0]\nmark = 0x300\n' \
 	>"$T/many.ini"

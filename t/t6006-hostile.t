@@ -206,7 +206,8 @@ said=$(
 	env -i "$BIN/ip-up.local" "${session[@]}" 2>&1
 )
 is "no file may grow: the log is skipped" "$said" \
-	"ip-up.local: cannot write to the log $log: File too large"
+	"ip-up.local: cannot write to the log $log: File too large; allow \
+longer files (ulimit -f), and try again"
 
 prlimit=$(command -v prlimit)
 # survives LIMIT VALUE...: either all is well, or it says what is missing.
@@ -302,7 +303,7 @@ every_kind "the lock" /run/mwan/lock \
 	"cannot open the lock .*: Is a directory"
 every_kind "the configuration" $ini \
 	"$ini( must be a plain file|: No such| has another name)" 78 \
-	"$ini: it is a symbolic link"
+	"$ini: it is a symbolic link, replace it"
 strange "the configuration: mended" /nowhere '^$' 0
 for kind in "mkfifo /run/mwan" "touch /run/mwan" "ln -s $T /run/mwan"; do
 	rm -rf /run/mwan
@@ -322,6 +323,48 @@ for kind in "mkfifo $accepted" "mkdir $accepted" "ln -s $ini $accepted" \
 		ip route show table 201 | grep -c ppp0)" "0 1"
 	rm -rf $accepted
 done
+
+# What apply and flush cannot write says what to do, and then they can.
+# told NAME SENTENCE CURE COMMAND...
+told() {
+	local name=$1 sentence=$2 cure=$3
+	shift 3
+	is "$name: says" "$("$@" 2>&1; echo $?)" "mwan-rules: $sentence
+1"
+	eval "$cure"
+	ok "$name: mended" "$@"
+}
+sysctl -qw net.ipv4.ip_forward=1
+again="remove it, it is made again"
+mkdir $accepted.new
+told "a directory beside what is in force" "cannot make $accepted.new: Is a \
+directory; $again" "rmdir $accepted.new" mwan-rules apply
+mwan-rules flush
+mkdir $accepted
+told "a directory in its place" "cannot write $accepted: Is a directory; $again" \
+	"rmdir $accepted" mwan-rules apply
+rm $accepted
+mkdir $accepted
+told "a directory in its place: flush" "cannot remove $accepted: Is a \
+directory; remove it by hand, and try again" "rmdir $accepted" mwan-rules flush
+mount -t tmpfs -o size=4k,mode=755 tmpfs /run/mwan
+dd if=/dev/zero of=/run/mwan/other bs=4k count=1 status=none
+told "no room" "cannot write $accepted: No space left on device; make room \
+there, and try again" "rm /run/mwan/other" mwan-rules apply
+mwan-rules flush
+umount /run/mwan
+mwan-rules apply
+is "what is in force cannot be read" "$(strace -o /dev/null -P $accepted \
+	-e inject=read:error=EIO mwan-rules status 2>&1; echo $?)" \
+	"mwan-rules: cannot read from $accepted what is in force: Input/output \
+error; run \"mwan-rules apply\", which makes it again
+1"
+sysctl -qw net.ipv4.ip_forward=0
+mount --bind /proc/sys/net /proc/sys/net
+mount -o remount,bind,ro /proc/sys/net
+told "sysctls that are read-only" "cannot set /proc/sys/net/ipv4/ip_forward to \
+1: Read-only file system; set it outside of this container, and sysctl = no in \
+mwan.ini" "umount /proc/sys/net" mwan-rules apply
 mv /etc/iproute2/rt_tables "$T/rt_tables"
 printf '[mwan]\nqdisc = none\n[link ppp0]\ntable = 201\n[link ppp1]\n' >$ini
 for kind in mkfifo mkdir "mknod -m 644"; do

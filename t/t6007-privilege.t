@@ -100,7 +100,8 @@ said=$(strace -o /dev/null -e inject=capset:error=EPERM \
 	ppp0 eth9 0 10.64.1.100 10.64.1.1 2>&1)
 is "capset is forbidden: goes on" "$?$(state)" "0$whole"
 is "and says so" "$said" "ip-up.local: cannot give up its other \
-capabilities: Operation not permitted"
+capabilities: Operation not permitted; going on with them, allow capset(2) in \
+whatever starts it"
 setpriv --bounding-set=-all,+net_admin --inh-caps=-all \
 	strace -o "$T/strace" -e trace=capget,capset $BIN/cprt 300 301
 is "not even asked for where there is nothing to give up" \
@@ -124,8 +125,9 @@ is "without root: the sysctl, too" \
 	"$(sysctl -n net.ipv4.conf.ppp0.rp_filter)" 2
 is "without root: says what it does without" "$said" \
 	"ip-up.local: /run/mwan is not ours but root's, and this runs as user \
-$pppd_user
-ip-up.local: cannot open the log $log: Permission denied"
+$pppd_user: run it as root
+ip-up.local: cannot open the log $log: Permission denied; let user $pppd_user \
+own it and enter its directory, or name another one (log in mwan.ini)"
 is "without root: root's log is as it was" "$(<$log)" "$root_log"
 nft delete table inet mwan
 ip rule del pref 1001
@@ -150,7 +152,7 @@ chmod 600 /etc/ppp/mwan.ini
 said=$(pppd up ppp0 10.64.1.100 2>&1)
 is "without root: a configuration of root's alone" $? 78
 like "without root: a sentence" "$said" "cannot open /etc/ppp/mwan.ini: \
-Permission denied"
+Permission denied; let user $pppd_user read it"
 chmod 644 /etc/ppp/mwan.ini
 ip link del ppp0
 pppd down ppp0 10.64.1.100 2>/dev/null
@@ -187,12 +189,14 @@ printf '[mwan]\nlog = /var/log/other/log\nqdisc = none\n[link ppp0]\n' \
 	>/etc/ppp/mwan.ini
 said=$(hook up ppp0 10.64.1.100 2>&1)
 is "a log in somebody's own directory: skipped" "$?$said" "0ip-up.local: \
-cannot open the log /var/log/other/log: Permission denied"
+cannot open the log /var/log/other/log: Permission denied; let user 0 own it \
+and enter its directory, or name another one (log in mwan.ini)"
 is "the route is there" "$(ip route show table 201 | grep -c ppp0)" 1
 cp /etc/ppp/mwan.ini /var/log/other
 said=$(mwan-rules apply -f /var/log/other/mwan.ini 2>&1)
 is "a configuration in there" "$?$said" "78mwan-rules: cannot open \
-/var/log/other/mwan.ini: Permission denied"
+/var/log/other/mwan.ini: Permission denied; let user 0 read it and enter its \
+directory"
 
 # --- the service ---
 score=$(systemd-analyze security --offline=yes \

@@ -124,14 +124,16 @@ static const struct {
 	/* --- the file's form --- */
 	{ "a line of 199: inih would make two of it",
 	  "[mwan]\n" ";" X100 X10 X10 X10 X10 X10 X10 X10 X10 X10
-	  "xxxxxxxx\n", "mwan.ini:2: the line is longer than 198 "
-	  "characters" },
+	  "xxxxxxxx\n", "mwan.ini:2: the line is longer than 198 characters: "
+	  "shorten it, or make two policies of a long list" },
 	{ "a key whose tail inih would take for another one", "[mwan]\nlog = /"
 	  X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 "xx\nmasquerade = no\n",
-	  "mwan.ini:2: the line is longer than 198 characters" },
+	  "mwan.ini:2: the line is longer than 198 characters: shorten it, "
+	  "or make two policies of a long list" },
 	{ "a section that inih would cut", "[link ppp0" X10 X10 X10 X10 X10
-	  "]\n", "mwan.ini:1: [link ppp0" X10 X10 X10 X10 X10 "]: \"ppp0"
-	  X10 X10 X10 X10 X10 "\" cannot be a network interface" },
+	  "]\n", "mwan.ini:1: [link ppp0" X10 X10 X10 X10 X10 "]: this "
+	  "cannot be a network interface: such a name is 1 to 15 letters, "
+	  "digits, '_', '-' or '.'" },
 	{ "neither key nor section", "[mwan]\n\nsysctl\n", "mwan.ini:3: this "
 	  "is neither \"key = value\" nor a section" },
 	{ "a key before any section", "# c\nlog = /x\n", "mwan.ini:2: log "
@@ -145,23 +147,25 @@ static const struct {
 	{ "more behind a section", "[mwan] x\n", "mwan.ini:1: a section is "
 	  "a name in brackets, alone on its line: [mwan] or [link ppp0]" },
 	{ "[mwan] twice", "[mwan]\n[link ppp0]\n[mwan]\n", "mwan.ini:3: "
-	  "[mwan] is there a second time" },
+	  "[mwan] is there a second time: put its keys below the first" },
 	{ "a link twice", LINKS "[link  ppp0]\n", "mwan.ini:3: [link ppp0] "
-	  "is there a second time" },
+	  "is there a second time: put its keys below the first" },
 	{ "an unknown key", "[mwan]\nmasqerade = no\n", "mwan.ini:2: unknown "
-	  "key \"masqerade\" in [mwan]" },
+	  "key \"masqerade\" in [mwan]: see mwan.ini(5)" },
 	{ "a key of the other section", "[link ppp0]\nlog = /x\n",
-	  "mwan.ini:2: unknown key \"log\" in a [link]" },
+	  "mwan.ini:2: unknown key \"log\" in a [link]: see mwan.ini(5)" },
 	{ "a key twice", "[link ppp0]\nweight = 1\ntier = 1\nweight = 2\n",
-	  "mwan.ini:4: weight is there a second time" },
-	{ "no value", "[mwan]\nlan =\n", "mwan.ini:2: lan has no value" },
+	  "mwan.ini:4: weight is there a second time: keep one" },
+	{ "no value", "[mwan]\nlan =\n", "mwan.ini:2: lan has no value: give "
+	  "it one, or delete the line" },
 	{ "a value that is a comment", "[mwan]\nlan = ; all\n",
-	  "mwan.ini:2: lan has no value" },
+	  "mwan.ini:2: lan has no value: give it one, or delete the line" },
 	{ "an indented line is no more of the value before",
 	  "[mwan]\nlog = /a\n /b\n", "mwan.ini:3: this is neither \"key = "
 	  "value\" nor a section" },
 	{ "the first mistake counts", "[mwan]\nlog = a\nlan = /\n[x]\n",
-	  "mwan.ini:2: log = \"a\" is not an absolute path" },
+	  "mwan.ini:2: log = \"a\" is not an absolute path like "
+	  "/var/log/ifchang.log" },
 	/* --- values --- */
 	{ "a number and more", "[link ppp0]\nweight = 3 # three\n",
 	  "mwan.ini:2: weight = \"3 # three\" is not a number from 1 to "
@@ -204,19 +208,22 @@ static const struct {
 	  "\"odd\" is none of: source, source-parity, flow, round-robin, "
 	  "random" },
 	{ "no interface", "[mwan]\nlan = eth0 a/b\n", "mwan.ini:2: lan: "
-	  "\"a/b\" cannot be a network interface" },
+	  "\"a/b\" cannot be a network interface: such a name is 1 to 15 "
+	  "letters, digits, '_', '-' or '.'" },
 	{ "a link's name that is too long", "[link abcdefghijklmnop]\n",
-	  "mwan.ini:1: [link abcdefghijklmnop]: \"abcdefghijklmnop\" cannot "
-	  "be a network interface" },
-	{ "no name", "[link ]\n", "mwan.ini:1: [link ]: \"\" cannot be a "
-	  "network interface" },
+	  "mwan.ini:1: [link abcdefghijklmnop]: this cannot be a network "
+	  "interface: such a name is 1 to 15 letters, digits, '_', '-' or "
+	  "'.'" },
+	{ "no name", "[link ]\n", "mwan.ini:1: [link ]: this cannot be a "
+	  "network interface: such a name is 1 to 15 letters, digits, '_', "
+	  "'-' or '.'" },
 	/* --- what does not go together --- */
 	{ "a link without a table", "[link ppp0]\n[link wan]\n",
 	  "mwan.ini:2: link wan has no table: add \"table = NUMBER\" here, "
 	  "or a line \"NUMBER wan\" to /etc/iproute2/rt_tables" },
 	{ "a mark that does not fit", "[mwan]\nmark_mask = 0xf\n[link ppp0]\n"
 	  "\nmark = 0x10\n", "mwan.ini:5: mark 0x10 of link ppp0 does not "
-	  "fit mask 0xf" },
+	  "fit mask 0xf: change it, or mark_mask" },
 	{ "too many marks for the mask", "[mwan]\nmark_mask = 0x80000000\n"
 	  LINKS, "mwan.ini:4: link ppp1: no mark is left under mark_mask "
 	  "0x80000000, which must have more bits" },
@@ -317,20 +324,22 @@ static const struct {
 	  "balance nor main" },
 	{ "if_down without a link", "", "[policy x]\nuse = main\n"
 	  "if_down = balance\n", "mwan.ini:5: if_down is for \"use = LINK\" "
-	  "only" },
+	  "only: delete it" },
 	{ "another if_down", "", "[policy x]\nuse = ppp0\nif_down = main\n",
 	  "mwan.ini:5: if_down = \"main\" is neither balance nor "
 	  "unreachable" },
 	{ "a policy twice", "", "[policy x]\nuse = main\n[policy x]\n",
-	  "mwan.ini:5: [policy x] is there a second time" },
+	  "mwan.ini:5: [policy x] is there a second time: give it another "
+	  "name" },
 	{ "a policy's name", "", "[policy a b]\n", "mwan.ini:3: [policy a b]: "
 	  "a policy's name is 1 to 31 letters, digits, '_', '-' or '.'" },
 	{ "a key twice", "", "[policy x]\nuse = main\nuse = main\n",
-	  "mwan.ini:5: use is there a second time" },
+	  "mwan.ini:5: use is there a second time: keep one" },
 	{ "a link's key", "", "[policy x]\nweight = 1\n", "mwan.ini:4: "
-	  "unknown key \"weight\" in a [policy]" },
+	  "unknown key \"weight\" in a [policy]: see mwan.ini(5)" },
 	{ "bits behind the prefix", "", "[policy x]\nsource = 10.0.0.1/8\n",
-	  "mwan.ini:4: source: \"10.0.0.1/8\" has bits behind its prefix" },
+	  "mwan.ini:4: source: \"10.0.0.1/8\" has bits behind its prefix: "
+	  "write 10.0.0.0/8" },
 	{ "no address", "", "[policy x]\ndestination = 10.0.0\n",
 	  "mwan.ini:4: destination: \"10.0.0\" is neither an IPv4 address nor "
 	  "a prefix like 10.0.0.0/8 nor a range like 10.0.0.1-10.0.0.9" },
@@ -342,9 +351,11 @@ static const struct {
 	  "\"10.0.0.0-10.1.0.0/16\" is neither an IPv4 address nor a prefix "
 	  "like 10.0.0.0/8 nor a range like 10.0.0.1-10.0.0.9" },
 	{ "a range backwards", "", "[policy x]\nsource = 2.0.0.0-1.0.0.0\n",
-	  "mwan.ini:4: source: \"2.0.0.0-1.0.0.0\" ends before it begins" },
+	  "mwan.ini:4: source: \"2.0.0.0-1.0.0.0\" ends before it begins: "
+	  "turn it round" },
 	{ "ports backwards", "", "[policy x]\nsource_port = 2-1\n",
-	  "mwan.ini:4: source_port: \"2-1\" ends before it begins" },
+	  "mwan.ini:4: source_port: \"2-1\" ends before it begins: turn it "
+	  "round" },
 	{ "no port", "", "[policy x]\nsource_port = 65536\n", "mwan.ini:4: "
 	  "source_port: \"65536\" is neither a port from 0 to 65535 nor a "
 	  "range like 5000-5999" },
@@ -362,12 +373,13 @@ static const struct {
 	  "protocol = 1 2 3 4 5 6 7 8 9 1 2 3 4 5 6 7 8\n", "mwan.ini:4: "
 	  "protocol: more than 16 of them: make a second policy" },
 	{ "no interface", "", "[policy x]\ninterface = a/b\n", "mwan.ini:4: "
-	  "interface: \"a/b\" cannot be a network interface" },
+	  "interface: \"a/b\" cannot be a network interface: such a name is "
+	  "1 to 15 letters, digits, '_', '-' or '.'" },
 	{ "a link's interface", "", "[policy x]\nuse = main\n"
-	  "interface = eth0 ppp0\n", "mwan.ini:5: interface: policies are not "
-	  "for what comes in by ppp0" },
+	  "interface = eth0 ppp0\n", "mwan.ini:5: interface: policies are "
+	  "not for what comes in by ppp0: name interfaces of the LAN" },
 	{ "nothing", "", "[policy x]\nsource = ,\n", "mwan.ini:4: source: "
-	  "there is nothing in it" },
+	  "there is nothing in it: delete the line" },
 };
 
 static void test_deals(void)
@@ -387,7 +399,8 @@ static void test_many_policies(void)
 	for (i = 0; i <= POLICIES_MAX; i++)
 		fprintf(f, "[policy p%u]\nuse = main\n", i);
 	fclose(f);
-	is(result(true), "mwan.ini:129: more than 64 policies", "65 policies");
+	is(result(true), "mwan.ini:129: more than 64 policies: join some "
+	   "that use the same", "65 policies");
 }
 
 static void random_ranges(struct range *r, uint8_t *n, uint8_t max,
@@ -551,18 +564,21 @@ static void test_bom(void)
 
 static const char plain[] = "mwan.ini must be a plain file of root that "
 	"nobody else can write: chown root, chmod 644";
+static const char no_file[] = "mwan.ini must be a plain file: replace it by "
+	"one, or name another one with -f";
 
 /* What a file can be besides a file. None of it may block. */
 static void test_kinds(void)
 {
 	put(path, "[mwan]\nlog = /x\0y\n", 18);
-	is(result(true), "mwan.ini holds a NUL byte: it is not a text file",
-	   "a NUL");
+	is(result(true), "mwan.ini holds a NUL byte: save it as plain text, "
+	   "not as UTF-16", "a NUL");
 	memset(text, '\n', sizeof(text));
 	put(path, text, CONF_FILE_MAX - 2);
 	is(result(true), "source", "as long as it may be");
 	put(path, text, CONF_FILE_MAX);
-	is(result(true), "mwan.ini is longer than 262143 bytes", "too long");
+	is(result(true), "mwan.ini is longer than 262143 bytes: take "
+	   "comments out, if it is the right file", "too long");
 	put(path, LINKS, strlen(LINKS));
 	chmod(path, 0664);
 	is(result(true), plain, "writable by a group");
@@ -576,18 +592,19 @@ static void test_kinds(void)
 	rename(path, "other");
 	unlink(path);
 	ok(!symlink("other", path), "a symbolic link");
-	is(result(true), "cannot open mwan.ini: it is a symbolic link",
-	   "a symbolic link is refused");
-	is(result(false), "cannot open mwan.ini: it is a symbolic link",
-	   "and is no missing file");
+	is(result(true), "cannot open mwan.ini: it is a symbolic link, "
+	   "replace it by the file itself", "a symbolic link is refused");
+	is(result(false), "cannot open mwan.ini: it is a symbolic link, "
+	   "replace it by the file itself", "and is no missing file");
 	unlink(path);
 	ok(!mkfifo(path, 0600), "a fifo");
-	is(result(true), plain, "a fifo is refused");
+	is(result(true), no_file, "a fifo is refused");
 	unlink(path);
 	ok(!mkdir(path, 0700), "a directory");
-	is(result(true), plain, "a directory is refused");
+	is(result(true), no_file, "a directory is refused");
 	rmdir(path);
-	is(result(true), "cannot open mwan.ini: No such file or directory",
+	is(result(true), "cannot open mwan.ini: No such file or directory; "
+	   "write it (see mwan.ini(5)), or name another one with -f",
 	   "a missing file");
 	unlink("other");
 	/* A mistake is not remembered by the next reading. */
@@ -806,14 +823,15 @@ static void test_limits(void)
 	for (i = 0; i <= LINKS_MAX; i++)
 		fprintf(f, "[link l%u]\ntable = %u\n", i, 1000 + i);
 	fclose(f);
-	is(result(true), "mwan.ini:511: more than 255 links", "256 links");
+	is(result(true), "mwan.ini:511: more than 255 links: take some out",
+	   "256 links");
 	f = fopen(path, "w");
 	fputs("[mwan]\nlan =", f);
 	for (i = 0; i <= LAN_MAX; i++)
 		fprintf(f, " l%u", i);
 	fclose(f);
-	is(result(true), "mwan.ini:2: lan: more than 32 interfaces",
-	   "33 interfaces");
+	is(result(true), "mwan.ini:2: lan: more than 32 interfaces: without "
+	   "lan all but the links count", "33 interfaces");
 }
 
 /* Any bytes: the file is taken or refused with a sentence. */

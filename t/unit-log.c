@@ -234,7 +234,10 @@ static void refused(const char *path, const char *what, const char *sentence)
 static void writes(const char *dir)
 {
 	static const char odd[] = " is not a plain file of ours (one name, "
-		"not writable by others): nothing is written to it";
+		"not writable by others) and stays as it is: move it away, it "
+		"is made again";
+	static const char plain[] = "put a plain file there, or name another "
+		"one (log in mwan.ini)";
 	char path[128], other[128], sentence[400];
 	struct err err = { "" };
 	struct stat st = { 0 };
@@ -261,22 +264,22 @@ static void writes(const char *dir)
 	rename(path, other);
 	ok(!symlink(other, path), "a symbolic link");
 	snprintf(sentence, sizeof(sentence), "cannot open the log %s: Too "
-		 "many levels of symbolic links", path);
+		 "many levels of symbolic links; %s", path, plain);
 	refused(path, "a symbolic link", sentence);
 	ok(lines(slurp(other)) == 2, "and not followed");
 	unlink(path);
 	ok(!mkfifo(path, 0600), "a fifo that nobody reads");
 	snprintf(sentence, sizeof(sentence), "cannot open the log %s: No "
-		 "such device or address", path);
+		 "such device or address; %s", path, plain);
 	refused(path, "a fifo", sentence);
 	unlink(path);
 	unlink(other);
 	snprintf(sentence, sizeof(sentence), "cannot open the log %s: Is a "
-		 "directory", dir);
+		 "directory; %s", dir, plain);
 	refused(dir, "a directory", sentence);
 	refused("/dev/full", "a device", "the log /dev/full is not a plain "
-		"file of ours (one name, not writable by others): nothing is "
-		"written to it");
+		"file of ours (one name, not writable by others) and stays as "
+		"it is: move it away, it is made again");
 }
 
 /* +05:45, and a summer half an hour ahead. */

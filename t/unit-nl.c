@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ct.h"
 #include "link.h"
 #include "nexthop.h"
 #include "nl.h"
@@ -176,12 +177,12 @@ static void test_acks(void)
 	begin();
 	request(2);
 	reply_error(0, 0, 0, NULL);
-	verdict(send_all(), -EAGAIN, "the kernel did not confirm a change",
-		"the wrong one confirmed");
+	verdict(send_all(), -EAGAIN, "the kernel did not answer in full: try "
+		"again", "the wrong one confirmed");
 	begin();
 	request(1);
-	verdict(send_all(), -EAGAIN, "the kernel did not confirm a change",
-		"silence");
+	verdict(send_all(), -EAGAIN, "the kernel did not answer in full: try "
+		"again", "silence");
 	begin();
 	request(1);
 	reply_error(0, 0, -EPERM, NULL);
@@ -195,25 +196,29 @@ static void test_acks(void)
 	request(1);
 	send_error = EPERM;
 	verdict(send_all(), -EPERM, "cannot send to the kernel: Operation "
-		"not permitted", "not sent");
+		"not permitted; run this as root or with CAP_NET_ADMIN",
+		"not sent");
 	begin();
 	request(1);
 	reply_error(0, 0, 0, NULL);
 	answer[0].error = ENOBUFS;
 	verdict(send_all(), -ENOBUFS, "cannot read the kernel's answer: No "
-		"buffer space available", "answers lost");
+		"buffer space available; free some memory, and try again",
+		"answers lost");
 	begin();
 	request(1);
 	reply_error(0, 0, 0, NULL);
 	answer[0].flags = MSG_TRUNC;
 	verdict(send_all(), -EBADMSG, "an answer of the kernel is longer "
-		"than 32768 bytes", "cut off");
+		"than 32768 bytes: report it with the kernel's version "
+		"(uname -r)", "cut off");
 	begin();
 	request(1);
 	reply_error(0, 0, 0, NULL);
 	answer[0].from = 4711;
-	verdict(send_all(), -EBADMSG, "a netlink message that is not from "
-		"the kernel", "from another process");
+	verdict(send_all(), -EBADMSG, "a netlink message came from another "
+		"program (port 4711) and not from the kernel: try again",
+		"from another process");
 }
 
 static void test_sentences(void)
@@ -225,11 +230,13 @@ static void test_sentences(void)
 	request(1);
 	reply_error(0, 0, -EINVAL, "Nexthop id does not exist");
 	verdict(send_all(), -EINVAL, "the kernel says: Nexthop id does not "
-		"exist", "the kernel's own sentence");
+		"exist; try again, or report it with the kernel's version "
+		"(uname -r)", "the kernel's own sentence");
 	begin();
 	request(1);
 	reply_error(0, 0, -ESRCH, NULL);
-	verdict(send_all(), -ESRCH, "the kernel says: No such process",
+	verdict(send_all(), -ESRCH, "the kernel says: No such process; try "
+		"again, or report it with the kernel's version (uname -r)",
 		"no sentence");
 	/* Without NETLINK_CAP_ACK the request stands before the sentence. */
 	begin();
@@ -241,12 +248,14 @@ static void test_sentences(void)
 	nlh->nlmsg_flags = NLM_F_ACK_TLVS;
 	mnl_attr_put_strz(nlh, NLMSGERR_ATTR_MSG, "It is there");
 	end(0, nlh);
-	verdict(send_all(), -EEXIST, "the kernel says: It is there",
+	verdict(send_all(), -EEXIST, "the kernel says: It is there; try "
+		"again, or report it with the kernel's version (uname -r)",
 		"behind the request");
 	e->msg.nlmsg_len = 0xfffffff0;
 	next_answer = 0;
 	batch.first = nl.seq;
-	verdict(send_all(), -EEXIST, "the kernel says: File exists",
+	verdict(send_all(), -EEXIST, "the kernel says: File exists; try "
+		"again, or report it with the kernel's version (uname -r)",
 		"a request of an impossible length");
 	begin();
 	request(1);
@@ -254,18 +263,21 @@ static void test_sentences(void)
 	answer[0].data[answer[0].len - 2] = 'd';
 	answer[0].data[answer[0].len - 1] = 's';
 	((struct nlattr *)(void *)(answer[0].data + 36))->nla_len = 10;
-	verdict(send_all(), -EEXIST, "the kernel says: File exists",
+	verdict(send_all(), -EEXIST, "the kernel says: File exists; try "
+		"again, or report it with the kernel's version (uname -r)",
 		"a sentence without its NUL");
 	((struct nlattr *)(void *)(answer[0].data + 36))->nla_len = 400;
 	next_answer = 0;
-	verdict(send_all(), -EEXIST, "the kernel says: File exists",
+	verdict(send_all(), -EEXIST, "the kernel says: File exists; try "
+		"again, or report it with the kernel's version (uname -r)",
 		"a sentence longer than its message");
 	begin();
 	request(1);
 	nlh = reply(0, NLMSG_ERROR, 0);
 	mnl_nlmsg_put_extra_header(nlh, 4);
 	end(0, nlh);
-	verdict(send_all(), -EBADMSG, "a truncated answer of the kernel",
+	verdict(send_all(), -EBADMSG, "an answer of the kernel is too short: "
+		"report it with the kernel's version (uname -r)",
 		"half an error");
 }
 
@@ -341,24 +353,27 @@ static void test_dumps(void)
 	verdict(dump(&n), 0, "", "a dump");
 	a_dump(5, 0);
 	verdict(dump(&n), -EBADMSG, "cannot use an answer of the kernel: Bad "
-		"message", "a message that is not liked");
+		"message; try again, or report it with the kernel's version "
+		"(uname -r)", "a message that is not liked");
 	ok(n == 5 && next_answer == 3, "the dump is read to its end");
 	a_dump(0, -ENOENT);
 	verdict(dump(&n), -ENOENT, "the kernel says: No such file or "
-		"directory", "an error in NLMSG_DONE");
+		"directory; try again, or report it with the kernel's "
+		"version (uname -r)", "an error in NLMSG_DONE");
 	a_dump(1, 0);
 	((struct nlmsghdr *)(void *)answer[0].data)->nlmsg_flags =
 		NLM_F_DUMP_INTR;
 	verdict(dump(&n), -EINTR, "the kernel's state changed while it was "
-		"read", "interrupted");
+		"read: try again", "interrupted");
 	a_dump(3, 0);
 	n_answers = 1;
-	verdict(dump(&n), -EAGAIN, "the kernel's answer ends in the middle",
-		"an end that is missing");
+	verdict(dump(&n), -EAGAIN, "the kernel's answer ends in the middle: "
+		"try again", "an end that is missing");
 	begin();
 	request(1);
 	reply_error(0, 0, -EBUSY, NULL);
-	verdict(dump(&n), -EBUSY, "the kernel says: Device or resource busy",
+	verdict(dump(&n), -EBUSY, "the kernel says: Device or resource busy; "
+		"try again",
 		"refused");
 	begin();
 	request(1);
@@ -707,13 +722,51 @@ static void test_odd_objects(void)
 	reply_done(1, 0);
 	ok(read_object(1) == -EBADMSG, "an address of 20 bytes");
 	begin();
-	reply_error(0, 0, -EOPNOTSUPP, NULL);
-	verdict(read_object(4), -EOPNOTSUPP, "this kernel has no nexthop "
-		"objects: Linux 5.4 or newer is needed", "an old kernel");
-	begin();
 	reply_done(0, -ENOENT);
 	err.msg[0] = '\0';
 	ok(!read_object(2) && !objects, "a table that does not exist");
+}
+
+/* What is read is named, and so is what the kernel lacks. */
+static void test_refused_reads(void)
+{
+#define UNAME "; try again, or report it with the kernel's version (uname -r)"
+	static const struct {
+		const char *what;
+		unsigned int kind;
+		int code;
+		const char *sentence;
+	} reads[] = {
+		{ "addresses", 1, -EINVAL, "cannot read the addresses: the "
+		  "kernel says: Invalid argument" UNAME },
+		{ "routes", 2, -EBUSY, "cannot read the routes: the kernel "
+		  "says: Device or resource busy; try again" },
+		{ "rules", 3, -ENOMEM, "cannot read the rules: the kernel "
+		  "says: Cannot allocate memory; free some memory, and try "
+		  "again" },
+		{ "a kernel without rules", 3, -EOPNOTSUPP, "this kernel has "
+		  "no policy rules: one built with CONFIG_IP_MULTIPLE_TABLES "
+		  "is needed" },
+		{ "nexthops", 4, -EPERM, "cannot read the nexthops: the "
+		  "kernel says: Operation not permitted; run this as root or "
+		  "with CAP_NET_ADMIN" },
+		{ "an old kernel", 4, -EOPNOTSUPP, "this kernel has no nexthop "
+		  "objects: Linux 5.4 or newer is needed" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(reads) / sizeof(reads[0]); i++) {
+		begin();
+		reply_error(0, 0, reads[i].code, NULL);
+		verdict(read_object(reads[i].kind), reads[i].code,
+			reads[i].sentence, reads[i].what);
+	}
+	begin();
+	reply_error(0, 0, -EINVAL, NULL);
+	next_answer = 0;
+	verdict(ct_end(&nl, 1, 0xff, &err), -EINVAL, "the kernel says: Invalid "
+		"argument; is kernel module nf_conntrack_netlink missing?",
+		"no conntrack");
 }
 
 int main(void)
@@ -737,6 +790,7 @@ int main(void)
 	test_cut_objects();
 	test_changed_objects();
 	test_odd_objects();
+	test_refused_reads();
 	close(pair[1]);
 	nl_close(&nl);
 	return done();

@@ -67,13 +67,16 @@ static const struct test tests[] = {
 	  "1 arguments where pppd gives five or six: ifname tty speed local "
 	  "remote [ipparam]" },
 	{ "a path", true, { "../ppp0", "eth9", "0", "10.0.0.1", "10.0.0.2" },
-	  { NULL }, "IFNAME \"../ppp0\" cannot be a network interface" },
+	  { NULL }, "IFNAME \"../ppp0\" cannot be a network interface: such "
+	  "a name is 1 to 15 letters, digits, '_', '-' or '.'" },
 	{ "too long a name", true, { NULL },
 	  { "IFNAME=abcdefghijklmnop", "IPLOCAL=10.0.0.1" },
-	  "IFNAME \"abcdefghijklmnop\" cannot be a network interface" },
+	  "IFNAME \"abcdefghijklmnop\" cannot be a network interface: such a "
+	  "name is 1 to 15 letters, digits, '_', '-' or '.'" },
 	{ "a space in the name", true, { NULL },
 	  { "IFNAME=ppp 0", "IPLOCAL=10.0.0.1" },
-	  "IFNAME \"ppp 0\" cannot be a network interface" },
+	  "IFNAME \"ppp 0\" cannot be a network interface: such a name is 1 "
+	  "to 15 letters, digits, '_', '-' or '.'" },
 	{ "not an address", true,
 	  { "ppp0", "eth9", "0", "10.64.1", "10.64.1.1" }, { NULL },
 	  "IPLOCAL \"10.64.1\" is not an IPv4 address" },
