@@ -38,10 +38,15 @@ static bool forgiven(enum op_kind kind, int code)
 	}
 }
 
+static bool is_of_conntrack(enum op_kind kind)
+{
+	return kind == OP_CT_FORGET || kind == OP_CT_END;
+}
+
 static const char *advice(const struct op *op, int code)
 {
 	/* ct.c has said it. */
-	if (op->kind == OP_CT_FORGET || op->kind == OP_CT_END)
+	if (is_of_conntrack(op->kind))
 		return "";
 	if (op->kind == OP_QDISC_SET && code == -ENOENT)
 		return "; this kernel lacks that queue: set qdisc = none in "
@@ -169,11 +174,6 @@ static void put(struct applying *a, const struct op *op)
 		fail(a->result, op, a->plan, -ENOSPC, strerror(ENOSPC));
 	for (; i < a->batch.count; i++)
 		a->op_of[i] = op;
-}
-
-static bool is_of_conntrack(enum op_kind kind)
-{
-	return kind == OP_CT_FORGET || kind == OP_CT_END;
 }
 
 /* Is it no rtnetlink message? */
