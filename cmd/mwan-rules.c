@@ -401,6 +401,8 @@ static int look(struct call *c, struct err *err)
 
 	if (code)
 		return EXIT_CONFIG;
+	if (c->file)
+		run_force(r);
 	if (r->bad_force.msg[0]) {
 		*err = r->bad_force;
 		return EXIT_FAILED;

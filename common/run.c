@@ -34,15 +34,22 @@ void run_recall(struct run *run)
 		run->bad_drained.msg[0] = '\0';
 }
 
-static int choose_conf(struct run *run, struct err *err)
+void run_force(struct run *run)
 {
-	const char *path = CONF_PATH;
 	int code = accepted_source(run->source, &run->bad_force);
 
 	run->in_force = !code;
 	run->unknown_force = code == -EACCES;
 	if (!code || code == -ENOENT || code == -EACCES)
 		run->bad_force.msg[0] = '\0';
+}
+
+static int choose_conf(struct run *run, struct err *err)
+{
+	const char *path = CONF_PATH;
+	int code;
+
+	run_force(run);
 	if (run->in_force && run->source[0])
 		path = run->source;
 	code = conf_read(&run->conf, path, run->in_force, &run->bad_conf);

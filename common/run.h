@@ -39,6 +39,9 @@ struct run {
 	char ended[256];		/* links whose flows were (failback) */
 };
 
+/* Find out whether anything is in force, and the file that it was made from. */
+void run_force(struct run *run);
+
 /* Choose the configuration of a hook: the file that is in force, or the
  * default one; when it is not usable the accepted copy, else what rt_tables
  * says. Fails only when there is nothing at all to go by.

@@ -114,6 +114,14 @@ is "drained: another link carries new connections, this one its own" \
 	"$(json '.status, .links[0].drained, .links[0].default[0]' |
 		paste -sd' ')" "0 true ppp0"
 mwan-rules undrain ppp0
+is "-f the file in force: the same" \
+	"$(mwan-rules status --json -f /etc/ppp/mwan.ini; echo $?)" \
+	"$(mwan-rules status --json; echo $?)"
+sed 's/\[link ppp1\]/&\nweight = 3/' /etc/ppp/mwan.ini >"$T/other.ini"
+is "-f another file: what it would change" \
+	"$(mwan-rules status --json -f "$T/other.ini" |
+		jq -r '.in_force, .problems[].kind' | sort | uniq | paste -sd' ')" \
+	"nftables standby true"
 
 # --- colour ---
 terminal() { # VARIABLE=VALUE...: status on a terminal, with no other variable
