@@ -608,7 +608,9 @@ int main(int argc, char **argv)
 		else if (opt == 'f' || opt == ':')
 			return misuse("a file's name is missing behind", "-f");
 		else
-			return misuse("unknown option", optopt ? letter :
+			/* --json=x leaves the format there. */
+			return misuse("unknown option",
+				      optopt > FORMAT_PROMETHEUS ? letter :
 				      argv[optind - 1]);
 	}
 	if (argc == optind)

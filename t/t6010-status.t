@@ -299,6 +299,8 @@ is "status --json writes nothing" "$(strace -f -e trace=sendto,sendmsg \
 	-o "$T/strace" mwan-rules status --json >/dev/null
 	grep -cE 'RTM_(NEW|DEL)|NFT_MSG_(NEW|DEL)|CT_DELETE' "$T/strace")" 0
 is "--json goes with no other command" "$(status mwan-rules check --json)" 64
+is "--json takes no value" "$(mwan-rules status --json=x 2>&1)" \
+	'mwan-rules: unknown option "--json=x"; see mwan-rules --help'
 is "nor --prometheus" "$(status mwan-rules --prometheus apply)" 64
 is "the kinds are those of the page" \
 	"$(sed -n 's/.*\bsay(s, "\([a-z-]*\)".*/\1/p' "$root/common/status.c" |
