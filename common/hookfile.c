@@ -68,7 +68,9 @@ static enum hookfile_state look_in(const char *dir, const char *tool,
 	ssize_t n;
 	DIR *d = opendir(dir);
 
-	while (d && (e = readdir(d))) {
+	if (!d)
+		return errno == EACCES ? HOOKFILE_UNKNOWN : HOOKFILE_NONE;
+	while ((e = readdir(d))) {
 		if (!is_part(e->d_name))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
@@ -88,8 +90,7 @@ static enum hookfile_state look_in(const char *dir, const char *tool,
 			strcpy(h->path, path);
 		}
 	}
-	if (d)
-		closedir(d);
+	closedir(d);
 	return best;
 }
 

@@ -280,6 +280,12 @@ is "without root: as far as it can" \
 	"$? $(jq -r '.problems[] | .kind, .text' "$T/json")" "1 privilege
 Only root can see the nftables table and count connections: run mwan-rules \
 status as root."
+chmod 700 /etc/ppp/ip-up.d
+is "nor where it may not look for the hook" \
+	"$(setpriv --reuid=65534 --clear-groups --inh-caps=-all \
+		"$BIN/mwan-rules" status --json |
+		jq -r '.problems[].kind')" privilege
+chmod 755 /etc/ppp/ip-up.d
 is "flows are not known" "$(jq -c '[.links[].flows]' "$T/json")" "[null,null]"
 printf '[link ppp0\xff"\\]\n' >"$T/bad.ini"
 mwan-rules status --json -f "$T/bad.ini" >"$T/json" 2>"$T/said"
