@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "networkd.h"
 #include "util.h"
 
-#define CONFIG "/etc/systemd/networkd.conf"
-#define DIRECTORY CONFIG ".d"
+#define CONFIG "/systemd/networkd.conf"
 
 enum { TEXT_MAX = 16384 };
+
+/* networkd.conf(5), the first goes before the others. */
+static const char *const places[] = { "/etc", "/run", "/usr/local/lib",
+				      "/usr/lib" };
 
 static char *trim(char *text)
 {
@@ -70,35 +73,63 @@ static void read_file(const char *path, bool *routes, bool *rules)
 	}
 }
 
-static int is_conf(const struct dirent *e)
+static bool is_conf(const char *name)
 {
-	size_t len = strlen(e->d_name);
+	size_t len = strlen(name);
 
-	return len > 5 && !strcmp(e->d_name + len - 5, ".conf");
+	return len > 5 && !strcmp(name + len - 5, ".conf");
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
+/* The next file behind @name in the order of their names, wherever it is: a
+ * name that is in several places counts in the first of them. Returns its
+ * place, NULL: there is none.
+ */
+static const char *next_file(char name[NAME_MAX + 1])
 {
-	return strcmp((*a)->d_name, (*b)->d_name);
+	char best[NAME_MAX + 1] = "", path[64];
+	const char *where = NULL;
+	const struct dirent *e;
+	size_t i;
+	DIR *d;
+
+	for (i = 0; i < COUNT(places); i++) {
+		snprintf(path, sizeof(path), "%s" CONFIG ".d", places[i]);
+		d = opendir(path);
+		while (d && (e = readdir(d))) {
+			if (!is_conf(e->d_name) ||
+			    strcmp(e->d_name, name) <= 0 ||
+			    (where && strcmp(e->d_name, best) >= 0))
+				continue;
+			snprintf(best, sizeof(best), "%s", e->d_name);
+			where = places[i];
+		}
+		if (d)
+			closedir(d);
+	}
+	strcpy(name, best);
+	return where;
 }
 
 void networkd_read(bool *deletes_routes, bool *deletes_rules)
 {
-	char path[sizeof(DIRECTORY) + 257];
-	struct dirent **found;
-	int i, n;
+	char name[NAME_MAX + 1] = "", path[64 + NAME_MAX];
+	const char *where;
+	size_t i;
 
-	*deletes_routes = *deletes_rules = !access("/run/systemd/netif", F_OK);
+	/* The directory is there also where it does not run: tmpfiles.d. */
+	*deletes_routes = *deletes_rules = !access("/run/systemd/netif/state",
+						   F_OK);
 	if (!*deletes_routes)
 		return;
-	read_file(CONFIG, deletes_routes, deletes_rules);
-	n = scandir(DIRECTORY, &found, is_conf, by_name);
-	for (i = 0; i < n; i++) {
-		snprintf(path, sizeof(path), DIRECTORY "/%s",
-			 found[i]->d_name);
+	for (i = 0; i < COUNT(places); i++) {
+		snprintf(path, sizeof(path), "%s" CONFIG, places[i]);
+		if (access(path, F_OK))
+			continue;
 		read_file(path, deletes_routes, deletes_rules);
-		free(found[i]);
+		break;
 	}
-	if (n >= 0)
-		free(found);
+	while ((where = next_file(name))) {
+		snprintf(path, sizeof(path), "%s" CONFIG ".d/%s", where, name);
+		read_file(path, deletes_routes, deletes_rules);
+	}
 }

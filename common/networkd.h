@@ -6,7 +6,8 @@
 
 /* Does systemd-networkd run here, which at its next start will delete the
  * routes (ManageForeignRoutes=) or rules (ManageForeignRoutingPolicyRules=)
- * that it did not make? By networkd.conf and networkd.conf.d in /etc/systemd.
+ * that it did not make? By networkd.conf and networkd.conf.d in all of their
+ * places, such as /etc/systemd.
  */
 void networkd_read(bool *deletes_routes, bool *deletes_rules);
 

@@ -217,7 +217,10 @@ ip route add default dev xppp0 table 200
 mended "a default before the standby" foreign-default '^Table 200, the standby, '
 
 # --- systemd-networkd ---
+# The directory is made at boot, also where networkd does not run.
 mkdir -p /run/systemd/netif /etc/systemd/networkd.conf.d
+gone "networkd: it does not run"
+touch /run/systemd/netif/state
 caused "networkd" networkd '^systemd-networkd will delete our routes and rules '
 printf '[Network]\n#ManageForeignRoutes=no\n[DHCPv4]\nManageForeignRoutes=no\n' \
 	>/etc/systemd/networkd.conf
@@ -230,8 +233,23 @@ grep -o 'Manage[A-Za-z]*=no' <<<"$text" |
 gone "networkd"
 printf '[Network]\nManageForeignRoutes=yes\n' >/etc/systemd/networkd.conf.d/b.conf
 caused "networkd: the last file counts" networkd 'our routes when'
-rm -r /run/systemd/netif
-gone "networkd: it does not run"
+mkdir /run/systemd/networkd.conf.d
+mount -t tmpfs tmpfs /usr/lib/systemd
+mkdir /usr/lib/systemd/networkd.conf.d
+printf '[Network]\nManageForeign%s=no\n' Routes RoutingPolicyRules \
+	>/usr/lib/systemd/networkd.conf.d/c.conf
+gone "networkd: the last one, in /usr/lib"
+mv /etc/systemd/networkd.conf.d/b.conf /run/systemd/networkd.conf.d/d.conf
+caused "networkd: the last one, in /run" networkd 'our routes when'
+ln -s /dev/null /etc/systemd/networkd.conf.d/d.conf
+gone "networkd: /etc goes before /run"
+rm /etc/systemd/networkd.conf.d/* /run/systemd/networkd.conf.d/d.conf \
+	/etc/systemd/networkd.conf
+gone "networkd: no file but one in /usr/lib"
+umount /usr/lib/systemd
+caused "networkd: nor that" networkd 'our routes and rules when'
+rm -r /run/systemd
+gone "networkd: it does not run any more"
 
 # --- hooks ---
 rm /etc/ppp/ip-up.local
