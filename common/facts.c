@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -36,8 +37,9 @@ static int on_default(const struct route *r, void *data)
 {
 	struct gathering *g = data;
 
-	(void)r;
-	g->defaults++;
+	/* Back to the next rule. */
+	if (r->type != RTN_THROW)
+		g->defaults++;
 	return 0;
 }
 

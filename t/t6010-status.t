@@ -198,9 +198,11 @@ ip rule add pref 501 lookup main suppress_prefixlength 0
 ip rule add pref 502 lookup 98
 ip rule add pref 503 to 192.0.2.0/24 lookup 99
 ip rule add pref 504 fwmark 0x100/0x100 lookup 99
+ip route add throw default table 97
+ip rule add pref 505 lookup 97
 ip rule add pref 1950 lookup 99
 gone "rules that take nothing away"
-for i in 500 501 502 503 504 1950; do
+for i in 500 501 502 503 504 505 1950; do
 	ip rule del pref $i
 done
 ip route add default via 10.64.2.9 dev ppp1 metric 7 onlink
