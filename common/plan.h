@@ -123,7 +123,9 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	      const struct present *present, const struct ruleset *ruleset,
 	      const struct plan_event *event, struct err *err);
 
-/* A rule as ip-rule(8) writes it: "pref 1001 fwmark 0x1/0xff lookup 201". */
+/* A rule, of others also one that refuses, as ip-rule(8) writes it: "pref 1001
+ * fwmark 0x1/0xff lookup 201".
+ */
 enum { RULE_TEXT = 160 };
 const char *rule_text(const struct rule *r, char text[RULE_TEXT]);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
+#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "plan.h"
 #include "rttables.h"
@@ -54,16 +56,22 @@ static void show_route(const struct op *op, const char *verb, FILE *out)
 
 const char *rule_text(const struct rule *r, char text[RULE_TEXT])
 {
-	char addr[ADDR_TEXT], mark[40] = "", table[16] = "main";
+	char addr[ADDR_TEXT], mark[40] = "", to[24] = "lookup main";
 
 	if (r->mask)
 		snprintf(mark, sizeof(mark), " fwmark 0x%x/0x%x", r->mark,
 			 r->mask);
-	if (r->table != TABLE_MAIN)
-		snprintf(table, sizeof(table), "%u", r->table);
-	snprintf(text, RULE_TEXT, "pref %u%s%s%s%s lookup %s%s", r->priority,
+	if (r->action == FR_ACT_BLACKHOLE)
+		strcpy(to, "blackhole");
+	else if (r->action == FR_ACT_UNREACHABLE)
+		strcpy(to, "unreachable");
+	else if (r->action == FR_ACT_PROHIBIT)
+		strcpy(to, "prohibit");
+	else if (r->table != TABLE_MAIN)
+		snprintf(to, sizeof(to), "lookup %u", r->table);
+	snprintf(text, RULE_TEXT, "pref %u%s%s%s%s %s%s", r->priority,
 		 r->invert ? " not" : "", r->from.family ? " from " : "",
-		 r->from.family ? addr_text(&r->from, addr) : "", mark, table,
+		 r->from.family ? addr_text(&r->from, addr) : "", mark, to,
 		 r->suppress_default ? " suppress_prefixlength 0" : "");
 	return text;
 }

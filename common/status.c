@@ -409,15 +409,15 @@ static unsigned int rule_takes(const struct status *s, const struct rule *r,
 static void check_rule(struct status *s, const struct run *run,
 		       const struct rule *r)
 {
-	char names[100];
+	char names[100], text[RULE_TEXT];
 
 	if (!rule_takes(s, r, names, sizeof(names)))
 		return;
 	say(s, "foreign-rule", "", "A rule of somebody else's, of priority "
 	    "%u, leads what is marked for %s %s before ours do: \"ip rule del "
-	    "pref %u\", or give it a priority above %u.", r->priority, names,
+	    "%s\", or give it a priority above %u.", r->priority, names,
 	    r->action == FR_ACT_TO_TBL ? "elsewhere" : "nowhere",
-	    r->priority, run->conf.rule_priority + RULE_STANDBY);
+	    rule_text(r, text), run->conf.rule_priority + RULE_STANDBY);
 }
 
 static void check_networkd(struct status *s)

@@ -193,6 +193,13 @@ ip rule add pref 500 fwmark 2/0xff lookup 99
 mended "a rule that takes one link's" foreign-rule 'marked for ppp1 elsewhere'
 ip rule add pref 500 not fwmark 1/0xff unreachable
 mended "a rule that refuses" foreign-rule 'marked for ppp1 nowhere'
+ip rule add pref 500 fwmark 2/0xff blackhole
+mended "a rule that is silent" foreign-rule 'marked for ppp1 nowhere'
+ip rule add pref 500 prohibit
+mended "a rule that prohibits" foreign-rule 'marked for ppp0, ppp1 nowhere'
+# Behind ours: "del pref 1001" alone would take that.
+ip rule add pref 1001 lookup 99
+mended "a rule of the priority of one of ours" foreign-rule 'of priority 1001'
 ip rule add pref 500 fwmark 1/0xff lookup 201
 ip rule add pref 501 lookup main suppress_prefixlength 0
 ip rule add pref 502 lookup 98
