@@ -16,7 +16,20 @@ static int name_of(uint32_t ifindex, char name[IFNAMSIZ], struct err *err)
 		       ifindex);
 }
 
-/* Where the packet comes from. */
+static bool is_link(const struct conf *conf, const struct present *present,
+		    uint32_t ifindex)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (present->link[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+/* Where the packet comes from: a host that a route of its own leads to, and by
+ * no link, is of the LAN or a VPN, whatever it sends to.
+ */
 static int ask_back(struct why *why, const struct conf *conf,
 		    const struct present *present, struct nl *rtnl,
 		    struct err *err)
@@ -25,6 +38,7 @@ static int ask_back(struct why *why, const struct conf *conf,
 	const struct fib_packet back = { .destination = t->source };
 	struct why_seen *seen = &why->seen;
 	unsigned int i;
+	bool near;
 	int code;
 
 	seen->own = !t->source.family;
@@ -35,7 +49,9 @@ static int ask_back(struct why *why, const struct conf *conf,
 		return code;
 	seen->own = seen->back.type == RTN_LOCAL;
 	seen->ifindex = seen->own ? 0 : seen->back.ifindex;
-	for (i = 0; i < conf->n_links && !seen->own && !seen->to_link; i++) {
+	near = seen->own || (seen->back.prefix_len &&
+			     !is_link(conf, present, seen->ifindex));
+	for (i = 0; i < conf->n_links && !near && !seen->to_link; i++) {
 		seen->to_link = addr_equal(&present->link[i].local,
 					   &t->destination);
 		if (seen->to_link)

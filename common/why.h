@@ -29,8 +29,8 @@ struct why_packet {
 struct why_seen {
 	bool own;		/* it is the router's */
 	struct fib back;	/* the way to its source */
-	/* What it comes in by: the link whose address it is sent to, else the
-	 * way to its source.
+	/* What it comes in by: the way to its source, unless that is a link
+	 * or a default route and it is sent to the address of a link.
 	 */
 	bool to_link;
 	uint32_t ifindex;

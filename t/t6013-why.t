@@ -180,6 +180,13 @@ done
 like "the router's own" "$(own)" '^(ppp.) \1$'
 tells 'bound to no address' self $server
 tells 'for the router itself' 10.9.0.1 172.16.0.1
+# From the LAN, to the address that a link has: it does not come by that link,
+# whose rp_filter would drop it.
+sysctl -qw net.ipv4.conf.ppp0.rp_filter=1
+tells 'for the router itself\..* comes in by lan0, which leads to' \
+	10.9.0.1 "$(local_of 0)"
+tells 'comes in by ppp1, which has the address' $server "$(local_of 1)"
+sysctl -qw net.ipv4.conf.ppp0.rp_filter=0
 
 # --- policies ---
 policies() {
