@@ -31,6 +31,10 @@ static void read_log(const char *log, char *text, size_t size)
 	n = read(fd, text, size - 1);
 	close(fd);
 	text[n > 0 ? n : 0] = '\0';
+	/* What a power cut leaves where the file had grown. */
+	while (n-- > 0)
+		if (!text[n])
+			text[n] = '\n';
 }
 
 /* The value behind @key (" local=") in a line of the log; "" without. */

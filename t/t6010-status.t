@@ -95,6 +95,13 @@ is "JSON: their values" "$(json '.links[0] | del(.since)')" \
 is "JSON: since is the log's date" "$(json '.links[0].since')" \
 	"$(sed -n 's/^ts=\([^ ]*\) .*event=up if=ppp0.*/\1/p' \
 		/var/log/ifchang.log)"
+# A power cut leaves holes in files that grow.
+cp /var/log/ifchang.log "$T/log"
+printf 'ts=2020-01-01T00:00:00.000+00:00 event=up if=ppp1 local=192.0.2.1\n\0\0' |
+	cat - "$T/log" >/var/log/ifchang.log
+is "since, behind bytes of zero" "$(json '.links[1].since')" \
+	"$(sed -n 's/^ts=\([^ ]*\) .*event=up if=ppp1.*/\1/p' "$T/log")"
+cp "$T/log" /var/log/ifchang.log
 # To the peer: at least the question for its hardware address is sent.
 echo >/dev/udp/10.64.2.1/9
 wait_for 5 sh -c "ip -s link show ppp1 | grep -A 1 TX: | grep -q ' [1-9]'"
