@@ -344,17 +344,18 @@ static const char *route_text(const struct facts_default *d,
 	return text;
 }
 
-/* Is it before all of ours in its table? Through another link it is no
- * matter: the plan replaces it.
+/* Is it before all of ours in its table? Through a link it is no matter, but in
+ * the standby: the plan replaces it.
  */
-static bool is_first(const struct status *s, const struct present *p,
+static bool is_first(const struct status *s, const struct run *run,
 		     const struct route *r)
 {
-	const struct route *first = first_default(p, r->table);
+	const struct route *first = first_default(&run->present, r->table);
 
 	return first && first->protocol == r->protocol &&
 	       first->metric == r->metric && first->ifindex == r->ifindex &&
-	       link_of_ifindex(s, r->ifindex) < 0;
+	       (r->table == run->conf.standby_table ||
+		link_of_ifindex(s, r->ifindex) < 0);
 }
 
 static void check_default(struct status *s, const struct run *run,
@@ -372,7 +373,7 @@ static void check_default(struct status *s, const struct run *run,
 		    "whatever made it not to (pppd: nodefaultroute).", text);
 		return;
 	}
-	if (!is_first(s, &run->present, &d->route))
+	if (!is_first(s, run, &d->route))
 		return;
 	for (i = 0; i < s->n_links; i++)
 		if (s->link[i].want->table == d->route.table)

@@ -231,6 +231,8 @@ gone "a default behind a link's own"
 ip route del default dev xppp0 table 201 metric 9
 ip route add default dev xppp0 table 200
 mended "a default before the standby" foreign-default '^Table 200, the standby, '
+ip route add default dev ppp0 table 200
+mended "... by a link: no plan replaces it" foreign-default '^Table 200, the standby, '
 
 # --- systemd-networkd ---
 # The directory is made at boot, also where networkd does not run.
