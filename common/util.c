@@ -54,7 +54,7 @@ bool ifname_valid(const char *name)
 		return false;
 	for (c = name; *c; c++)
 		if (!isgraph((unsigned char)*c) || *c == '/' || *c == ':' ||
-		    *c == '"' || *c == '\\' || *c == '*')
+		    *c == '"' || *c == '\\' || *c == '*' || *c == ';')
 			return false;
 	return true;
 }

@@ -23,7 +23,8 @@ void str_add(char *list, size_t size, const char *between, const char *word);
 
 /* Could @name be a network interface? 1 to 15 bytes, printable, and none of
  * what the kernel refuses ("." ".." '/' ':' and white space,
- * net/core/dev.c, dev_valid_name()) or nft cannot say ('"' '\\' '*').
+ * net/core/dev.c, dev_valid_name()), nft cannot say ('"' '\\' '*') or begins a
+ * comment in a list of mwan.ini (';').
  */
 bool ifname_valid(const char *name);
 
