@@ -327,8 +327,10 @@ static int drain(struct call *c, bool drained)
 	code = find_link(c, &link, &err);
 	if (code)
 		return fail(c, "failed", &err, code);
-	if (r->bad_conf.msg[0])
-		report_say(&c->report, r->bad_conf.msg);
+	if (r->bad_conf.msg[0]) {
+		err_set(&err, 0, "%s%s", r->bad_conf.msg, run_bad_conf_use(r));
+		report_say(&c->report, err.msg);
+	}
 	log_add(&c->report.line, "if", "%s", c->link);
 	/* It would be written anew without the names that it has. */
 	if (r->bad_drained.msg[0])
@@ -476,9 +478,11 @@ static int misuse(const char *what, const char *arg)
 
 static int no_words(struct call *c, int argc, char **argv)
 {
-	(void)c;
-	return argc ? misuse("one command is expected: " COMMANDS ", not",
-			     argv[0]) : 0;
+	if (!argc)
+		return 0;
+	fprintf(stderr, TOOL ": nothing is expected behind %s, but there is "
+		"\"%s\"; see mwan-rules --help\n", c->name, argv[0]);
+	return EXIT_USAGE;
 }
 
 static int one_link(struct call *c, int argc, char **argv)
@@ -613,8 +617,11 @@ int main(int argc, char **argv)
 				      optopt > FORMAT_PROMETHEUS ? letter :
 				      argv[optind - 1]);
 	}
-	if (argc == optind)
-		return misuse("one command is expected: " COMMANDS ", not", "");
+	if (argc == optind) {
+		fprintf(stderr, TOOL ": a command is missing: " COMMANDS
+			"; see mwan-rules --help\n");
+		return EXIT_USAGE;
+	}
 	call.run.lock.fd = -1;
 	for (i = 0; i < COUNT(commands); i++) {
 		if (strcmp(argv[optind], commands[i].name))

@@ -39,7 +39,7 @@ struct parse {
 	enum { IN_NONE, IN_MWAN, IN_LINK, IN_POLICY, IN_REFUSED } section;
 	unsigned int seen;		/* bit per key of the section */
 	bool balance_given, mwan_given;
-	unsigned int balance_line;
+	unsigned int balance_line, lan_line;
 	struct link_parse {
 		unsigned int line, mark_line, table_line;
 		bool qdisc_given;
@@ -257,6 +257,7 @@ static int set_lan(struct parse *p, const char *key, const char *value)
 	struct conf *c = p->conf;
 	char words[LINE_LEN_MAX + 2], *word, *save;
 
+	p->lan_line = p->line;
 	str_copy(words, sizeof(words), value);
 	for (word = strtok_r(words, " \t,", &save); word;
 	     word = strtok_r(NULL, " \t,", &save)) {
@@ -746,6 +747,17 @@ static int check_mark(struct parse *p, unsigned int i)
 	return 0;
 }
 
+static void check_lan(struct parse *p)
+{
+	const struct conf *c = p->conf;
+	unsigned int i;
+
+	for (i = 0; i < c->n_lan; i++)
+		if (conf_link_index(c, c->lan[i]) >= 0)
+			fail(p, p->lan_line, "lan: %s is a link: name "
+			     "interfaces of the LAN", c->lan[i]);
+}
+
 /* Parity deals by the address's low bits: every link one of 2^n remainders. */
 static int check_balance(struct parse *p)
 {
@@ -848,6 +860,7 @@ static int finish(struct parse *p)
 	for (i = 0; i < c->n_policies; i++)
 		check_policy(p, &c->policy[i], &p->policy[i]);
 	check_balance(p);
+	check_lan(p);
 	return p->code;
 }
 

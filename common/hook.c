@@ -88,10 +88,14 @@ static void log_outcome(struct hook *h)
 /* The link's own words for "the file is bad, and this is what I did". */
 static void tell_bad_conf(struct hook *h)
 {
+	struct err err;
+
 	if (!h->run.bad_conf.msg[0])
 		return;
-	report_say(&h->report, h->run.bad_conf.msg);
-	log_add(&h->report.line, "config", "%s", h->run.bad_conf.msg);
+	err_set(&err, 0, "%s%s", h->run.bad_conf.msg,
+		run_bad_conf_use(&h->run));
+	report_say(&h->report, err.msg);
+	log_add(&h->report.line, "config", "%s", err.msg);
 }
 
 static int refuse_event(struct hook *h, const struct err *err)

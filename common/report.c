@@ -73,7 +73,7 @@ bool report_help(const char *tool, const char *usage, int argc, char **argv)
 		return false;
 	if (!strcmp(argv[1], "--version"))
 		printf("%s %s\n", tool, MWAN_VERSION);
-	else if (!strcmp(argv[1], "--help"))
+	else if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		printf("%s", usage);
 	else
 		return false;

@@ -49,8 +49,8 @@ void report_end(struct report *r, const char *path, const char *result);
  */
 int report_status(const struct report *r, int status);
 
-/* Handle --help and --version, which must be the only argument: true when one
- * was there and its text has been printed.
+/* Handle --help (-h) and --version, which must be the only argument: true when
+ * one was there and its text has been printed.
  */
 bool report_help(const char *tool, const char *usage, int argc, char **argv);
 

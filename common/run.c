@@ -76,6 +76,12 @@ int run_conf(struct run *run, struct err *err)
 	return code;
 }
 
+const char *run_bad_conf_use(const struct run *run)
+{
+	return run->in_force ? "; until it is mended, what is in force stays" :
+	       "; until it is mended, the tables' names in rt_tables are used";
+}
+
 int run_open(struct run *run, struct err *err)
 {
 	int code = nl_watch(&run->watch, err);

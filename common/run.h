@@ -48,6 +48,11 @@ void run_force(struct run *run);
  */
 int run_conf(struct run *run, struct err *err);
 
+/* What is used in the place of a file with run.bad_conf, for behind that
+ * sentence.
+ */
+const char *run_bad_conf_use(const struct run *run);
+
 /* Add to a configuration that was read from its file what has been before: the
  * marks of the links that it leaves open, and which links are drained.
  */

@@ -31,6 +31,9 @@ for tool in ip-up.local ip-down.local mwan-rules; do
 	is "$tool --help: no line is too long" \
 		"$(awk 'length > 80' <<<"$out")" ""
 	is "$tool --help: no message" "$msg" ""
+	whole=$out
+	run "$tool" -h
+	is "$tool -h: the same" "$status $out" "0 $whole"
 	run "$tool" --version
 	is "$tool --version: status" "$status" 0
 	like "$tool --version" "$out" "^$tool [0-9]+\.[0-9]+\.[0-9]+$"
@@ -39,10 +42,10 @@ done
 is "asking changes nothing" "$(ls -d /run/mwan /var/log/* 2>/dev/null)" ""
 
 # --- mwan-rules ---
-refuses 64 "mwan-rules: one command is expected: apply, flush, status, \
-check, why, drain or undrain, not \"\"; see mwan-rules --help" mwan-rules
-refuses 64 "mwan-rules: one command is expected: apply, flush, status, \
-check, why, drain or undrain, not \"flush\"; see mwan-rules --help" mwan-rules apply flush
+refuses 64 "mwan-rules: a command is missing: apply, flush, status, check, why, \
+drain or undrain; see mwan-rules --help" mwan-rules
+refuses 64 "mwan-rules: nothing is expected behind apply, but there is \
+\"flush\"; see mwan-rules --help" mwan-rules apply flush
 refuses 64 "mwan-rules: unknown command \"appply\"; see mwan-rules --help" \
 	mwan-rules appply
 refuses 64 "mwan-rules: unknown option \"-x\"; see mwan-rules --help" \

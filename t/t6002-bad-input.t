@@ -44,7 +44,7 @@ refused "bad argv address" 64 'IPLOCAL "x" is not' \
 	env -i "$BIN/ip-up.local" ppp0 eth9 0 x 10.0.0.1
 refused "too few arguments" 64 '2 arguments where pppd gives' \
 	env -i "$BIN/ip-down.local" ppp0 eth9
-refused "no command" 64 'one command is expected: apply' mwan-rules
+refused "no command" 64 'a command is missing: apply' mwan-rules
 refused "unknown command" 64 'unknown command "aply"' mwan-rules aply
 refused "unknown option" 64 'unknown option "-x"' mwan-rules -x apply
 refused "no such file" 78 'cannot open /nowhere: .*; write it' mwan-rules apply -f /nowhere
@@ -64,6 +64,8 @@ bad '[link ppp0]\ntable = main\n' '2: table = "main"'
 bad '[link ppp0]\n[link ppp1]\ntable = 201\n' '3: link ppp1 has the same table 201 as'
 bad '[link ppp0]\nwieght = 3\n' '2: unknown key "wieght"'
 bad '[link ppp0]\nweight = 256\n' '2: weight = "256" is not a number from 1 to 255'
+bad '[mwan]\nlan = lan0 ppp1\n[link ppp0]\n[link ppp1]\n' \
+	'2: lan: ppp1 is a link: name interfaces of the LAN'
 bad '[lnk ppp0]\n' '1: unknown section \[lnk ppp0\]'
 bad '[mwan]\nbalance = source-parity\n[link ppp0]\n[link ppp1]\n[link ppp2]\ntable = 7\n' \
 	'2: balance = source-parity needs'
@@ -168,14 +170,17 @@ ip link set ppp0 down
 ip link set ppp0 up
 said=$(hook up ppp0 10.64.1.100 2>&1)
 is "a hook under a bad file: exit" "$?" 78
-like "a hook under a bad file: says" "$said" 'mwan.ini:5: this is neither'
+like "a hook under a bad file: says" "$said" \
+	'mwan.ini:5: this is neither .*; until it is mended, what is in force stays'
 is "a hook under a bad file: the link works" "$(objects)" "$before"
 like "a hook under a bad file: the log" "$(tail -n 1 /var/log/ifchang.log)" \
 	'event=up .*config="/etc/ppp/mwan.ini:5: .*result=ok'
 refused "apply under a bad file" 78 'mwan.ini:5: this is neither' \
 	mwan-rules apply
 mwan-rules flush 2>/dev/null
-hook up ppp0 10.64.1.100 2>/dev/null
+like "a bad file, nothing accepted: says" \
+	"$(hook up ppp0 10.64.1.100 2>&1)" \
+	"; until it is mended, the tables' names in rt_tables are used"
 is "a bad file, nothing accepted: by rt_tables" \
 	"$(ip route show table 201 | grep -c 'dev ppp0 proto 119')" 1
 
