@@ -12,6 +12,8 @@
 
 #define FILE_NAME "mwan.ini"
 #define FILE_PATH RUN_DIR "/" FILE_NAME
+/* Of what is being written; left by who is killed meanwhile. */
+#define TEMP ".new"
 #define DRAINED_NAME (&DRAINED_PATH[sizeof(RUN_DIR)])
 
 enum { DRAINED_MAX = LINKS_MAX * IFNAMSIZ };
@@ -78,7 +80,7 @@ static int write_to(int dir, const char *name, const char *text, size_t len,
 	int code = 0, fd;
 	bool done;
 
-	snprintf(temp, sizeof(temp), "%s.new", name);
+	snprintf(temp, sizeof(temp), "%s" TEMP, name);
 	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
 		    O_NONBLOCK | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -189,7 +191,14 @@ int drained_write(const struct conf *conf, struct err *err)
 
 int accepted_drop(struct err *err)
 {
-	int code = drop_file(DRAINED_PATH, err);
+	/* What is in force is known to the last. */
+	static const char *const paths[] = {
+		DRAINED_PATH TEMP, DRAINED_PATH, FILE_PATH TEMP, FILE_PATH,
+	};
+	unsigned int i;
+	int code = 0;
 
-	return code ? code : drop_file(FILE_PATH, err);
+	for (i = 0; i < COUNT(paths) && !code; i++)
+		code = drop_file(paths[i], err);
+	return code;
 }

@@ -200,10 +200,13 @@ static int run_locked(struct hook *h, const struct err *bad_event)
 
 	if (bad_event)
 		return refuse_event(h, bad_event);
-	if (code)
-		return fail(h, "failed", "failed", &err, EXIT_CONFIG);
-	h->link = conf_link_index(&h->run.conf, h->event.ifname);
-	return h->link < 0 ? ignore(h) : carry_out(h);
+	h->link = code ? -1 : conf_link_index(&h->run.conf, h->event.ifname);
+	if (h->link >= 0)
+		return carry_out(h);
+	/* As there: a slow log holds up no other link. */
+	lock_release(&h->run.lock);
+	return code ? fail(h, "failed", "failed", &err, EXIT_CONFIG) :
+	       ignore(h);
 }
 
 /* Somebody else holds the lock, and looks once more when he has let go of it

@@ -138,7 +138,8 @@ before_cprt() { # EVENT
 }
 
 # All that our binaries ever write, but the log and what a killed write has left:
-# nobody reads a *.new, and the next write begins it anew. Locks are empty.
+# nobody reads a *.new, the next write begins it anew, and a flush removes it.
+# Locks are empty.
 state() {
 	printf '%s\n' 'route show table all' rule nexthop |
 		ip -d -force -batch - | grep -v 'table local'
