@@ -375,6 +375,8 @@ static const struct {
 	{ "no interface", "", "[policy x]\ninterface = a/b\n", "mwan.ini:4: "
 	  "interface: \"a/b\" cannot be a network interface: such a name is "
 	  "1 to 15 letters, digits, '_', '-' or '.'" },
+	{ "a link in lan", "lan = eth0 ppp1\n", "", "mwan.ini:2: lan: ppp1 is a "
+	  "link: name interfaces of the LAN" },
 	{ "a link's interface", "", "[policy x]\nuse = main\n"
 	  "interface = eth0 ppp0\n", "mwan.ini:5: interface: policies are "
 	  "not for what comes in by ppp0: name interfaces of the LAN" },
@@ -697,9 +699,6 @@ static void random_conf(struct conf *c)
 	c->failback = unit_random(FAILBACK_MOVE + 1);
 	snprintf(c->log, sizeof(c->log), "/var/log/%u x", unit_random(999));
 	random_qdisc(&c->qdisc);
-	c->n_lan = unit_random(8);
-	for (i = 0; i < c->n_lan; i++)
-		random_name(c->lan[i]);
 	c->n_links = unit_random(unit_random(8) ? 5 : LINKS_MAX + 1);
 	for (i = 0; i < c->n_links; i++) {
 		l = &c->link[i];
@@ -712,6 +711,11 @@ static void random_conf(struct conf *c)
 		l->tier = (uint8_t)(1 + unit_random(TIER_MAX));
 		random_qdisc(&l->qdisc);
 	}
+	c->n_lan = unit_random(8);
+	for (i = 0; i < c->n_lan; i++)
+		do {
+			random_name(c->lan[i]);
+		} while (conf_link_index(c, c->lan[i]) >= 0);
 	random_deal(c);
 }
 
