@@ -676,6 +676,9 @@ static int handle(void *user, const char *sec, const char *name,
 	if (!*value)
 		return !fail(p, p->line, "%s has no value: give it one, or "
 			     "delete the line", name);
+	if (strstr(value, " #"))
+		return !fail(p, p->line, "%s: behind a value a comment begins "
+			     "with \" ;\", not with #", name);
 	return !keys[i].set(p, name, value);
 }
 

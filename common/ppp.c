@@ -55,9 +55,9 @@ int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 	e->sent = number_variable("BYTES_SENT");
 	e->received = number_variable("BYTES_RCVD");
 	if (argc > 1 && !args)
-		return err_set(err, -EINVAL, "%d arguments where pppd gives "
-			       "five or six: ifname tty speed local remote "
-			       "[ipparam]", argc - 1);
+		return err_set(err, -EINVAL, "pppd gives five or six "
+			       "arguments, not %d: ifname tty speed local "
+			       "remote [ipparam]", argc - 1);
 	if (!*ifname)
 		return err_set(err, -EINVAL, "IFNAME is missing: pppd sets "
 			       "it, or try IFNAME=ppp0 IPLOCAL=192.0.2.1");

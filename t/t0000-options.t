@@ -42,8 +42,8 @@ done
 is "asking changes nothing" "$(ls -d /run/mwan /var/log/* 2>/dev/null)" ""
 
 # --- mwan-rules ---
-refuses 64 "mwan-rules: a command is missing: apply, flush, status, check, why, \
-drain or undrain; see mwan-rules --help" mwan-rules
+refuses 64 "mwan-rules: a command is missing: apply, flush, status, check, \
+why, drain or undrain; see mwan-rules --help" mwan-rules
 refuses 64 "mwan-rules: nothing is expected behind apply, but there is \
 \"flush\"; see mwan-rules --help" mwan-rules apply flush
 refuses 64 "mwan-rules: unknown command \"appply\"; see mwan-rules --help" \
@@ -91,7 +91,7 @@ refuses 64 "ip-up.local: IFNAME is missing: pppd sets it, or try \
 IFNAME=ppp0 IPLOCAL=192.0.2.1" env -i "$BIN/ip-up.local"
 refuses 64 "ip-down.local: IFNAME is missing: pppd sets it, or try \
 IFNAME=ppp0 IPLOCAL=192.0.2.1" env -i "$BIN/ip-down.local"
-refuses 64 "ip-up.local: 1 arguments where pppd gives five or six: ifname \
+refuses 64 "ip-up.local: pppd gives five or six arguments, not 1: ifname \
 tty speed local remote [ipparam]" ip-up.local ppp0
 refuses 64 "ip-up.local: unknown option \"--frobnicate\"; see ip-up.local \
 --help" ip-up.local --frobnicate

@@ -167,9 +167,11 @@ static const struct {
 	  "mwan.ini:2: log = \"a\" is not an absolute path like "
 	  "/var/log/ifchang.log" },
 	/* --- values --- */
-	{ "a number and more", "[link ppp0]\nweight = 3 # three\n",
-	  "mwan.ini:2: weight = \"3 # three\" is not a number from 1 to "
+	{ "a number and more", "[link ppp0]\nweight = 3 three\n",
+	  "mwan.ini:2: weight = \"3 three\" is not a number from 1 to "
 	  "255" },
+	{ "no comment", "[link ppp0]\nweight = 3 # three\n", "mwan.ini:2: "
+	  "weight: behind a value a comment begins with \" ;\", not with #" },
 	{ "a weight of 0", "[link ppp0]\nweight = 0\n", "mwan.ini:2: weight "
 	  "= \"0\" is not a number from 1 to 255" },
 	{ "a weight of 256", "[link ppp0]\nweight = 256\n", "mwan.ini:2: "

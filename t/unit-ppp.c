@@ -61,10 +61,10 @@ static const struct test tests[] = {
 	  "IPLOCAL is missing: ppp0 came up with what address?" },
 	{ "too few arguments", true, { "ppp0", "eth9", "0", "10.64.1.100" },
 	  { "IFNAME=ppp0", "IPLOCAL=10.0.0.1" },
-	  "4 arguments where pppd gives five or six: ifname tty speed local "
+	  "pppd gives five or six arguments, not 4: ifname tty speed local "
 	  "remote [ipparam]" },
 	{ "one argument", true, { "ppp0" }, { "IFNAME=ppp0" },
-	  "1 arguments where pppd gives five or six: ifname tty speed local "
+	  "pppd gives five or six arguments, not 1: ifname tty speed local "
 	  "remote [ipparam]" },
 	{ "a path", true, { "../ppp0", "eth9", "0", "10.0.0.1", "10.0.0.2" },
 	  { NULL }, "IFNAME \"../ppp0\" cannot be a network interface: such "
