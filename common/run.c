@@ -109,7 +109,8 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
 	};
 	int code = present_read(&run->present, &run->conf, &from, err);
 
-	if (dry && run->present.nft_code == -EPERM)
+	run->nft_unread = dry && run->present.nft_code == -EPERM;
+	if (run->nft_unread)
 		run->present.nft_code = 0;
 	return code;
 }
@@ -170,6 +171,9 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 		if (code)
 			return code;
 		if (dry) {
+			if (run->nft_unread)
+				fputs("# Only root can read nftables: our "
+				      "table counts as missing here.\n", dry);
 			plan_print(&run->plan, dry);
 			return 0;
 		}

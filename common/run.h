@@ -28,6 +28,7 @@ struct run {
 	struct ruleset ruleset;
 	bool have_ruleset;
 	struct present present;
+	bool nft_unread;		/* the table counts as missing */
 	struct plan plan;
 	struct nl rtnl, nfnl, watch;
 	struct lock lock;

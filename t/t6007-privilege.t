@@ -181,6 +181,12 @@ is "without CAP_NET_ADMIN it cannot" "$?" 1
 like "without CAP_NET_ADMIN: a sentence" "$said" \
 	'not permitted; run this as root or with CAP_NET_ADMIN'
 rm -r /run/mwan $log
+is "apply -n without root: says what it cannot know" \
+	"$(setpriv --reuid=$pppd_user --clear-groups $BIN/mwan-rules apply -n |
+		grep '^#')" \
+	"# Only root can read nftables: our table counts as missing here."
+is "apply -n as root: nothing of that" \
+	"$(mwan-rules apply -n | grep '^# Only')" ""
 
 # --- root, without the right to everybody's files ---
 mkdir -m 700 /var/log/other
