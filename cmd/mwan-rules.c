@@ -394,8 +394,24 @@ static int cmd_check(struct call *c)
 	return 0;
 }
 
-/* Observe what there is. Returns 0 or an exit status. */
-static int look(struct call *c, struct err *err)
+/* A packet meets what is in force, whatever the file says by now. */
+static int go_by_force(struct run *r, struct why *why, struct err *err)
+{
+	int code;
+
+	if (r->bad_conf.msg[0] || !accepted_is(&r->conf, r->source))
+		why->changed = r->source[0] ? r->source : CONF_PATH;
+	code = accepted_read(&r->conf, err);
+	if (code)
+		return err_prefix(err, code, "cannot read what is in force");
+	run_recall(r);
+	return 0;
+}
+
+/* Observe what there is, for @why or else for status. Returns 0 or an exit
+ * status.
+ */
+static int look(struct call *c, struct why *why, struct err *err)
 {
 	struct run *r = &c->run;
 	int code = c->file ? conf_read(&r->conf, c->file, true, err) :
@@ -411,6 +427,8 @@ static int look(struct call *c, struct err *err)
 	}
 	if (c->file)
 		run_recall(r);
+	else if (why && r->in_force && go_by_force(r, why, err))
+		return EXIT_FAILED;
 	if (!r->unknown_force && !r->conf.n_links && read_conf(c, err))
 		return EXIT_CONFIG;
 	if (r->unknown_force)
@@ -428,7 +446,7 @@ static int cmd_status(struct call *c)
 	static struct facts facts;
 	struct run *r = &c->run;
 	struct err err;
-	int code = look(c, &err);
+	int code = look(c, NULL, &err);
 
 	if (!code && facts_read(&facts, &r->conf, &r->present, &r->rtnl,
 				&r->nfnl, &err))
@@ -455,13 +473,14 @@ static int cmd_why(struct call *c)
 	static struct why why;
 	const struct run *r = &c->run;
 	struct err err;
-	int code = look(c, &err);
+	int code = look(c, &why, &err);
 
 	if (!code && r->present.nft_code == -EPERM)
 		code = only_root(c, &err);
 	if (code)
 		return fail(c, NULL, &err, code);
 	why.packet = c->packet;
+	why.what_if = c->file;
 	if (ask_why(&why, &r->conf, &r->ruleset, &r->present, &c->run.rtnl,
 		    &c->run.nfnl, &err))
 		return fail(c, NULL, &err, EXIT_FAILED);

@@ -122,14 +122,13 @@ static int drop_file(const char *path, struct err *err)
 	return 0;
 }
 
-int accepted_write(const struct conf *conf, const char *source,
-		   struct err *err)
+/* What the file says of @conf: its length or a negative errno. */
+static int prepare(const struct conf *conf, const char *source,
+		   char text[CONF_FILE_MAX], struct err *err)
 {
-	static char text[CONF_FILE_MAX], old[CONF_FILE_MAX];
-	int code, len;
+	int len = snprintf(text, CONF_FILE_MAX, "# %s\n", source);
+	int code = conf_print(conf, text + len, CONF_FILE_MAX - (size_t)len);
 
-	len = snprintf(text, sizeof(text), "# %s\n", source);
-	code = conf_print(conf, text + len, sizeof(text) - (size_t)len);
 	if (code == -ENOSPC)
 		return err_set(err, code, "the configuration is longer than "
 			       "the %d bytes that %s may have: shorten the "
@@ -138,10 +137,33 @@ int accepted_write(const struct conf *conf, const char *source,
 	if (code < 0)
 		return err_set(err, code, "cannot prepare %s: %s%s", FILE_PATH,
 			       strerror(-code), err_advice(code));
-	len += code;
-	if (read_head(FILE_PATH, old, sizeof(old), false) == len &&
-	    !strcmp(old, text))
-		return 0;
+	return len + code;
+}
+
+static bool says(const char *text, int len)
+{
+	static char old[CONF_FILE_MAX];
+
+	return read_head(FILE_PATH, old, sizeof(old), false) == len &&
+	       !strcmp(old, text);
+}
+
+bool accepted_is(const struct conf *conf, const char *source)
+{
+	static char text[CONF_FILE_MAX];
+	int len = prepare(conf, source, text, NULL);
+
+	return len > 0 && says(text, len);
+}
+
+int accepted_write(const struct conf *conf, const char *source,
+		   struct err *err)
+{
+	static char text[CONF_FILE_MAX];
+	int len = prepare(conf, source, text, err);
+
+	if (len < 0 || says(text, len))
+		return len < 0 ? len : 0;
 	return write_file(FILE_NAME, text, (size_t)len, err);
 }
 

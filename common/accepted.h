@@ -23,6 +23,9 @@ int accepted_source(char source[LOG_PATH_MAX], struct err *err);
 /* Read it. Returns 0 or a negative errno with a sentence. */
 int accepted_read(struct conf *conf, struct err *err);
 
+/* Does it say @conf, made from the file @source? */
+bool accepted_is(const struct conf *conf, const char *source);
+
 /* Write it, in one step (rename), unless it says the same already. Returns 0
  * or a negative errno with a sentence.
  */

@@ -72,6 +72,10 @@ struct why_way {
 
 struct why {
 	struct why_packet packet;
+	/* Files, or NULL: the one that it goes by in the place of what is in
+	 * force; that of what is in force, when it says something else by now.
+	 */
+	const char *what_if, *changed;
 	struct why_seen seen;
 	bool marking;		/* our nftables table is there */
 	bool intact;		/* ... and is what the configuration wants */

@@ -137,6 +137,13 @@ static void tell_verdict(const struct telling *t)
 	else
 		fputs(": it goes nowhere: no route leads to its source, so "
 		      "nobody knows where it comes in.\n", t->out);
+	if (t->why->changed)
+		fprintf(t->out, "  It goes by what is in force; %s was changed "
+			"since.\n", t->why->changed);
+	if (t->why->what_if && t->why->marking)
+		fprintf(t->out, "  It goes by %s, as if that were in force, "
+			"with the rules and routes of now.\n",
+			t->why->what_if);
 }
 
 /* --- what is known before --- */
@@ -173,7 +180,7 @@ static void tell_seen(const struct telling *t)
 	if (!why->marking)
 		fputs("  Nothing is marked: nftables has no table of ours "
 		      "(\"mwan-rules apply\").\n", t->out);
-	else if (!why->intact)
+	else if (!why->intact && !why->what_if)
 		fputs("  The nftables table differs from what this goes by: "
 		      "see \"mwan-rules status\".\n", t->out);
 }

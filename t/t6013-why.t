@@ -211,6 +211,29 @@ tells 'Policy except \(2 of 7\) matches: use = balance' \
 tells 'Left out: policies that ask for a protocol or a port' \
 	10.9.0.9 $server
 
+# --- a file that is not in force ---
+cp /etc/ppp/mwan.ini "$T/applied.ini"
+conf "balance = source" -- 3 2 1 "1 tier=2"
+policy all "use = ppp3"
+agree "the file was edited, and is not in force" 10
+tells 'leaves by ppp2\. +It goes by what is in force; /etc/ppp/mwan.ini was'\
+' changed since\..* Policy web ' 10.9.0.9 $server tcp 4000 80
+echo nonsense >/etc/ppp/mwan.ini
+tells 'leaves by ppp2\. +It goes by what is in force; /etc/ppp/mwan.ini was' \
+	10.9.0.9 $server tcp 4000 80
+: >/etc/ppp/mwan.ini
+tells 'leaves by ppp2\. +It goes by what is in force; /etc/ppp/mwan.ini was' \
+	10.9.0.9 $server tcp 4000 80
+cp "$T/applied.ini" /etc/ppp/mwan.ini
+not_ok "it is what is in force again" grep -q 'changed since' \
+	<(mwan-rules why 10.9.0.9 $server)
+cp /etc/ppp/mwan.ini "$T/other.ini"
+sed -i 's/use = ppp2/use = ppp3/' "$T/other.ini"
+tells "leaves by ppp3\. +It goes by $T/other.ini, as if that were in force" \
+	-f "$T/other.ini" 10.9.0.9 $server tcp 4000 80
+not_ok "that it differs is no news" grep -q 'table differs' \
+	<(mwan-rules why -f "$T/other.ini" 10.9.0.9 $server)
+
 # --- one drained, one down ---
 mwan-rules drain ppp1 2>/dev/null
 forget
