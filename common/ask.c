@@ -38,7 +38,7 @@ static int ask_back(struct why *why, const struct conf *conf,
 	const struct fib_packet back = { .destination = t->source };
 	struct why_seen *seen = &why->seen;
 	unsigned int i;
-	bool near;
+	bool by_link, near;
 	int code;
 
 	seen->own = !t->source.family;
@@ -49,14 +49,15 @@ static int ask_back(struct why *why, const struct conf *conf,
 		return code;
 	seen->own = seen->back.type == RTN_LOCAL;
 	seen->ifindex = seen->own ? 0 : seen->back.ifindex;
-	near = seen->own || (seen->back.prefix_len &&
-			     !is_link(conf, present, seen->ifindex));
+	by_link = is_link(conf, present, seen->ifindex);
+	near = seen->own || (seen->back.prefix_len && !by_link);
 	for (i = 0; i < conf->n_links && !near && !seen->to_link; i++) {
 		seen->to_link = addr_equal(&present->link[i].local,
 					   &t->destination);
 		if (seen->to_link)
 			seen->ifindex = present->link[i].ifindex;
 	}
+	seen->astray = by_link && !seen->back.prefix_len && !seen->to_link;
 	return seen->own ? 0 : name_of(seen->ifindex, seen->iif, err);
 }
 

@@ -33,6 +33,7 @@ struct why_seen {
 	 * or a default route and it is sent to the address of a link.
 	 */
 	bool to_link;
+	bool astray;		/* only a link's default leads to its source */
 	uint32_t ifindex;
 	char iif[IFNAMSIZ];
 	struct ct_flow flow;

@@ -129,14 +129,35 @@ static void tell_ends(const struct telling *t)
 	fputs(".\n", t->out);
 }
 
+/* What really comes from outside belongs to a connection, or goes into the LAN
+ * or to the router.
+ */
+static bool is_astray(const struct why *why)
+{
+	unsigned int i;
+
+	for (i = 0; i < why->n_ways; i++)
+		if (why->way[i].verdict != WHY_OTHER &&
+		    why->way[i].verdict != WHY_ROUTER)
+			return why->seen.astray && !why->seen.flow.known;
+	return false;
+}
+
 static void tell_verdict(const struct telling *t)
 {
+	char text[ADDR_TEXT];
+
 	tell_packet(t);
 	if (t->why->n_ways)
 		tell_ends(t);
 	else
 		fputs(": it goes nowhere: no route leads to its source, so "
 		      "nobody knows where it comes in.\n", t->out);
+	if (is_astray(t->why))
+		fprintf(t->out, "  No interface of the LAN leads to %s, only "
+			"%s: is the address right, and the LAN up?\n",
+			addr_text(&t->why->packet.tuple.source, text),
+			t->why->seen.iif);
 	if (t->why->changed)
 		fprintf(t->out, "  It goes by what is in force; %s was changed "
 			"since.\n", t->why->changed);
