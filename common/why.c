@@ -159,15 +159,26 @@ static bool is_link(const struct present *p, const struct conf *conf,
 	return false;
 }
 
+static bool to_many(const struct fib *fib)
+{
+	return fib->type == RTN_BROADCAST || fib->type == RTN_MULTICAST;
+}
+
 void why_route(const struct why *why, struct why_way *way,
 	       const struct conf *conf, const struct present *present)
 {
 	const struct fib *fib = &way->fib;
 
+	/* One to a group that the router is no member of is dropped without a
+	 * word (net/ipv4/route.c, ip_route_input_rcu()).
+	 */
+	if (!why->seen.own && IN_MULTICAST(way->walk.destination))
+		way->fib = (struct fib){ .type = RTN_MULTICAST };
 	find_hops(way, present, &why->packet.tuple.source);
-	if (!fib->code && fib->table == TABLE_LOCAL)
+	/* The kernel names no table for some that go to many. */
+	if (!fib->code && (fib->table == TABLE_LOCAL || to_many(fib)))
 		way->n_hops = 0;
-	way->as_planned = as_planned(way, present);
+	way->as_planned = to_many(fib) || as_planned(way, present);
 	way->any_of = open_group(why, way, present);
 	memcpy(way->walk.oif, way->oif, sizeof(way->oif));
 	if (why->marking && !why->seen.own && !fib->code &&
@@ -177,7 +188,9 @@ void why_route(const struct why *why, struct why_way *way,
 		way->verdict = WHY_NOWHERE;
 	else if (way->walk.rejected)
 		way->verdict = WHY_REJECTED;
-	else if (fib->type != RTN_UNICAST)
+	else if (to_many(fib) && !why->seen.own)
+		way->verdict = WHY_MANY;
+	else if (fib->type != RTN_UNICAST && !to_many(fib))
 		way->verdict = WHY_ROUTER;
 	else if (is_link(present, conf, fib->ifindex))
 		way->verdict = WHY_LINK;
@@ -190,7 +203,7 @@ bool why_arrives(const struct why *why)
 	unsigned int i;
 
 	for (i = 0; i < why->n_ways; i++)
-		if (why->way[i].verdict < WHY_REJECTED)
+		if (why->way[i].verdict < WHY_MANY)
 			return true;
 	return false;
 }

@@ -44,6 +44,7 @@ enum why_verdict {
 	WHY_LINK,		/* it leaves by a link */
 	WHY_OTHER,		/* ... by another interface */
 	WHY_ROUTER,		/* it is for the router itself */
+	WHY_MANY,		/* a broadcast or multicast ends here */
 	WHY_REJECTED,		/* by a policy with if_down = unreachable */
 	WHY_NOWHERE,		/* routing refuses it */
 };

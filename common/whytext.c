@@ -90,6 +90,9 @@ static void tell_end(const struct telling *t, const struct why_way *way)
 	case WHY_ROUTER:
 		fputs("is for the router itself", t->out);
 		break;
+	case WHY_MANY:
+		fputs("is not forwarded", t->out);
+		break;
 	case WHY_REJECTED:
 		fputs("goes nowhere: a policy has it refused", t->out);
 		break;
@@ -137,8 +140,8 @@ static bool is_astray(const struct why *why)
 	unsigned int i;
 
 	for (i = 0; i < why->n_ways; i++)
-		if (why->way[i].verdict != WHY_OTHER &&
-		    why->way[i].verdict != WHY_ROUTER)
+		if (why->way[i].verdict == WHY_LINK ||
+		    why->way[i].verdict >= WHY_REJECTED)
 			return why->seen.astray && !why->seen.flow.known;
 	return false;
 }
@@ -374,6 +377,12 @@ static void tell_other(const struct telling *t, const struct fib *fib)
 {
 	if (fib->code)
 		fputs("  No route of ours or of main leads on.\n", t->out);
+	else if (fib->type == RTN_BROADCAST)
+		fputs("  It is a broadcast address: it is not forwarded.\n",
+		      t->out);
+	else if (fib->type == RTN_MULTICAST)
+		fputs("  It is a multicast address: it is not forwarded.\n",
+		      t->out);
 	else if (fib->table == TABLE_LOCAL)
 		fputs("  It is an address of the router.\n", t->out);
 	else if (fib->table == TABLE_MAIN && fib->prefix_len)

@@ -220,6 +220,19 @@ keep answers -t udp -s 10.9.1.0 -n 1 -p 5000
 read -r host sport saw <"$T/answers"
 silent 'only ppp' $server "$saw" udp $port "$sport"
 
+# --- what goes to many ---
+for to in 255.255.255.255 172.16.0.255 224.0.0.1 224.0.0.5 239.1.2.3; do
+	kind=multicast
+	[[ $to != *.255 ]] || kind=broadcast
+	tells ": it is not forwarded\\. .* It is a $kind address: it is not forw" \
+		10.9.0.1 $to
+	silent 'decides otherwise|for the router|refuse' 10.9.0.1 $to udp 7 7
+	is "and its exit status" "$(status mwan-rules why 10.9.0.1 $to)" 1
+	silent 'decides otherwise|for the router' self $to
+done
+tells ': it leaves by lan0\..* It is a broadcast address' self 172.16.0.255
+is "which is one of success" "$(status mwan-rules why self 172.16.0.255)" 0
+
 # --- policies ---
 policies() {
 	policy web "source = 10.9.0.0/24" "protocol = tcp" \
