@@ -96,6 +96,18 @@ static int ask_way(const struct why *why, struct why_way *way, struct nl *rtnl,
 	return name_of(way->fib.ifindex, way->oif, err);
 }
 
+/* Of somebody else's routes, too; one that has just gone has no name. */
+static void name_hops(struct why_way *way)
+{
+	struct why_hop *hop = way->hop;
+	unsigned int i;
+
+	for (i = 0; i < way->n_hops; i++, hop++)
+		if (!hop->route || !if_indextoname(hop->route->ifindex,
+						   hop->dev))
+			hop->dev[0] = '\0';
+}
+
 int ask_why(struct why *why, const struct conf *conf,
 	    const struct ruleset *rs, const struct present *present,
 	    struct nl *rtnl, struct nl *nfnl, struct err *err)
@@ -118,8 +130,10 @@ int ask_why(struct why *why, const struct conf *conf,
 		if (way->walk.n_choices)
 			n = way->walk.n_choices;
 		code = ask_way(why, way, rtnl, err);
-		if (!code)
-			why_route(why, way, conf, present);
+		if (code)
+			break;
+		why_route(why, way, conf, present);
+		name_hops(way);
 	}
 	return code;
 }

@@ -109,7 +109,7 @@ static bool leads_to(const struct present *p, const struct route *r,
 	unsigned int i;
 
 	if (!group)
-		return r->ifindex == ifindex;
+		return !r->ifindex || r->ifindex == ifindex;
 	for (i = 0; i < group->n_members; i++) {
 		nh = find_nexthop(p, group->member[i].id);
 		if (nh && nh->ifindex == ifindex)

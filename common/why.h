@@ -53,6 +53,7 @@ enum why_verdict {
 struct why_hop {
 	const struct rule *rule;
 	const struct route *route;	/* NULL: there is none; go on */
+	char dev[IFNAMSIZ];	/* of the route; "": none or several */
 };
 
 /* One way that the packet can take: the only one, unless the balance goes by

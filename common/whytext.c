@@ -328,9 +328,10 @@ static void tell_walk(const struct telling *t, const struct walk *w)
 /* --- routing --- */
 
 static void tell_route(const struct telling *t, const struct why_way *way,
-		       const struct route *r)
+		       const struct why_hop *hop)
 {
-	unsigned int i;
+	const struct route *r = hop->route;
+	unsigned int n;
 
 	if (!r) {
 		fputs(" has no default", t->out);
@@ -341,10 +342,10 @@ static void tell_route(const struct telling *t, const struct why_way *way,
 		return;
 	}
 	fputs(" leads to ", t->out);
-	for (i = 0; i < t->conf->n_links && !r->nhid; i++)
-		if (t->present->link[i].ifindex == r->ifindex)
-			fputs(t->conf->link[i].name, t->out);
-	if (r->nhid && tell_members(t, r->nhid) > 1 && !way->fib.code)
+	n = r->nhid ? tell_members(t, r->nhid) : 0;
+	if (!n)
+		fputs(hop->dev[0] ? hop->dev : "several interfaces", t->out);
+	if (n > 1 && !way->fib.code)
 		fprintf(t->out, ", by the packet's hash to %s",
 			way->any_of ? "any of them" : way->oif);
 }
@@ -410,7 +411,7 @@ static void tell_way(const struct telling *t, const struct why_way *way)
 		fputs("  It has no mark.\n", t->out);
 	for (i = 0; i < way->n_hops; i++, hop++) {
 		tell_rule(t, hop->rule);
-		tell_route(t, way, hop->route);
+		tell_route(t, way, hop);
 		fputs(".\n", t->out);
 	}
 	if (!routed)

@@ -286,6 +286,15 @@ agree "another one down, and no hook has run" 40
 tells 'ppp0 \(down\) has no default\. .* \(standby\) leads to ppp2' \
 	10.9.1.200 $server udp 4000 7
 tells 'goes nowhere: a policy has it refused' 10.9.1.200 $server udp 4000 7
+# Somebody else's defaults in its table, by what is no link.
+ip route add default via 172.17.0.2 dev vpn0 table 1001
+tells 'table 1001 of ppp0 \(down\) leads to vpn0\.' 10.9.1.200 $server udp 4000 7
+ip route replace default table 1001 nexthop via 172.17.0.2 dev vpn0 \
+	nexthop via 172.16.0.2 dev lan0
+tells 'of ppp0 \(down\) leads to several interfaces\.' \
+	10.9.1.200 $server udp 4000 7
+silent 'decides otherwise' 10.9.1.200 $server udp 4000 7
+ip route del default table 1001
 hook down ppp0 10.64.0.100 10.64.0.1
 forget
 agree "and after the hook" 40
