@@ -6,6 +6,7 @@
 #include "ask.h"
 #include "fib.h"
 #include "nft.h"
+#include "rule.h"
 #include "sysctl.h"
 
 /* An index that the kernel has just told. */
@@ -96,6 +97,30 @@ static int ask_way(const struct why *why, struct why_way *way, struct nl *rtnl,
 	return name_of(way->fib.ifindex, way->oif, err);
 }
 
+struct taking {
+	const struct why *why;
+	struct why_way *way;
+	bool done;
+};
+
+static int on_rule(const struct rule *r, void *data)
+{
+	struct taking *t = data;
+
+	t->done = t->done || why_taker(t->why, t->way, r);
+	return 0;
+}
+
+static int ask_taker(const struct why *why, struct why_way *way,
+		     struct nl *rtnl, struct err *err)
+{
+	struct taking t = { .why = why, .way = way };
+
+	if (way->as_planned || way->fib.code)
+		return 0;
+	return rule_dump(rtnl, AF_INET, RULE_ANYONES, on_rule, &t, err);
+}
+
 /* Of somebody else's routes, too; one that has just gone has no name. */
 static void name_hops(struct why_way *way)
 {
@@ -134,6 +159,7 @@ int ask_why(struct why *why, const struct conf *conf,
 			break;
 		why_route(why, way, conf, present);
 		name_hops(way);
+		code = ask_taker(why, way, rtnl, err);
 	}
 	return code;
 }

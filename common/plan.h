@@ -126,8 +126,11 @@ int plan_make(struct plan *plan, const struct conf *conf,
 /* A rule, of others also one that refuses, as ip-rule(8) writes it: "pref 1001
  * fwmark 0x1/0xff lookup 201".
  */
-enum { RULE_TEXT = 160 };
+enum { RULE_TEXT = 200 };
 const char *rule_text(const struct rule *r, char text[RULE_TEXT]);
+
+/* The same without its priority. */
+const char *rule_what(const struct rule *r, char *text, size_t size);
 
 /* Print one operation, or all, as commands that a person can run. */
 void op_print(const struct plan *plan, const struct op *op, FILE *out);

@@ -14,14 +14,18 @@ struct dump {
 };
 
 /* Attributes that our rules are made of; any other makes a rule foreign, and
- * is a condition.
+ * is a condition. The rest are those that can be told of a foreign one.
  */
-static bool known(const struct nlattr *const *tb)
+static const uint16_t known[] = {
+	FRA_SRC, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE,
+	FRA_FWMASK, FRA_PROTOCOL, FRA_PAD,
+	FRA_DST, FRA_IIFNAME,
+};
+enum { OURS = 8 };
+
+/* Of the first @n of these, and nothing else? */
+static bool made_of(const struct nlattr *const *tb, unsigned int n)
 {
-	static const uint16_t ours[] = {
-		FRA_SRC, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS_PREFIXLEN,
-		FRA_TABLE, FRA_FWMASK, FRA_PROTOCOL, FRA_PAD,
-	};
 	unsigned int i, k;
 
 	for (i = 1; i <= FRA_MAX; i++) {
@@ -30,13 +34,19 @@ static bool known(const struct nlattr *const *tb)
 		/* -1 is "nothing is suppressed", and always sent. */
 		if (i == FRA_SUPPRESS_IFGROUP && nl_u32(tb[i]) == UINT32_MAX)
 			continue;
-		for (k = 0; k < COUNT(ours); k++)
-			if (ours[k] == i)
+		for (k = 0; k < n; k++)
+			if (known[k] == i)
 				break;
-		if (k == COUNT(ours))
+		if (k == n)
 			return false;
 	}
 	return true;
+}
+
+static int get_addr(const struct nlattr *a, struct addr *addr)
+{
+	return a ? addr_set(addr, mnl_attr_get_payload(a),
+			    mnl_attr_get_payload_len(a)) : 0;
 }
 
 static int on_rule(const struct nlmsghdr *nlh, void *data)
@@ -45,6 +55,8 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	const struct nlattr *tb[FRA_MAX + 1];
 	const struct dump *d = data;
 	struct rule r = { 0 };
+	uint32_t suppress;
+	bool ours;
 
 	if (nlh->nlmsg_type != RTM_NEWRULE)
 		return 0;
@@ -58,17 +70,22 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	r.mark = nl_u32(tb[FRA_FWMARK]);
 	r.mask = nl_u32(tb[FRA_FWMASK]);
 	r.invert = frh->flags & FIB_RULE_INVERT;
-	r.suppress_default = tb[FRA_SUPPRESS_PREFIXLEN] &&
-			     nl_u32(tb[FRA_SUPPRESS_PREFIXLEN]) == 0;
+	suppress = tb[FRA_SUPPRESS_PREFIXLEN] ?
+		   nl_u32(tb[FRA_SUPPRESS_PREFIXLEN]) : UINT32_MAX;
+	r.suppress_default = suppress == 0;
 	r.family = frh->family;
 	r.action = frh->action;
-	r.partial = !known(tb) || frh->dst_len || frh->src_len || frh->tos ||
-		    (tb[FRA_SUPPRESS_PREFIXLEN] &&
-		     nl_u32(tb[FRA_SUPPRESS_PREFIXLEN]) != UINT32_MAX);
-	if (tb[FRA_SRC] && addr_set(&r.from, mnl_attr_get_payload(tb[FRA_SRC]),
-				    mnl_attr_get_payload_len(tb[FRA_SRC])))
+	ours = made_of(tb, OURS);
+	r.partial = !ours || frh->dst_len || frh->src_len || frh->tos ||
+		    suppress != UINT32_MAX;
+	r.opaque = !made_of(tb, COUNT(known)) || frh->tos ||
+		   (suppress && suppress != UINT32_MAX);
+	if (get_addr(tb[FRA_SRC], &r.from) || get_addr(tb[FRA_DST], &r.to))
 		return -EBADMSG;
-	r.foreign = !known(tb) || frh->action != FR_ACT_TO_TBL ||
+	r.from_len = frh->src_len;
+	r.to_len = frh->dst_len;
+	(void)!str_copy(r.iif, sizeof(r.iif), nl_str(tb[FRA_IIFNAME]));
+	r.foreign = !ours || frh->action != FR_ACT_TO_TBL ||
 		    frh->dst_len || frh->tos ||
 		    frh->src_len != addr_len(&r.from) * 8;
 	return d->cb(&r, d->data);

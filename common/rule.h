@@ -2,6 +2,7 @@
 #ifndef MWAN_RULE_H
 #define MWAN_RULE_H
 
+#include <net/if.h>
 #include <stdbool.h>
 
 #include "addr.h"
@@ -27,6 +28,13 @@ struct rule {
 	 */
 	bool partial;
 	uint8_t action;			/* linux/fib_rules.h, FR_ACT_* */
+	/* What others select by as well: the bits of from and to that count (0:
+	 * none), and an interface; and whether that is all there is.
+	 */
+	uint8_t from_len, to_len;
+	struct addr to;
+	char iif[IFNAMSIZ];
+	bool opaque;
 };
 
 typedef int (*rule_cb)(const struct rule *r, void *data);

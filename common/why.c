@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
@@ -148,6 +149,39 @@ static uint32_t open_group(const struct why *why, const struct why_way *way,
 	       group->n_members > 1 ? group->id : 0;
 }
 
+static bool is_within(uint32_t address, const struct addr *net, uint8_t len)
+{
+	return !len || !((address ^ host_order(net)) >> (32 - len));
+}
+
+static bool matches(const struct rule *r, const struct why *why,
+		    const struct walk *w)
+{
+	/* The router's own come in by lo. */
+	const char *iif = why->seen.own ? "lo" : why->seen.iif;
+	bool like = (w->mark & r->mask) == r->mark &&
+		    is_within(w->source, &r->from, r->from_len) &&
+		    is_within(w->destination, &r->to, r->to_len) &&
+		    (!r->iif[0] || !strcmp(r->iif, iif));
+
+	return like != r->invert;
+}
+
+bool why_taker(const struct why *why, struct why_way *way,
+	       const struct rule *r)
+{
+	if (last_route(way) &&
+	    r->priority > way->hop[way->n_hops - 1].rule->priority)
+		return true;
+	if (r->action != FR_ACT_TO_TBL || r->table != way->fib.table ||
+	    (r->protocol == PROTO_MWAN && !r->foreign) ||
+	    (r->suppress_default && !way->fib.prefix_len))
+		return false;
+	way->taken = !r->opaque && matches(r, why, &way->walk);
+	way->taker = *r;
+	return way->taken || r->opaque;
+}
+
 static bool is_link(const struct present *p, const struct conf *conf,
 		    uint32_t ifindex)
 {
@@ -178,6 +212,7 @@ void why_route(const struct why *why, struct why_way *way,
 	/* The kernel names no table for some that go to many. */
 	if (!fib->code && (fib->table == TABLE_LOCAL || to_many(fib)))
 		way->n_hops = 0;
+	way->taken = false;
 	way->as_planned = to_many(fib) || as_planned(way, present);
 	way->any_of = open_group(why, way, present);
 	memcpy(way->walk.oif, way->oif, sizeof(way->oif));

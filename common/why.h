@@ -67,6 +67,8 @@ struct why_way {
 	struct why_hop hop[WHY_HOPS];
 	enum why_verdict verdict;
 	bool as_planned;	/* the kernel decides as our rules would */
+	bool taken;		/* ... no: by this rule of somebody else's */
+	struct rule taker;
 	/* It leads to this group, of which any member may take the packet: see
 	 * why.by_hash. 0: none.
 	 */
@@ -103,6 +105,13 @@ void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
  */
 void why_route(const struct why *why, struct why_way *way,
 	       const struct conf *conf, const struct present *present);
+
+/* Of a way that the kernel decides otherwise: is it @r that took it, the next of
+ * all rules in their order? Returns true when no other one need be looked at: it
+ * is in @way, or it cannot be told.
+ */
+bool why_taker(const struct why *why, struct why_way *way,
+	       const struct rule *r);
 
 /* Does any way lead somewhere? */
 bool why_arrives(const struct why *why);

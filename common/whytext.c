@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "plan.h"
 #include "rttables.h"
 #include "util.h"
 #include "why.h"
@@ -399,6 +400,7 @@ static void tell_way(const struct telling *t, const struct why_way *way)
 	const uint32_t mark = way->walk.mark & conf->mark_mask;
 	const struct why_hop *hop = way->hop;
 	const bool routed = way->n_hops && hop[way->n_hops - 1].route;
+	char text[RULE_TEXT];
 	unsigned int i;
 
 	if (t->why->n_ways > 1)
@@ -421,10 +423,13 @@ static void tell_way(const struct telling *t, const struct why_way *way)
 		      "link: it is refused.\n", t->out);
 	if (!way->as_planned && way->fib.code)
 		fputs("  The kernel refuses it all the same.\n", t->out);
+	else if (way->taken)
+		fprintf(t->out, "  Rule %u, which is not ours (%s), takes it "
+			"first.\n", way->taker.priority,
+			rule_what(&way->taker, text, sizeof(text)));
 	else if (!way->as_planned)
 		fprintf(t->out, "  The kernel decides otherwise, by table %u: "
-			"see \"ip rule\" and \"mwan-rules status\".\n",
-			way->fib.table);
+			"see \"ip rule\".\n", way->fib.table);
 	if (way->fib.code && !t->present->ip_forward && !t->why->seen.own)
 		fputs("  net.ipv4.ip_forward is 0: the router forwards "
 		      "nothing.\n", t->out);

@@ -276,6 +276,37 @@ tells "leaves by ppp3\. +It goes by $T/other.ini, as if that were in force" \
 	-f "$T/other.ini" 10.9.0.9 $server tcp 4000 80
 silent 'table differs' -f "$T/other.ini" 10.9.0.9 $server
 
+# --- rules of somebody else ---
+# theirs REGEX RULE...: what it says of a packet that this rule sends into the
+# tunnel.
+theirs() {
+	local regex=$1
+	shift
+	ip rule add "$@"
+	tells "leaves by vpn0\\..* $regex" 10.9.3.9 $server
+	is "as it does" "$(seen 10.9.3.9 $server udp 4000 7)" vpn0
+	forget
+	ip rule del "$@"
+}
+ip route add default via 172.17.0.2 dev vpn0 table 99
+vpn ip addr add $server/32 dev lo
+theirs 'Rule 998, which is not ours \(from 10.9.0.0/22 lookup 99\), takes it' \
+	pref 998 from 10.9.0.0/22 lookup 99
+theirs 'Rule 998, which is not ours \(to 198.51.100.1 iif lan0 lookup 99\), ' \
+	pref 998 to $server iif lan0 lookup 99
+theirs 'Rule 998, which is not ours \(not to 10.9.0.0/16 lookup 99\), ' \
+	pref 998 not to 10.9.0.0/16 lookup 99
+theirs 'decides otherwise, by table 99: see "ip rule"\.' \
+	pref 998 iif lan0 ipproto udp lookup 99
+ip rule add pref 996 from 10.9.0.0/23 lookup 99
+ip rule add pref 997 iif ppp0 lookup 99
+theirs 'Rule 998, which is not ours \(iif lan0 lookup 99\), takes it first' \
+	pref 998 iif lan0 lookup 99
+silent 'not ours|otherwise' 10.9.3.9 $server
+ip rule del pref 996
+ip rule del pref 997
+vpn ip addr del $server/32 dev lo
+
 # --- one drained, one down ---
 mwan-rules drain ppp1 2>/dev/null
 forget
