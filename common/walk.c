@@ -245,6 +245,8 @@ static bool walk_rule(struct walk *w, unsigned int number)
 	unsigned int i;
 	enum outcome outcome = GO_ON;
 
+	w->asked |= r->policy &&
+		    w->rs->chain[r->chain].hook == HOOK_PREROUTING;
 	for (i = 0; i < r->count; i++, s++) {
 		if (ruleset_is_map(s)) {
 			e = look_up(w, s, &key);

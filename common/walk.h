@@ -46,6 +46,7 @@ struct walk {
 	unsigned int n_choices;		/* of such a map; 0: none was met */
 	uint32_t share, shares;		/* what of it this choice has */
 	bool rejected;
+	bool asked;		/* it met the policies before routing */
 	/* A policy asks for the protocol or a port that is not known; it was
 	 * taken not to match.
 	 */

@@ -308,18 +308,39 @@ static void tell_step(const struct telling *t, const struct ruleset *rs,
 }
 
 /* The policies before routing; behind it they can but refuse. */
+static bool is_policy(const struct walk *w, unsigned int step)
+{
+	const struct ruleset_rule *r = &w->rs->rule[w->step[step].rule];
+
+	return r->policy && w->rs->chain[r->chain].hook == HOOK_PREROUTING;
+}
+
+static void tell_no_policy(const struct telling *t, const struct walk *w)
+{
+	unsigned int i, n = t->conf->n_policies;
+
+	for (i = 0; i < w->n_steps; i++)
+		if (is_policy(w, i))
+			return;
+	if (w->asked && n == 1)
+		fprintf(t->out, "  Policy %s, the only one, does not match.\n",
+			t->conf->policy[0].name);
+	else if (w->asked)
+		fprintf(t->out, "  None of the %u policies matches.\n", n);
+}
+
 static void tell_walk(const struct telling *t, const struct walk *w)
 {
-	const struct ruleset *rs = w->rs;
 	const struct ruleset_rule *r;
 	unsigned int i;
 
+	tell_no_policy(t, w);
 	for (i = 0; i < w->n_steps; i++) {
-		r = &rs->rule[w->step[i].rule];
-		if (!r->policy)
-			tell_step(t, rs, &w->step[i]);
-		else if (rs->chain[r->chain].hook == HOOK_PREROUTING)
+		r = &w->rs->rule[w->step[i].rule];
+		if (is_policy(w, i))
 			tell_policy(t, r->policy);
+		else if (!r->policy)
+			tell_step(t, w->rs, &w->step[i]);
 	}
 	if (w->unsure)
 		fputs("  Left out: policies that ask for a protocol or a port, "

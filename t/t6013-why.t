@@ -254,6 +254,15 @@ tells 'Policy except \(2 of 7\) matches: use = balance' \
 	10.9.1.9 $server udp 4000 7
 tells 'Left out: policies that ask for a protocol or a port' \
 	10.9.0.9 $server
+forget
+tells 'begins one\. +None of the 7 policies matches\. +The balance chooses' \
+	10.9.3.9 $server udp 4000 7
+silent 'None of' 10.9.1.9 $server udp 4000 7
+silent 'None of' self $server
+keep stays -t udp -s 10.9.3.0 -n 1 -p 5000
+read -r host sport _ <"$T/stays"
+tells 'Its connection stays with' "$host" $server udp "$sport" $port
+silent 'None of' "$host" $server udp "$sport" $port
 
 # --- a file that is not in force ---
 cp /etc/ppp/mwan.ini "$T/applied.ini"
@@ -268,6 +277,10 @@ tells 'leaves by ppp2\. +It goes by what is in force; /etc/ppp/mwan.ini was' \
 : >/etc/ppp/mwan.ini
 tells 'leaves by ppp2\. +It goes by what is in force; /etc/ppp/mwan.ini was' \
 	10.9.0.9 $server tcp 4000 80
+conf "balance = source" -- 3 2 1 "1 tier=2"
+policy all "source = 10.9.7.0/24" "use = ppp3"
+tells 'Policy all, the only one, does not match\.' \
+	-f /etc/ppp/mwan.ini 10.9.0.9 $server
 cp "$T/applied.ini" /etc/ppp/mwan.ini
 silent 'changed since' 10.9.0.9 $server
 cp /etc/ppp/mwan.ini "$T/other.ini"
