@@ -484,7 +484,12 @@ static int cmd_why(struct call *c)
 	if (ask_why(&why, &r->conf, &r->ruleset, &r->present, &c->run.rtnl,
 		    &c->run.nfnl, &err))
 		return fail(c, NULL, &err, EXIT_FAILED);
-	why_print(&why, &r->conf, &r->present, stdout);
+	code = why_print(&why, &r->conf, &r->present, stdout);
+	if (code) {
+		err_set(&err, code, "cannot say why: %s%s", strerror(-code),
+			err_advice(code));
+		return fail(c, NULL, &err, EXIT_FAILED);
+	}
 	return why_arrives(&why) ? 0 : EXIT_FAILED;
 }
 

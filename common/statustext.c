@@ -7,7 +7,6 @@
 #include "util.h"
 
 enum {
-	COLUMNS = 80,
 	/* What the second line leaves for the links that carry the traffic. */
 	BY_COLUMNS = 23,
 	SENTENCE_MAX = 4 * sizeof(((struct err *)NULL)->msg),
@@ -101,24 +100,6 @@ static void print_link(const struct status *s, unsigned int i, bool colour,
 	print_by(s, l, out);
 }
 
-/* A sentence as an item of a list, broken between words. */
-static void print_item(const char *text, FILE *out)
-{
-	size_t column = 1, len;
-
-	fputc('*', out);
-	for (; *text; text += len + strspn(text + len, " ")) {
-		len = strcspn(text, " ");
-		if (column + 1 + len > COLUMNS && column > 1) {
-			fputs("\n ", out);
-			column = 1;
-		}
-		fprintf(out, " %.*s", (int)len, text);
-		column += 1 + len;
-	}
-	fputc('\n', out);
-}
-
 void status_print(const struct status *s, bool colour, FILE *out)
 {
 	char text[SENTENCE_MAX];
@@ -137,7 +118,8 @@ void status_print(const struct status *s, bool colour, FILE *out)
 		fputc('\n', out);
 	for (i = 0; i < s->n_problems; i++) {
 		log_escape(s->problem[i].text.msg, text, sizeof(text));
-		print_item(text, out);
+		fputs("* ", out);
+		print_wrapped(text, 2, 2, out);
 	}
 	if (s->more)
 		fprintf(out, "* ... and %u more: mend these first.\n",

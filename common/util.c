@@ -8,6 +8,8 @@
 
 #include "util.h"
 
+enum { COLUMNS = 80 };
+
 int u32_parse(const char *text, uint32_t min, uint32_t max, uint32_t *out)
 {
 	bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
@@ -43,6 +45,24 @@ void str_add(char *list, size_t size, const char *between, const char *word)
 	size_t len = strlen(list);
 
 	snprintf(list + len, size - len, "%s%s", len ? between : "", word);
+}
+
+void print_wrapped(const char *text, size_t column, size_t indent, FILE *out)
+{
+	size_t len, blank = 0;
+
+	for (; *text; text += len + strspn(text + len, " ")) {
+		len = strcspn(text, " ");
+		if (column + blank + len > COLUMNS && blank) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			column = indent;
+			blank = 0;
+		}
+		fprintf(out, "%s%.*s", blank ? " " : "", (int)len, text);
+		column += blank + len;
+		blank = 1;
+	}
+	fputc('\n', out);
 }
 
 bool ifname_valid(const char *name)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* The number of elements of an array (not of a pointer). */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -20,6 +21,12 @@ int str_copy(char *dst, size_t size, const char *src);
 
 /* Append a word to a list, as far as there is room. */
 void str_add(char *list, size_t size, const char *between, const char *word);
+
+/* Print the words of a sentence and end the line. Lines break between words at
+ * 80 columns, and begin with @indent blanks; the first one, which has @column
+ * columns already, goes on from there.
+ */
+void print_wrapped(const char *text, size_t column, size_t indent, FILE *out);
 
 /* Could @name be a network interface? 1 to 15 bytes, printable, and none of
  * what the kernel refuses ("." ".." '/' ':' and white space,

@@ -116,8 +116,11 @@ bool why_taker(const struct why *why, struct why_way *way,
 /* Does any way lead somewhere? */
 bool why_arrives(const struct why *why);
 
-/* A sentence with the verdict, and below it why, a step a line. */
-void why_print(const struct why *why, const struct conf *conf,
-	       const struct present *present, FILE *out);
+/* A sentence with the verdict, and below it why, a step a line. What is longer
+ * than a line goes on in the next one behind four blanks. Returns 0 or a
+ * negative errno.
+ */
+int why_print(const struct why *why, const struct conf *conf,
+	      const struct present *present, FILE *out);
 
 #endif

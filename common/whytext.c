@@ -2,12 +2,16 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "plan.h"
 #include "rttables.h"
 #include "util.h"
 #include "why.h"
+
+/* Of what a line has no room for; a step has two. */
+enum { INDENT = 4 };
 
 /* What all steps are told from. */
 struct telling {
@@ -456,17 +460,38 @@ static void tell_way(const struct telling *t, const struct why_way *way)
 		      "nothing.\n", t->out);
 }
 
-void why_print(const struct why *why, const struct conf *conf,
-	       const struct present *present, FILE *out)
+static void tell(const struct telling *t)
 {
-	const struct telling t = { why, conf, present, out };
 	unsigned int i;
 
-	tell_verdict(&t);
-	if (!why->n_ways)
+	tell_verdict(t);
+	if (!t->why->n_ways)
 		return;
-	tell_seen(&t);
-	tell_walk(&t, &why->way[0].walk);
-	for (i = 0; i < why->n_ways; i++)
-		tell_way(&t, &why->way[i]);
+	tell_seen(t);
+	tell_walk(t, &t->why->way[0].walk);
+	for (i = 0; i < t->why->n_ways; i++)
+		tell_way(t, &t->why->way[i]);
+}
+
+int why_print(const struct why *why, const struct conf *conf,
+	      const struct present *present, FILE *out)
+{
+	struct telling t = { why, conf, present, NULL };
+	char *text, *line, *rest;
+	size_t size, step;
+
+	t.out = open_memstream(&text, &size);
+	if (!t.out)
+		return -errno;
+	tell(&t);
+	if (fclose(t.out))
+		return -errno;
+	for (line = strtok_r(text, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
+		step = strspn(line, " ");
+		fprintf(out, "%*s", (int)step, "");
+		print_wrapped(line + step, step, INDENT, out);
+	}
+	free(text);
+	return 0;
 }

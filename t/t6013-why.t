@@ -48,7 +48,8 @@ verdict() {
 	local args=("$@") status=0 names
 	[ "$3" != icmp ] || args=("$1" "$2" icmp)
 	mwan-rules why "${args[@]}" >"$T/why" 2>&1 || status=$?
-	names=$(head -n 1 "$T/why" | sed -n 's/.*: it leaves by//p' |
+	names=$(sed -z 's/\n    / /g' "$T/why" | head -n 1 |
+		sed -n 's/.*: it leaves by//p' |
 		grep -o '\(ppp\|vpn\|lan\)[0-9]' | paste -sd ,)
 	case $status$names in
 	0?*) echo "$names" ;;
@@ -101,7 +102,7 @@ silent() {
 	local regex=$1
 	shift
 	mwan-rules why "$@" >"$T/why"
-	is "not said of $*: $regex" "$(tr '\n' ' ' <"$T/why" |
+	is "not said of $*: $regex" "$(tr -s '\n ' ' ' <"$T/why" |
 		grep -Eo "$regex")" ""
 	ok "but something is" test -s "$T/why"
 }
@@ -110,8 +111,8 @@ silent() {
 tells() {
 	local regex=$1
 	shift
-	like "it says: $regex" "$(mwan-rules why "$@" 2>&1 | tr '\n' ' ')" \
-		"$regex"
+	like "it says: $regex" "$(mwan-rules why "$@" 2>&1 |
+		tee -a "$T/lines" | tr -s '\n ' ' ')" "$regex"
 }
 
 net5 4
@@ -376,6 +377,10 @@ agree "nothing in force" 10
 
 diag "$agreed of $total verdicts are what the kernel did; $exact name one way"
 like "there were enough that name one way" "$exact" '^[2-9][0-9][0-9]$'
+
+is "no line is longer than 80 columns" "$(awk 'length > 80' "$T/lines")" ""
+like "what is longer goes on behind four blanks" \
+	"$(grep -c '^    [^ ]' "$T/lines")" '^[1-9]'
 
 # --- how it is called ---
 is "a source is missing" "$(status mwan-rules why)" 64
