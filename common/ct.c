@@ -235,12 +235,15 @@ static bool is_over(const struct nlattr *info)
 {
 	const struct nlattr *proto[CTA_PROTOINFO_TCP + 1];
 	const struct nlattr *tcp[CTA_PROTOINFO_TCP_STATE + 1];
+	uint8_t state;
 
-	return info && !nl_nested(info, proto, CTA_PROTOINFO_TCP) &&
-	       proto[CTA_PROTOINFO_TCP] &&
-	       !nl_nested(proto[CTA_PROTOINFO_TCP], tcp,
-			  CTA_PROTOINFO_TCP_STATE) &&
-	       nl_u8(tcp[CTA_PROTOINFO_TCP_STATE]) >= TCP_CONNTRACK_TIME_WAIT;
+	if (!info || nl_nested(info, proto, CTA_PROTOINFO_TCP) ||
+	    !proto[CTA_PROTOINFO_TCP] ||
+	    nl_nested(proto[CTA_PROTOINFO_TCP], tcp, CTA_PROTOINFO_TCP_STATE))
+		return false;
+	state = nl_u8(tcp[CTA_PROTOINFO_TCP_STATE]);
+	return state == TCP_CONNTRACK_TIME_WAIT ||
+	       state == TCP_CONNTRACK_CLOSE;
 }
 
 struct find {

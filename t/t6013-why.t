@@ -178,6 +178,18 @@ tells "NAT sends it to $host.* leaves by lan0|leaves by lan0.*to $host" \
 	$server "$(awk '{ print $3; exit }' "$T/open")" tcp $port "$sport"
 mwan-rules undrain ppp0 2>/dev/null
 
+# Of a TCP connection it is the state that says whether it is over.
+for state in ESTABLISHED SYN_SENT2 LAST_ACK TIME_WAIT CLOSE; do
+	conntrack -I -p tcp -s 10.9.0.7 -d $server --sport 900 --dport 80 \
+		--reply-src $server --reply-dst "$(local_of 2)" \
+		--reply-port-src 80 --reply-port-dst 900 \
+		--state $state -u SEEN_REPLY -t 100 -m 3 >/dev/null 2>&1
+	knows='knows its connection, with mark 0x3'
+	[[ $state != TIME_WAIT && $state != CLOSE ]] || knows='does not know'
+	tells "conntrack $knows" 10.9.0.7 $server tcp 900 80
+	forget
+done
+
 # --- the router itself ---
 own() { # [ADDRESS]: like verdict and seen
 	local saw
