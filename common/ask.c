@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stdio.h>
 
 #include "ask.h"
 #include "fib.h"
@@ -60,6 +61,22 @@ static int ask_back(struct why *why, const struct conf *conf,
 	}
 	seen->astray = by_link && !seen->back.prefix_len && !seen->to_link;
 	return seen->own ? 0 : name_of(seen->ifindex, seen->iif, err);
+}
+
+/* The larger of its rp_filter and that of "all" counts (linux/inetdevice.h,
+ * IN_DEV_RPFILTER()); 1 is strict.
+ */
+static void ask_settings(struct why_seen *seen, const struct present *present)
+{
+	char path[SYSCTL_PATH_MAX];
+	int own;
+
+	sysctl_rp_filter_path(seen->iif, path);
+	own = sysctl_read(path);
+	seen->strict = (own == 1 && present->rp_filter_all <= 1) ||
+		       (own == 0 && present->rp_filter_all == 1);
+	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", seen->iif);
+	seen->no_forward = sysctl_read(path) == 0;
 }
 
 static int ask_marks(struct why *why, const struct ruleset *rs,
@@ -149,6 +166,8 @@ int ask_why(struct why *why, const struct conf *conf,
 	code = ask_back(why, conf, present, rtnl, err);
 	if (code || why->seen.back.code)
 		return code;
+	if (!why->seen.own)
+		ask_settings(&why->seen, present);
 	code = ask_marks(why, rs, nfnl, err);
 	for (; !code && why->n_ways < n; why->n_ways++, way++) {
 		why_mark(why, way, why->n_ways, rs);

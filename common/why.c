@@ -119,7 +119,7 @@ static bool leads_to(const struct present *p, const struct route *r,
 	return false;
 }
 
-static const struct route *last_route(const struct why_way *way)
+const struct route *why_last_route(const struct why_way *way)
 {
 	return way->n_hops ? way->hop[way->n_hops - 1].route : NULL;
 }
@@ -127,7 +127,7 @@ static const struct route *last_route(const struct why_way *way)
 /* Is the kernel's decision that of our rules? */
 static bool as_planned(const struct why_way *way, const struct present *p)
 {
-	const struct route *r = last_route(way);
+	const struct route *r = why_last_route(way);
 	const struct fib *fib = &way->fib;
 
 	if (fib->code)
@@ -142,7 +142,7 @@ static bool as_planned(const struct why_way *way, const struct present *p)
 static uint32_t open_group(const struct why *why, const struct why_way *way,
 			   const struct present *p)
 {
-	const struct route *r = last_route(way);
+	const struct route *r = why_last_route(way);
 	const struct nexthop *group = r ? find_nexthop(p, r->nhid) : NULL;
 
 	return why->by_hash && !why->seen.own && way->as_planned && group &&
@@ -170,7 +170,7 @@ static bool matches(const struct rule *r, const struct why *why,
 bool why_taker(const struct why *why, struct why_way *way,
 	       const struct rule *r)
 {
-	if (last_route(way) &&
+	if (why_last_route(way) &&
 	    r->priority > way->hop[way->n_hops - 1].rule->priority)
 		return true;
 	if (r->action != FR_ACT_TO_TBL || r->table != way->fib.table ||

@@ -36,6 +36,8 @@ struct why_seen {
 	bool astray;		/* only a link's default leads to its source */
 	uint32_t ifindex;
 	char iif[IFNAMSIZ];
+	bool strict;		/* rp_filter is, there */
+	bool no_forward;	/* nothing that comes in there is forwarded */
 	struct ct_flow flow;
 	uint32_t sticky;	/* the mark of its host in the map; 0: none */
 };
@@ -105,6 +107,9 @@ void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
  */
 void why_route(const struct why *why, struct why_way *way,
 	       const struct conf *conf, const struct present *present);
+
+/* The default by which our rules would send it; NULL: none of ours does. */
+const struct route *why_last_route(const struct why_way *way);
 
 /* Of a way that the kernel decides otherwise: is it @r that took it, the next of
  * all rules in their order? Returns true when no other one need be looked at: it

@@ -66,14 +66,25 @@ static void tell_packet(const struct telling *t)
 
 /* --- the verdict --- */
 
-static const char *refusal(int code)
+/* Linux 6.18 says EINVAL, as for a blackhole, where older ones said EXDEV. */
+static bool is_filtered(const struct why *why, const struct why_way *way)
 {
-	switch (code) {
-	case -EXDEV:
+	const struct route *r = why_last_route(way);
+
+	return way->fib.code == -EXDEV ||
+	       (way->fib.code == -EINVAL && why->seen.strict &&
+		!(r && r->type == RTN_BLACKHOLE));
+}
+
+static const char *refusal(const struct why *why, const struct why_way *way)
+{
+	if (is_filtered(why, way))
 		return "reverse path filtering (rp_filter) drops it where it "
 		       "comes in";
-	case -EINVAL:
+	/* Nor does ip_error() tell the sender when it may not forward. */
+	if (way->fib.code == -EINVAL || why->seen.no_forward)
 		return "the kernel drops it without a word";
+	switch (way->fib.code) {
 	case -EACCES:
 		return "the sender is told that it is prohibited";
 	default:
@@ -102,7 +113,7 @@ static void tell_end(const struct telling *t, const struct why_way *way)
 		fputs("goes nowhere: a policy has it refused", t->out);
 		break;
 	case WHY_NOWHERE:
-		fprintf(t->out, "goes nowhere: %s", refusal(way->fib.code));
+		fprintf(t->out, "goes nowhere: %s", refusal(t->why, way));
 		break;
 	}
 }
@@ -424,7 +435,6 @@ static void tell_way(const struct telling *t, const struct why_way *way)
 	const struct conf *conf = t->conf;
 	const uint32_t mark = way->walk.mark & conf->mark_mask;
 	const struct why_hop *hop = way->hop;
-	const bool routed = way->n_hops && hop[way->n_hops - 1].route;
 	char text[RULE_TEXT];
 	unsigned int i;
 
@@ -441,7 +451,7 @@ static void tell_way(const struct telling *t, const struct why_way *way)
 		tell_route(t, way, hop);
 		fputs(".\n", t->out);
 	}
-	if (!routed)
+	if (!why_last_route(way))
 		tell_other(t, &way->fib);
 	if (way->verdict == WHY_REJECTED)
 		fputs("  By if_down = unreachable it may leave by no other "
@@ -455,7 +465,13 @@ static void tell_way(const struct telling *t, const struct why_way *way)
 	else if (!way->as_planned)
 		fprintf(t->out, "  The kernel decides otherwise, by table %u: "
 			"see \"ip rule\".\n", way->fib.table);
-	if (way->fib.code && !t->present->ip_forward && !t->why->seen.own)
+	if (!way->fib.code || !t->why->seen.no_forward)
+		return;
+	if (t->present->ip_forward)
+		fprintf(t->out, "  net/ipv4/conf/%s/forwarding is 0: nothing "
+			"that comes in there is forwarded.\n",
+			t->why->seen.iif);
+	else
 		fputs("  net.ipv4.ip_forward is 0: the router forwards "
 		      "nothing.\n", t->out);
 }

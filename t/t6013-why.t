@@ -212,6 +212,16 @@ tells 'for the router itself\..* comes in by lan0, which leads to' \
 tells 'comes in by ppp1, which has the address' $server "$(local_of 1)"
 sysctl -qw net.ipv4.conf.ppp0.rp_filter=0
 
+# --- what is not forwarded ---
+sysctl -qw net.ipv4.conf.lan0.forwarding=0
+tells 'nowhere: the kernel drops it without a word\..* '\
+'net/ipv4/conf/lan0/forwarding is 0: nothing that' 10.9.0.1 $server
+sysctl -qw net.ipv4.ip_forward=0
+tells 'net.ipv4.ip_forward is 0: the router forwards nothing' 10.9.0.1 $server
+silent 'forward' self $server
+sysctl -qw net.ipv4.ip_forward=1
+silent 'forward' 10.9.0.1 $server
+
 # --- a source that only a link's default leads to ---
 tells '\. +No interface of the LAN leads to 10.99.0.1, only ppp[0-3]: is the '\
 'address right, and the LAN up\?' 10.99.0.1 $server
@@ -386,6 +396,21 @@ mwan-rules flush
 forget
 tells 'Nothing is marked' 10.9.0.1 $server
 agree "nothing in force" 10
+# What a strict rp_filter drops, of ppp1 or of all, unless the larger one is
+# loose: the way back to the source is by another link.
+ip route add default dev ppp0
+for filter in "1 0" "0 1" "1 2" "2 1"; do
+	sysctl -qw net.ipv4.conf.ppp1.rp_filter="${filter% *}" \
+		net.ipv4.conf.all.rp_filter="${filter#* }"
+	if [[ $filter == *2* ]]; then
+		silent 'rp_filter' $server "$(local_of 1)"
+	else
+		tells 'nowhere: reverse path filtering \(rp_filter\) drops it' \
+			$server "$(local_of 1)"
+	fi
+done
+sysctl -qw net.ipv4.conf.ppp1.rp_filter=0 net.ipv4.conf.all.rp_filter=0
+ip route del default dev ppp0
 
 diag "$agreed of $total verdicts are what the kernel did; $exact name one way"
 like "there were enough that name one way" "$exact" '^[2-9][0-9][0-9]$'
