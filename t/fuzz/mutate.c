@@ -47,8 +47,11 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max,
 	rest = size - end;
 	if (rest > sizeof(tail) || size > max)
 		return LLVMFuzzerMutate(data, size, max);
-	memcpy(tail, data + end, rest);
 	room = head.len + (max - size);
+	/* libFuzzer makes one byte of nothing, even where none has room. */
+	if (!room)
+		return LLVMFuzzerMutate(data, size, max);
+	memcpy(tail, data + end, rest);
 	len = LLVMFuzzerMutate(data + begin, head.len,
 			       room < UINT16_MAX ? room : UINT16_MAX);
 	head.len = (uint16_t)len;
