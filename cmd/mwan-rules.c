@@ -399,7 +399,7 @@ static int go_by_force(struct run *r, struct why *why, struct err *err)
 {
 	int code;
 
-	if (r->bad_conf.msg[0] || !accepted_is(&r->conf, r->source))
+	if (r->bad_conf.msg[0] || !accepted_is(&r->conf))
 		why->changed = r->source[0] ? r->source : CONF_PATH;
 	code = accepted_read(&r->conf, err);
 	if (code)
@@ -457,6 +457,10 @@ static int cmd_status(struct call *c)
 			return code;
 		status_fail(&status, code, &err);
 	} else {
+		/* Another file is there to be compared. */
+		r->edited = r->in_force && !r->bad_conf.msg[0] &&
+			    (!c->file || !strcmp(c->file, r->source)) &&
+			    !accepted_is(&r->conf);
 		status_make(&status, r, &facts);
 	}
 	if (c->format == FORMAT_JSON)

@@ -140,30 +140,28 @@ static int prepare(const struct conf *conf, const char *source,
 	return len + code;
 }
 
-static bool says(const char *text, int len)
+bool accepted_is(const struct conf *conf)
 {
-	static char old[CONF_FILE_MAX];
+	static char text[CONF_FILE_MAX], old_text[CONF_FILE_MAX];
+	static struct conf old;
 
-	return read_head(FILE_PATH, old, sizeof(old), false) == len &&
-	       !strcmp(old, text);
-}
-
-bool accepted_is(const struct conf *conf, const char *source)
-{
-	static char text[CONF_FILE_MAX];
-	int len = prepare(conf, source, text, NULL);
-
-	return len > 0 && says(text, len);
+	return !accepted_read(&old, NULL) &&
+	       conf_print(conf, text, sizeof(text)) >= 0 &&
+	       conf_print(&old, old_text, sizeof(old_text)) >= 0 &&
+	       !strcmp(text, old_text);
 }
 
 int accepted_write(const struct conf *conf, const char *source,
 		   struct err *err)
 {
-	static char text[CONF_FILE_MAX];
+	static char text[CONF_FILE_MAX], old[CONF_FILE_MAX];
 	int len = prepare(conf, source, text, err);
 
-	if (len < 0 || says(text, len))
-		return len < 0 ? len : 0;
+	if (len < 0)
+		return len;
+	if (read_head(FILE_PATH, old, sizeof(old), false) == len &&
+	    !strcmp(old, text))
+		return 0;
 	return write_file(FILE_NAME, text, (size_t)len, err);
 }
 

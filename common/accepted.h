@@ -23,8 +23,8 @@ int accepted_source(char source[LOG_PATH_MAX], struct err *err);
 /* Read it. Returns 0 or a negative errno with a sentence. */
 int accepted_read(struct conf *conf, struct err *err);
 
-/* Does it say @conf, made from the file @source? */
-bool accepted_is(const struct conf *conf, const char *source);
+/* Does it say @conf? Not as text: an earlier version may have written it. */
+bool accepted_is(const struct conf *conf);
 
 /* Write it, in one step (rename), unless it says the same already. Returns 0
  * or a negative errno with a sentence.

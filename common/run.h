@@ -23,6 +23,8 @@ struct run {
 	struct err bad_force;		/* why it could not be read what is in
 					 * force; "": it could */
 	struct err bad_conf;		/* why the file was not used; "": was */
+	bool edited;			/* of status: the file is another one
+					 * than what was put in force */
 	struct err bad_drained;		/* why it is not known which links are
 					 * drained; "": it is */
 	struct ruleset ruleset;

@@ -156,6 +156,15 @@ static void check_links(struct status *s)
 	}
 }
 
+/* Before all others: what they say of the kernel may come of it. */
+static void check_edited(struct status *s, const struct run *run)
+{
+	if (run->edited)
+		say(s, "configuration", "", "%s was changed since it was put "
+		    "in force, and what follows comes of that: " APPLY ".",
+		    run->source);
+}
+
 static void check_run(struct status *s, const struct run *run)
 {
 	if (run->bad_conf.msg[0])
@@ -255,8 +264,10 @@ static void tell(struct status *s, const struct run *run,
 	case OP_NFT_LOAD:
 	case OP_NFT_DELETE:
 		say(s, "nftables", "", "The nftables table \"inet mwan\" %s: "
-		    APPLY ", and again whenever something flushes nftables.",
-		    run->present.nft.present ? "was changed" : "is missing");
+		    APPLY "%s.", !run->present.nft.present ? "is missing" :
+		    run->edited ? "is of the configuration before" :
+		    "was changed", run->edited ? "" :
+		    ", and again whenever something flushes nftables");
 		return;
 	case OP_CT_FORGET:
 		say(s, "conntrack", "", "There may still be connections of "
@@ -509,6 +520,7 @@ void status_make(struct status *s, struct run *run,
 	}
 	for (i = 0; i < s->n_links; i++)
 		find_way(s, run, &s->link[i]);
+	check_edited(s, run);
 	check_links(s);
 	check_run(s, run);
 	check_plan(s, run);

@@ -130,6 +130,22 @@ is "-f another file: what it would change" \
 		jq -r '.in_force, .problems[].kind' | sort | uniq | paste -sd' ')" \
 	"nftables standby true"
 
+# --- the file was changed, and is not in force yet ---
+echo '# a comment' >>/etc/ppp/mwan.ini
+gone "a change that says the same"
+configure 'clamp_mss = no'
+is "the file was changed: said first" "$(json '.problems[].kind' | xargs)" \
+	"configuration nftables"
+is "and nobody has flushed nftables" "$(json '.problems[].text')" \
+	'/etc/ppp/mwan.ini was changed since it was put in force, and what follows comes of that: run "mwan-rules apply".
+The nftables table "inet mwan" is of the configuration before: run "mwan-rules apply".'
+is "so with -f" "$(mwan-rules status --json -f /etc/ppp/mwan.ini)" \
+	"$(mwan-rules status --json)"
+sed -i '/ppp1/d' /etc/ppp/mwan.ini
+is "a link was removed: said first" "$(json '.problems[0].kind')" configuration
+configure
+gone "the file is as before"
+
 # --- colour ---
 terminal() { # VARIABLE=VALUE...: status on a terminal, with no other variable
 	script -qec "env -i $* $BIN/mwan-rules status" /dev/null </dev/null
