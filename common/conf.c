@@ -337,6 +337,7 @@ static int set_last_resort(struct parse *p, const char *key,
 {
 	unsigned int i;
 
+	p->conf->last_resort_given = true;
 	for (i = 0; i < COUNT(last_resorts); i++) {
 		p->conf->last_resort = i;
 		if (!strcmp(value, last_resorts[i]))

@@ -84,6 +84,7 @@ struct conf {
 	bool clamp_mss;
 	bool sysctl;
 	enum last_resort last_resort;
+	bool last_resort_given;	/* by the file */
 	enum failback failback;
 	struct qdisc_conf qdisc;
 	unsigned int n_lan;	/* 0: every interface that is not a link */

@@ -369,6 +369,22 @@ static bool is_first(const struct status *s, const struct run *run,
 		link_of_ifindex(s, r->ifindex) < 0);
 }
 
+/* Not where it is wanted, nor where it is the only way that is left. */
+static void check_main_default(struct status *s, const struct run *run,
+			       const char *text)
+{
+	const struct conf *c = &run->conf;
+
+	if (s->code == STATUS_NO_LINK ||
+	    (c->last_resort_given && c->last_resort == LAST_RESORT_MAIN))
+		return;
+	say(s, "foreign-default", "", "The table main has a default, which "
+	    "the router's own traffic takes before ours, and which does not "
+	    "fail over: \"ip route del %s\", and tell whatever made it not "
+	    "to (pppd: nodefaultroute), or, if it is to be the last resort, "
+	    "write \"last_resort = main\" in mwan.ini.", text);
+}
+
 static void check_default(struct status *s, const struct run *run,
 			  const struct facts_default *d)
 {
@@ -378,10 +394,7 @@ static void check_default(struct status *s, const struct run *run,
 
 	route_text(d, text);
 	if (d->route.table == TABLE_MAIN) {
-		say(s, "foreign-default", "", "The table main has a default, "
-		    "which the router's own traffic takes before ours, and "
-		    "which does not fail over: \"ip route del %s\", and tell "
-		    "whatever made it not to (pppd: nodefaultroute).", text);
+		check_main_default(s, run, text);
 		return;
 	}
 	if (!is_first(s, run, &d->route))

@@ -236,7 +236,27 @@ for i in 500 501 502 503 504 505 1950; do
 	ip rule del pref $i
 done
 ip route add default via 10.64.2.9 dev ppp1 metric 7 onlink
-mended "a default in main" foreign-default '^The table main .* own traffic .*nodefaultroute'
+caused "a default in main" foreign-default \
+	'^The table main .* own traffic .*"ip route del default via 10.64.2.9 dev ppp1 metric 7", .*nodefaultroute'
+like "a default in main: or else" "$text" \
+	'or, if it is to be the last resort, write "last_resort = main" in mwan.ini\.$'
+configure 'last_resort = main'
+gone "a default in main that is wanted"
+configure 'last_resort = unreachable'
+mwan-rules apply
+caused "a default in main that is not" foreign-default '^The table main '
+configure
+mwan-rules apply
+ip link set ppp0 down
+ip link set ppp1 down
+ip route add default dev xppp0
+is "a default in main, and no link: nothing is said of it" \
+	"$(json '.problems[].kind' | grep -c foreign)" 0
+ip link set ppp0 up
+ip link set ppp1 up
+mwan-rules apply
+ip route del default
+gone "a default in main"
 ip route prepend default dev xppp0 table 201
 is "a default before a link's own: it carries the link's traffic" \
 	"$(json '.links[0].default')" '["xppp0"]'
