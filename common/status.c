@@ -369,6 +369,15 @@ static bool is_first(const struct status *s, const struct run *run,
 		link_of_ifindex(s, r->ifindex) < 0);
 }
 
+/* Does it take a link's traffic in the place of the standby, from behind ours
+ * in the link's table? Through a link it is no matter: the plan replaces it.
+ */
+static bool takes_over(const struct status *s, const struct route *r)
+{
+	return r->type != RTN_THROW && !r->tos &&
+	       link_of_ifindex(s, r->ifindex) < 0;
+}
+
 /* Not where it is wanted, nor where it is the only way that is left. */
 static void check_main_default(struct status *s, const struct run *run,
 			       const char *text)
@@ -397,16 +406,21 @@ static void check_default(struct status *s, const struct run *run,
 		check_main_default(s, run, text);
 		return;
 	}
-	if (!is_first(s, run, &d->route))
-		return;
 	for (i = 0; i < s->n_links; i++)
 		if (s->link[i].want->table == d->route.table)
 			link = s->link[i].want->name;
-	if (!*link && d->route.table != run->conf.standby_table)
-		return;
-	say(s, "foreign-default", link, "Table %u, %s%s, has a default of "
-	    "somebody else's before ours: \"ip route del %s\".",
-	    d->route.table, *link ? "of " : "the standby", link, text);
+	if (is_first(s, run, &d->route)) {
+		if (*link || d->route.table == run->conf.standby_table)
+			say(s, "foreign-default", link, "Table %u, %s%s, has "
+			    "a default of somebody else's before ours: \"ip "
+			    "route del %s\".", d->route.table,
+			    *link ? "of " : "the standby", link, text);
+	} else if (*link && takes_over(s, &d->route)) {
+		say(s, "foreign-default", link, "Table %u, of %s, has a "
+		    "default of somebody else's behind ours, which will take "
+		    "its traffic when %s fails: \"ip route del %s\".",
+		    d->route.table, link, link, text);
+	}
 }
 
 /* The links whose packets the rule takes, and not to their own table. */
