@@ -110,6 +110,8 @@ int facts_read(struct facts *f, const struct conf *conf,
 
 	f->n_rules = f->n_defaults = 0;
 	f->conf_exists = !access(CONF_PATH, F_OK);
+	for (i = 0; i < conf->n_lan; i++)
+		f->lan_missing[i] = !if_nametoindex(conf->lan[i]);
 	code = read_rules(&g, rtnl, err);
 	if (!code)
 		code = route_dump_defaults(rtnl, AF_INET, TABLE_MAIN,

@@ -28,6 +28,7 @@ struct facts_default {
 /* What mwan-rules status tells and a hook need not know. */
 struct facts {
 	bool conf_exists;	/* mwan.ini, whether in force or not */
+	bool lan_missing[LAN_MAX];	/* there is no such interface */
 	char since[LINKS_MAX][SINCE_TEXT];
 	bool have_bytes[LINKS_MAX];
 	struct link_bytes bytes[LINKS_MAX];

@@ -182,6 +182,26 @@ static void check_run(struct status *s, const struct run *run)
 		say(s, "nftables", "", "%s.", run->present.nft_err.msg);
 }
 
+static void check_lan(struct status *s, const struct run *run)
+{
+	const struct conf *c = &run->conf;
+	char names[300] = "";
+	unsigned int i, n = 0;
+
+	for (i = 0; i < c->n_lan; i++) {
+		if (!s->facts->lan_missing[i])
+			continue;
+		str_add(names, sizeof(names), ", ", c->lan[i]);
+		n++;
+	}
+	if (n)
+		say(s, "lan", "", "lan names %s, and there %s, so what comes "
+		    "in by another one is not shared: mend lan in %s, and "
+		    APPLY ".", names, n > 1 ? "are no such interfaces" :
+		    "is no such interface",
+		    run->source[0] ? run->source : CONF_PATH);
+}
+
 /* --- what the next run would do --- */
 
 static void tell_nexthop(struct status *s, const struct op *op)
@@ -550,6 +570,7 @@ void status_make(struct status *s, struct run *run,
 	check_edited(s, run);
 	check_links(s);
 	check_run(s, run);
+	check_lan(s, run);
 	check_plan(s, run);
 	check_sysctls(s, run);
 	for (i = 0; i < facts->n_rules; i++)

@@ -208,6 +208,19 @@ sysctl -qw net.ipv4.conf.all.rp_filter=0
 configure
 mwan-rules apply
 
+# --- the LAN ---
+configure 'lan = lna0 xppp0'
+mwan-rules apply
+caused "lan: a name that no interface has" lan '^lan names lna0, and there is no such interface, so what comes in by another one is not shared: mend lan in /etc/ppp/mwan.ini, and run "mwan-rules apply"\.$'
+configure 'lan = lna0 xppp0 lna1'
+mwan-rules apply
+caused "lan: two of them" lan '^lan names lna0, lna1, and there are no such'
+configure 'lan = xppp0'
+mwan-rules apply
+gone "lan"
+configure
+mwan-rules apply
+
 # --- others' rules and routes ---
 ip route add default dev xppp1 table 99
 ip rule add pref 500 lookup 99
