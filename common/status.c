@@ -137,19 +137,19 @@ static void check_links(struct status *s)
 	const struct status_link *l;
 	unsigned int i;
 
-	if (s->code == STATUS_NO_LINK) {
+	if (s->code == STATUS_NO_LINK)
 		say(s, "no-link", "", "No link is up: see pppd's own messages "
 		    "in the system log.");
-		return;
-	}
 	for (i = 0; i < s->n_links; i++) {
 		l = &s->link[i];
-		if (l->usable || l->want->drained)
+		if (l->usable ||
+		    (l->want->drained && s->code != STATUS_NO_LINK))
 			continue;
 		say(s, "link-down", l->want->name, "%s is down, %s: see "
 		    "pppd's messages about it in the system log.",
 		    l->want->name,
-		    !l->is->ifindex ? "there is no such interface" :
+		    !l->is->ifindex ? "there is no such interface (a link is "
+		    "called like its interface: see \"ip -br link\")" :
 		    !l->is->up ? "the interface is not up" :
 		    !l->is->carrier ? "the interface has no carrier" :
 		    "the interface has no IPv4 address");

@@ -43,7 +43,9 @@ like "a second apply: unchanged" "$(tail -n 1 /var/log/ifchang.log)" \
 	'result=unchanged'
 is "status: no link, and the last resort is no leftover" \
 	"$(mwan-rules status --json | jq -r '.status, .problems[].kind')" "2
-no-link"
+no-link
+link-down
+link-down"
 
 link_new ppp0 10.64.0.100 10.64.0.1
 hook up ppp0 10.64.0.100

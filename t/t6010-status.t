@@ -51,17 +51,21 @@ sysctl -qw net.ipv4.ip_forward=1
 is "not in force" "$(json '.status, .problems[].text')" \
 	"2
 No link is up: see pppd's own messages in the system log.
+ppp0 is down, there is no such interface (a link is called like its interface: \
+see \"ip -br link\"): see pppd's messages about it in the system log.
+ppp1 is down, there is no such interface (a link is called like its interface: \
+see \"ip -br link\"): see pppd's messages about it in the system log.
 Rules and nftables are not in force, though there is /etc/ppp/mwan.ini: run \
 \"mwan-rules apply\".
 The rule \"pref 32769 lookup 200\" is missing: run \"mwan-rules apply\"."
 mwan-rules apply
 is "no link: apply" "$(json '.status, .problems[].kind' | paste -sd' ')" \
-	"2 no-link"
+	"2 no-link link-down link-down"
 is "no way" "$(json '[.links[] | .up, .default[]]')" "[false,false]"
 link_new ppp0 10.64.1.100 10.64.1.1
 hook up ppp0 10.64.1.100 10.64.1.1
 caused "a link is down" link-down \
-	'^ppp1 is down, there is no such interface: see .*log\.$'
+	'^ppp1 is down, there is no such interface \(.* "ip -br link"\): see .*log\.$'
 is "its problem names it" "$(json '.problems[].link')" ppp1
 is "the other carries its traffic" \
 	"$(json '.links[] | "\(.name) \(.up) \(.default)"')" \
@@ -265,7 +269,18 @@ ip link set ppp1 down
 ip route add default dev xppp0
 is "a default in main, and no link: nothing is said of it" \
 	"$(json '.problems[].kind' | grep -c foreign)" 0
+ip addr del 10.64.1.100/32 peer 10.64.1.1 dev ppp0
 ip link set ppp0 up
+is "no link: of each it is said why" \
+	"$(json '.problems[] | select(.kind == "link-down").text' |
+		cut -d: -f1)" \
+	"ppp0 is down, the interface has no IPv4 address
+ppp1 is down, the interface is not up"
+mwan-rules drain ppp1
+is "no link: also of a drained one" \
+	"$(json '.status, .problems[].kind' | xargs)" "2 no-link link-down link-down"
+mwan-rules undrain ppp1
+ip addr add 10.64.1.100 peer 10.64.1.1 dev ppp0
 ip link set ppp1 up
 mwan-rules apply
 ip route del default
