@@ -217,14 +217,33 @@ static void tell_nexthop(struct status *s, const struct op *op)
 		    ".", op->nexthop.id);
 }
 
+/* Does something else than the link itself carry its new connections? */
+static bool goes_elsewhere(const struct status *s, const char *name)
+{
+	const struct status_link *l;
+	unsigned int i, k;
+
+	for (i = 0; i < s->n_links; i++) {
+		l = &s->link[i];
+		if (strcmp(l->want->name, name))
+			continue;
+		for (k = 0; k < l->n_by; k++)
+			if (l->by[k] != i)
+				return true;
+		return l->by_other[0];
+	}
+	return false;
+}
+
 static void tell_missing_route(struct status *s, const struct op *op)
 {
 	const struct route *r = &op->route;
 
 	if (op->dev[0])
-		say(s, "route", op->dev, "Table %u lacks the default of %s, "
-		    "whose traffic goes by other links: " APPLY ".", r->table,
-		    op->dev);
+		say(s, "route", op->dev, "Table %u lacks the default of %s%s: "
+		    APPLY ".", r->table, op->dev,
+		    goes_elsewhere(s, op->dev) ?
+		    ", whose traffic goes by other links" : "");
 	else
 		say(s, "standby", "", "The standby (table %u) lacks its "
 		    "default of metric %u, and what a failed link carries "

@@ -191,7 +191,13 @@ mended "a nexthop is too many" nexthop 'Nexthop 77009 is ours'
 ip route flush table 202
 is "a link's default is missing: the standby carries it" \
 	"$(json '.links[1].default')" '["ppp0","ppp1"]'
-mended "a link's default is missing" route 'Table 202 lacks the default of ppp1'
+mended "a link's default is missing" route \
+	'^Table 202 lacks the default of ppp1, whose traffic goes by other links: run'
+mwan-rules drain ppp0
+ip route flush table 202
+mended "... and nothing else carries it" route \
+	'^Table 202 lacks the default of ppp1: run "mwan-rules apply"\.$'
+mwan-rules undrain ppp0
 nft flush ruleset
 mended "nftables is flushed" nftables '"inet mwan" is missing: .*flushes nftables'
 nft flush chain inet mwan postrouting
