@@ -111,7 +111,7 @@ void status_print(const struct status *s, bool colour, FILE *out)
 		"WEIGHT", "TIER", "FLOWS", "RX", "TX", "DEFAULT");
 	for (i = 0; i < s->n_links; i++)
 		print_link(s, i, colour, out);
-	if (!s->in_force && !s->n_problems)
+	if (!s->in_force && !s->facts->conf_exists)
 		fprintf(out, "\nRules and nftables are not in force: "
 			"\"mwan-rules apply\" puts them in force.\n");
 	if (s->n_problems)

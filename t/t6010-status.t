@@ -58,6 +58,11 @@ see \"ip -br link\"): see pppd's messages about it in the system log.
 Rules and nftables are not in force, though there is /etc/ppp/mwan.ini: run \
 \"mwan-rules apply\".
 The rule \"pref 32769 lookup 200\" is missing: run \"mwan-rules apply\"."
+rm /etc/ppp/mwan.ini
+like "not in force, and no mwan.ini: said before what is wrong" \
+	"$(mwan-rules status | sed 1,6d | paste -sd' ')" \
+	'^ Rules and nftables are not in force: "mwan-rules apply" puts them in force\.  \* No link is up'
+configure
 mwan-rules apply
 is "no link: apply" "$(json '.status, .problems[].kind' | paste -sd' ')" \
 	"2 no-link link-down link-down"
