@@ -298,7 +298,9 @@ static void tell(struct status *s, const struct run *run,
 	case OP_QDISC_SET:
 	case OP_QDISC_DEL:
 		say(s, "queue", op->dev, "The queue of %s is not the one that "
-		    "the configuration asks for: " APPLY ".", op->dev);
+		    "the configuration asks for: " APPLY ", and if this "
+		    "kernel lacks that queue, set qdisc = none in mwan.ini.",
+		    op->dev);
 		return;
 	case OP_NFT_LOAD:
 	case OP_NFT_DELETE:

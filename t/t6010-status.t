@@ -223,6 +223,16 @@ sysctl -qw net.ipv4.conf.all.rp_filter=0
 configure
 mwan-rules apply
 
+# --- queues ---
+configure
+sed -i 's/\[link ppp0\]/&\nqdisc = prio-sfq/' /etc/ppp/mwan.ini
+mwan-rules apply 2>/dev/null
+tc qdisc del dev ppp0 root 2>/dev/null
+caused "no queue" queue '^The queue of ppp0 is not the one .*: run "mwan-rules apply", and if this kernel lacks that queue, set qdisc = none in mwan.ini\.$'
+configure
+mwan-rules apply
+gone "no queue"
+
 # --- the LAN ---
 configure 'lan = lna0 xppp0'
 mwan-rules apply
