@@ -10,6 +10,8 @@
 
 #include "hookfile.h"
 
+#include "util.h"
+
 #define PPP "/etc/ppp"
 
 enum { SCRIPT_MAX = 16384 };
@@ -71,13 +73,17 @@ static enum hookfile_state look_in(const char *dir, const char *tool,
 	if (!d)
 		return errno == EACCES ? HOOKFILE_UNKNOWN : HOOKFILE_NONE;
 	while ((e = readdir(d))) {
-		if (!is_part(e->d_name))
-			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
 		n = readlink(path, to, sizeof(to) - 1);
 		to[n > 0 ? n : 0] = '\0';
 		base = strrchr(to, '/');
 		is = look(path);
+		if (!is_part(e->d_name)) {
+			if (best != HOOKFILE_NONE || is != HOOKFILE_FINE ||
+			    !base || strcmp(base + 1, tool))
+				continue;
+			is = HOOKFILE_ODD_NAME;
+		}
 		/* By the link is it known that it was to be ours. */
 		if (base ? strcmp(base + 1, tool) :
 			   strcmp(e->d_name, "0000mwan")) {
@@ -85,7 +91,8 @@ static enum hookfile_state look_in(const char *dir, const char *tool,
 				strcpy(h->other, path);
 			continue;
 		}
-		if (best == HOOKFILE_NONE || is == HOOKFILE_FINE) {
+		if (best == HOOKFILE_NONE || best == HOOKFILE_ODD_NAME ||
+		    is == HOOKFILE_FINE) {
 			best = is;
 			strcpy(h->path, path);
 		}
@@ -94,45 +101,92 @@ static enum hookfile_state look_in(const char *dir, const char *tool,
 	return best;
 }
 
-/* Does pppd's own script end in "exec /etc/ppp/ip-up.local"? */
-static bool gives_way(const char *what)
+/* pppd's own script; "" when it cannot be read. */
+static void read_script(const char *path, char text[SCRIPT_MAX])
 {
-	static char text[SCRIPT_MAX];
-	char path[64], local[64];
-	char *line, *save, *at;
-	ssize_t n;
-	int fd;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n = 0;
 
-	snprintf(path, sizeof(path), PPP "/ip-%s", what);
-	snprintf(local, sizeof(local), PPP "/ip-%s.local", what);
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
+	if (fd >= 0) {
+		n = read(fd, text, SCRIPT_MAX - 1);
+		close(fd);
+	}
 	text[n > 0 ? n : 0] = '\0';
-	for (line = strtok_r(text, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
-		at = line + strspn(line, " \t");
-		if (!strncmp(at, "exec ", 5) && strstr(at, local))
+}
+
+/* Does it end in "exec /etc/ppp/ip-up.local"? */
+static bool gives_way(const char *script, const char *local)
+{
+	const char *line, *at, *end;
+
+	for (line = script; *line; line = end + (*end == '\n')) {
+		end = line + strcspn(line, "\n");
+		at = strstr(line, local);
+		if (!strncmp(line + strspn(line, " \t"), "exec ", 5) && at &&
+		    at < end)
 			return true;
 	}
 	return false;
 }
 
+/* netifd has a script of its own, and pppd is told of that one. */
+static enum hookfile_state look_at_script(const char *path)
+{
+	struct stat st;
+
+	if (!stat(path, &st))
+		return st.st_mode & 0111 ? HOOKFILE_FINE :
+		       HOOKFILE_SCRIPT_NO_EXEC;
+	return errno != ENOENT || !access("/lib/netifd", F_OK) ?
+	       HOOKFILE_FINE : HOOKFILE_NO_SCRIPT;
+}
+
+static void find_program(struct hookfile *h, const char *tool)
+{
+	static const char *const places[] = { "/usr", "/usr/local" };
+	size_t i;
+
+	for (i = 0; i < COUNT(places); i++) {
+		snprintf(h->program, sizeof(h->program), "%s/libexec/mwan/%s",
+			 places[i], tool);
+		if (runs(h->program))
+			return;
+	}
+	h->program[0] = '\0';
+}
+
 void hookfile_read(struct hookfile *h, const char *what)
 {
+	static char script[SCRIPT_MAX];
 	enum hookfile_state local, part;
 	char dir[64], path[64], tool[32];
-	bool instead;
+	bool instead, runs_dir;
 
-	snprintf(dir, sizeof(dir), PPP "/ip-%s.d", what);
-	snprintf(path, sizeof(path), PPP "/ip-%s.local", what);
+	snprintf(path, sizeof(path), PPP "/ip-%s", what);
+	snprintf(dir, sizeof(dir), "ip-%s.d", what);
 	snprintf(tool, sizeof(tool), "ip-%s.local", what);
-	h->path[0] = h->other[0] = '\0';
+	find_program(h, tool);
+	strcpy(h->path, path);
+	h->other[0] = '\0';
+	h->state = look_at_script(path);
+	if (h->state != HOOKFILE_FINE)
+		return;
+	read_script(path, script);
+	runs_dir = !*script || strstr(script, dir) ||
+		   strstr(script, "run-parts");
+	snprintf(dir, sizeof(dir), PPP "/ip-%s.d", what);
+	snprintf(path, sizeof(path), PPP "/%s", tool);
 	local = look(path);
 	part = look_in(dir, tool, h);
-	instead = runs(path) && gives_way(what);
+	if (!runs_dir) {
+		h->other[0] = '\0';
+		if (part != HOOKFILE_NONE && local == HOOKFILE_NONE) {
+			h->state = HOOKFILE_NOT_RUN;
+			return;
+		}
+		part = HOOKFILE_NONE;
+	}
+	instead = runs(path) && gives_way(script, path);
 	if (part == HOOKFILE_FINE && !instead) {
 		h->state = HOOKFILE_FINE;
 	} else if (part != HOOKFILE_NONE && !instead &&
@@ -148,6 +202,6 @@ void hookfile_read(struct hookfile *h, const char *what)
 		strcpy(h->path, path);
 	}
 	/* Where scripts have a directory, that is where ours belongs. */
-	if (h->state == HOOKFILE_NONE && !access(dir, F_OK))
+	if (h->state == HOOKFILE_NONE && runs_dir && !access(dir, F_OK))
 		snprintf(h->path, sizeof(h->path), "%s/0000mwan", dir);
 }

@@ -15,6 +15,14 @@ enum hookfile_state {
 	 */
 	HOOKFILE_SHADOWED,
 	HOOKFILE_SHADOWS,
+	/* @path is ours, in ip-up.d; run-parts(8) passes over its name, or
+	 * pppd's own script, as Red Hat's, over that directory.
+	 */
+	HOOKFILE_ODD_NAME,
+	HOOKFILE_NOT_RUN,
+	/* Of pppd's own script, @path, without which it runs no hook. */
+	HOOKFILE_NO_SCRIPT,
+	HOOKFILE_SCRIPT_NO_EXEC,
 };
 
 enum { HOOKFILE_PATH = 336 };
@@ -23,6 +31,7 @@ struct hookfile {
 	enum hookfile_state state;
 	char path[HOOKFILE_PATH];
 	char other[HOOKFILE_PATH];
+	char program[64];	/* what @path is to lead to; "": not found */
 };
 
 /* Look at /etc/ppp for the hook of @what, "up" or "down". */

@@ -517,12 +517,27 @@ static void check_networkd(struct status *s)
 
 /* --- hooks --- */
 
+enum { INSTALL_TEXT = HOOKFILE_PATH + 100 };
+
+/* What makes the hook, with @option of ln(1). */
+static const char *install_text(const struct hookfile *h, const char *option,
+				char text[INSTALL_TEXT])
+{
+	if (h->program[0])
+		snprintf(text, INSTALL_TEXT, "\"ln %s %s %s\"", option,
+			 h->program, h->path);
+	else
+		snprintf(text, INSTALL_TEXT, "make it a link to our hook, "
+			 "which is in /usr/libexec/mwan or "
+			 "/usr/local/libexec/mwan");
+	return text;
+}
+
 static void check_hook(struct status *s, const char *what,
 		       const struct hookfile *h)
 {
-	static const char install[] = "a link to our hook, which is in "
-		"/usr/libexec/mwan or /usr/local/libexec/mwan";
 	const char *path = h->path;
+	char install[INSTALL_TEXT];
 
 	switch (h->state) {
 	case HOOKFILE_FINE:
@@ -530,7 +545,8 @@ static void check_hook(struct status *s, const char *what,
 		return;
 	case HOOKFILE_NONE:
 		say(s, "hook", "", "%s is missing, and pppd does not tell us "
-		    "when a link goes %s: make it %s.", path, what, install);
+		    "when a link goes %s: %s.", path, what,
+		    install_text(h, "-s", install));
 		return;
 	case HOOKFILE_NO_EXEC:
 		say(s, "hook", "", "%s is not executable, and pppd does not "
@@ -539,13 +555,13 @@ static void check_hook(struct status *s, const char *what,
 		return;
 	case HOOKFILE_DANGLING:
 		say(s, "hook", "", "%s leads nowhere, and pppd does not tell "
-		    "us when a link goes %s: make it %s.", path, what,
-		    install);
+		    "us when a link goes %s: %s.", path, what,
+		    install_text(h, "-sf", install));
 		return;
 	case HOOKFILE_FOREIGN:
 		say(s, "hook", "", "%s is not our hook, and pppd does not tell "
 		    "us when a link goes %s: rename it to %s.before-mwan, and "
-		    "make it %s.", path, what, path, install);
+		    "%s.", path, what, path, install_text(h, "-s", install));
 		return;
 	case HOOKFILE_SHADOWED:
 		say(s, "hook", "", "/etc/ppp/ip-%s runs %s in the place of "
@@ -558,6 +574,26 @@ static void check_hook(struct status *s, const char *what,
 		    "place of the scripts in ip-%s.d, and so not %s: \"mv %s "
 		    "/etc/ppp/ip-%s.d/0000mwan\".", what, path, what,
 		    h->other, path, what);
+		return;
+	case HOOKFILE_ODD_NAME:
+		say(s, "hook", "", "run-parts passes over %s for its name, "
+		    "and pppd does not tell us when a link goes %s: \"mv %s "
+		    "/etc/ppp/ip-%s.d/0000mwan\".", path, what, path, what);
+		return;
+	case HOOKFILE_NOT_RUN:
+		say(s, "hook", "", "/etc/ppp/ip-%s does not run what is in "
+		    "ip-%s.d, and so not our hook %s: \"mv %s "
+		    "/etc/ppp/ip-%s.local\".", what, what, path, path, what);
+		return;
+	case HOOKFILE_NO_SCRIPT:
+		say(s, "hook", "", "%s is missing, and pppd runs no hook when "
+		    "a link goes %s: install pppd's own %s anew.", path, what,
+		    path);
+		return;
+	case HOOKFILE_SCRIPT_NO_EXEC:
+		say(s, "hook", "", "%s is not executable, and pppd runs no "
+		    "hook when a link goes %s: \"chmod +x %s\".", path, what,
+		    path);
 		return;
 	}
 }

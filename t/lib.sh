@@ -57,8 +57,13 @@ if [ -z "${LAB_INSIDE-}" ]; then
 	mount -t tmpfs -o mode=755 tmpfs /etc/ppp
 	mount -t tmpfs -o mode=755 tmpfs /run
 	mount -t tmpfs -o mode=755 tmpfs /var/log
-	# As on Red Hat; there is no pppd's own script to run them.
+	# As on Red Hat, with pppd's own scripts that run them.
 	ln -s "$BIN/ip-up.local" "$BIN/ip-down.local" /etc/ppp
+	for what in up down; do
+		printf '#!/bin/sh\n/etc/ppp/ip-%s.local "$@"\n' $what \
+			>/etc/ppp/ip-$what
+		chmod +x /etc/ppp/ip-$what
+	done
 fi
 mkdir "$T/iproute2"
 if [ -d /etc/iproute2 ]; then

@@ -376,11 +376,60 @@ chmod +x /etc/ppp/ip-down.local
 caused "a script" hook '^/etc/ppp/ip-down.local is not our hook, .*before-mwan'
 ln -sf "$BIN/ip-down.local" /etc/ppp
 gone "a script"
+# What the sentence names is what there is on this machine.
+mount -t tmpfs tmpfs /usr/local
+mkdir -p /usr/local/libexec/mwan
+cp "$BIN/ip-up.local" "$BIN/ip-down.local" /usr/local/libexec/mwan
+rm /etc/ppp/ip-up.local
+mended "no hook, and a program in /usr/local" hook \
+	': "ln -s /usr/local/libexec/mwan/ip-up.local /etc/ppp/ip-up.local"\.$'
+ln -sf /nowhere/ip-down.local /etc/ppp
+mended "leads nowhere, and a program" hook \
+	'"ln -sf /usr/local/libexec/mwan/ip-down.local /etc/ppp/ip-down.local"\.$'
+mount -t tmpfs tmpfs /usr/libexec
+mkdir /usr/libexec/mwan
+cp "$BIN/ip-up.local" "$BIN/ip-down.local" /usr/libexec/mwan
+ln -sf /nowhere/ip-down.local /etc/ppp
+mended "the package's goes before it" hook '"ln -sf /usr/libexec/mwan/ip-down.local '
+umount /usr/libexec /usr/local
+ln -sf "$BIN/ip-up.local" "$BIN/ip-down.local" /etc/ppp
+gone "programs elsewhere"
+# pppd's own script.
+chmod -x /etc/ppp/ip-up
+mended "pppd's own script is not executable" hook \
+	'^/etc/ppp/ip-up is not executable, and pppd runs no hook when a link goes up:'
+mv /etc/ppp/ip-down "$T"
+caused "pppd's own script is missing" hook \
+	"^/etc/ppp/ip-down is missing, and pppd runs no hook when a link goes down: install pppd's own /etc/ppp/ip-down anew\\.\$"
+# OpenWrt's netifd has one of its own.
+mkdir -p "$T/lib/netifd"
+is "pppd's own script is missing, and netifd runs the hooks" \
+	"$(unshare --mount --propagation private sh -c "
+		mount -t overlay -o lowerdir=$T/lib:/usr/lib none /usr/lib
+		mwan-rules status --json" | jq -c .problems)" "[]"
+mv "$T/ip-down" /etc/ppp
+gone "pppd's own script"
+# Red Hat: no other directory.
+mkdir /etc/ppp/ip-up.d
+mv /etc/ppp/ip-up.local /etc/ppp/ip-up.d/0000mwan
+mended "Red Hat: ours in a directory that nobody runs" hook \
+	'^/etc/ppp/ip-up does not run what is in ip-up.d, and so not our hook /etc/ppp/ip-up.d/0000mwan:'
+ln -s "$BIN/ip-up.local" /etc/ppp/ip-up.d/0000mwan
+printf '#!/bin/sh\n' >"$T/script"
+chmod +x "$T/script"
+mv /etc/ppp/ip-up.local "$T/ours"
+cp "$T/script" /etc/ppp/ip-up.local
+caused "Red Hat: ... and another ip-up.local" hook \
+	'^/etc/ppp/ip-up.local is not our hook'
+rm -r /etc/ppp/ip-up.d
+mv "$T/ours" /etc/ppp/ip-up.local
+gone "Red Hat"
 # Debian: scripts of their own directory, unless there is an ip-up.local.
 for what in up down; do
 	mkdir /etc/ppp/ip-$what.d
 	printf '#!/bin/sh\nif [ -x /etc/ppp/ip-%s.local ]; then\n' $what
 	printf '  exec /etc/ppp/ip-%s.local "$@"\nfi\n' $what
+	printf 'run-parts /etc/ppp/ip-%s.d\n' $what
 done >/etc/ppp/ip-up
 sed 's/ip-up/ip-down/' /etc/ppp/ip-up >/etc/ppp/ip-down
 gone "Debian: nobody else's hooks"
@@ -398,9 +447,10 @@ mended "Debian: ours is bypassed" hook \
 rm /etc/ppp/ip-up.d/0000mwan
 caused "Debian: no hook" hook '^/etc/ppp/ip-up.d/0000mwan is missing'
 ln -s "$BIN/ip-up.local" /etc/ppp/ip-up.d/mwan.sh
-caused "Debian: a name that run-parts passes over" hook '0000mwan is missing'
-mv /etc/ppp/ip-up.d/mwan.sh /etc/ppp/ip-up.d/0000mwan
-gone "Debian"
+mended "Debian: a name that run-parts passes over" hook \
+	'^run-parts passes over /etc/ppp/ip-up.d/mwan.sh for its name, '
+ln -s "$BIN/ip-up.local" /etc/ppp/ip-up.d/mwan.sh
+gone "Debian: a second one by such a name"
 
 # --- nothing can be looked at, or not all ---
 setpriv --reuid=65534 --clear-groups --inh-caps=-all \
