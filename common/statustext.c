@@ -14,7 +14,10 @@ enum {
 
 static const char *state_of(const struct status_link *l)
 {
-	return !l->usable ? "down" : l->want->drained ? "drained" : "up";
+	bool drained = l->want->drained;
+
+	return l->usable ? (drained ? "drained" : "up") :
+			   (drained ? "down,drained" : "down");
 }
 
 /* --- for a person --- */
@@ -25,7 +28,7 @@ static void print_state(const struct status_link *l, bool colour, FILE *out)
 	const char *on = !l->usable ? "\33[31m" : l->want->drained ?
 			 "\33[33m" : "\33[32m";
 
-	fprintf(out, "%s%-7s%s", colour ? on : "", state,
+	fprintf(out, "%s%-12s%s", colour ? on : "", state,
 		colour ? "\33[0m" : "");
 }
 
@@ -105,7 +108,7 @@ void status_print(const struct status *s, bool colour, FILE *out)
 	char text[SENTENCE_MAX];
 	unsigned int i;
 
-	fprintf(out, "%-15s %-7s %-19s %-15s %s\n", "LINK", "STATE", "SINCE",
+	fprintf(out, "%-15s %-12s %-19s %-15s %s\n", "LINK", "STATE", "SINCE",
 		"ADDRESS", "PEER");
 	fprintf(out, "  %10s %-10s %6s %4s %6s %6s %6s %s\n", "TABLE", "MARK",
 		"WEIGHT", "TIER", "FLOWS", "RX", "TX", "DEFAULT");

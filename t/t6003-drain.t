@@ -102,7 +102,7 @@ is "and does the same" "$(state) $(cat /run/mwan/drained)" "$drained ppp0"
 # --- it is kept ---
 link_down 0
 is "down and drained is not degraded" \
-	"$(shows ppp0) $(status mwan-rules status)" "down 0"
+	"$(shows ppp0) $(status mwan-rules status)" "down,drained 0"
 is "its mark goes by the others" "$(way mark 1 | grep -c 'ppp[12]')" 1
 link_up 0
 is "kept over a redial" "$(group 77257) $(group 77256)" "77002/77003 77001"

@@ -300,11 +300,15 @@ ppp1 is down, the interface is not up"
 mwan-rules drain ppp1
 is "no link: also of a drained one" \
 	"$(json '.status, .problems[].kind' | xargs)" "2 no-link link-down link-down"
-mwan-rules undrain ppp1
 ip addr add 10.64.1.100 peer 10.64.1.1 dev ppp0
-ip link set ppp1 up
 mwan-rules apply
 ip route del default
+is "a drained link is down: shown as both" \
+	"$(mwan-rules status | awk '$1 == "ppp1" { print $2 }'; \
+		mwan-rules status >"$T/said"; echo $?)" "down,drained
+0"
+ip link set ppp1 up
+mwan-rules undrain ppp1
 gone "a default in main"
 ip route prepend default dev xppp0 table 201
 is "a default before a link's own: it carries the link's traffic" \

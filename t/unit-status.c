@@ -98,6 +98,18 @@ static void test_default(void)
 	is(word(4, 8), "ppp0,ppp1,ppp2,ppp3", "all that there is room for");
 }
 
+static void test_state(void)
+{
+	links(1);
+	conf.link[0].drained = true;
+	printed(false);
+	is(word(3, 2), "down,drained", "a drained link that is down");
+	status.link[0].usable = true;
+	printed(false);
+	is(word(3, 2), "drained", "... and that is up");
+	conf.link[0].drained = false;
+}
+
 static void fill(char *to, size_t size)
 {
 	size_t i;
@@ -196,6 +208,7 @@ int main(void)
 {
 	test_scale();
 	test_default();
+	test_state();
 	test_width();
 	test_json();
 	return done();
