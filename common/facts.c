@@ -8,6 +8,8 @@
 
 #include "ct.h"
 #include "facts.h"
+#include "lock.h"
+#include "log.h"
 #include "networkd.h"
 #include "plan.h"
 #include "rttables.h"
@@ -79,6 +81,16 @@ static int note_default(const struct route *r, void *data)
 	return 0;
 }
 
+/* What apply and the hooks write to. */
+static void read_files(struct facts *f, const struct conf *conf)
+{
+	f->bad_rundir.msg[0] = f->bad_log.msg[0] = '\0';
+	if (geteuid())
+		return;
+	(void)rundir_check(&f->bad_rundir);
+	(void)log_check(conf->log, &f->bad_log);
+}
+
 static void read_links(struct gathering *g, const struct present *present,
 		       struct nl *rtnl, struct nl *nfnl)
 {
@@ -120,6 +132,7 @@ int facts_read(struct facts *f, const struct conf *conf,
 		return code;
 	for (i = 0; i < present->n_routes; i++)
 		note_default(&present->route[i], &g);
+	read_files(f, conf);
 	read_links(&g, present, rtnl, nfnl);
 	networkd_read(&f->networkd_routes, &f->networkd_rules);
 	hookfile_read(&f->up, "up");

@@ -28,6 +28,10 @@ struct facts_default {
 /* What mwan-rules status tells and a hook need not know. */
 struct facts {
 	bool conf_exists;	/* mwan.ini, whether in force or not */
+	/* Why nothing can be changed, and why nothing can be logged; "": it
+	 * can, or this is not root, who does it.
+	 */
+	struct err bad_rundir, bad_log;
 	bool lan_missing[LAN_MAX];	/* there is no such interface */
 	char since[LINKS_MAX][SINCE_TEXT];
 	bool have_bytes[LINKS_MAX];

@@ -52,6 +52,20 @@ int rundir_open(struct err *err)
 		       st.st_uid, st.st_mode & 07777);
 }
 
+int rundir_check(struct err *err)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(RUN_DIR, &st) && errno == ENOENT)
+		return 0;
+	fd = rundir_open(err);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
 /* Nobody else can put anything there; what was put there by hand may still be
  * anything. Returns the descriptor, or a negative errno with a sentence.
  */

@@ -24,6 +24,9 @@ struct lock {
  */
 int rundir_open(struct err *err);
 
+/* The same without making it: 0 also when it is not there. */
+int rundir_check(struct err *err);
+
 /* Take the lock @name in the run directory, waiting for @ms milliseconds at
  * the most. The file stays when it is released, and the kernel releases it
  * when its holder dies. Returns 0, -EBUSY when another process holds it, or

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -131,20 +132,23 @@ void log_escape(const char *text, char *out, size_t size)
 	out[len] = '\0';
 }
 
+enum {
+	LOG_FLAGS = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+		    O_CLOEXEC,
+};
+
 static int open_log(const char *path)
 {
-	int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
-		    O_CLOEXEC;
-	int fd = open(path, flags);
+	int fd = open(path, LOG_FLAGS);
 
 	if (fd >= 0 || errno != ENOENT)
 		return fd;
-	fd = open(path, flags | O_CREAT | O_EXCL, 0640);
+	fd = open(path, LOG_FLAGS | O_CREAT | O_EXCL, 0640);
 	/* pppd's umask is 077. */
 	if (fd >= 0)
 		(void)!fchmod(fd, 0640);
 	else if (errno == EEXIST)
-		fd = open(path, flags);
+		fd = open(path, LOG_FLAGS);
 	return fd;
 }
 
@@ -174,24 +178,54 @@ static int cannot_open(const char *path, int code, struct err *err)
 	}
 }
 
-int log_write(struct log *l, const char *path, struct err *err)
+static int examine(int fd, const char *path, struct err *err)
 {
 	struct stat st;
-	ssize_t n;
-	int code = 0, fd = open_log(path);
 
-	if (fd < 0)
-		return cannot_open(path, -errno, err);
-	if (fstat(fd, &st)) {
-		code = err_set(err, -errno, "cannot examine the log %s: %s%s",
+	if (fstat(fd, &st))
+		return err_set(err, -errno, "cannot examine the log %s: %s%s",
 			       path, strerror(errno), err_file_advice(-errno));
-	} else if (!S_ISREG(st.st_mode) || st.st_nlink != 1 ||
-		   st.st_uid != geteuid() || (st.st_mode & S_IWOTH)) {
-		code = err_set(err, -EPERM, "the log %s is not a plain file "
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 ||
+	    st.st_uid != geteuid() || (st.st_mode & S_IWOTH))
+		return err_set(err, -EPERM, "the log %s is not a plain file "
 			       "of ours (one name, not writable by others) "
 			       "and stays as it is: move it away, it is made "
 			       "again", path);
-	} else {
+	return 0;
+}
+
+/* Could the file be made in its directory? */
+static int check_directory(const char *path, struct err *err)
+{
+	char dir[PATH_MAX];
+
+	snprintf(dir, sizeof(dir), "%.*s",
+		 (int)(strrchr(path, '/') + 1 - path), path);
+	return access(dir, W_OK | X_OK) ? cannot_open(path, -errno, err) : 0;
+}
+
+int log_check(const char *path, struct err *err)
+{
+	int code, fd = open(path, LOG_FLAGS);
+
+	if (fd < 0 && errno == ENOENT)
+		return check_directory(path, err);
+	if (fd < 0)
+		return cannot_open(path, -errno, err);
+	code = examine(fd, path, err);
+	close(fd);
+	return code;
+}
+
+int log_write(struct log *l, const char *path, struct err *err)
+{
+	ssize_t n;
+	int code, fd = open_log(path);
+
+	if (fd < 0)
+		return cannot_open(path, -errno, err);
+	code = examine(fd, path, err);
+	if (!code) {
 		l->line[l->len++] = '\n';
 		n = write(fd, l->line, l->len);
 		if (n != (ssize_t)l->len) {

@@ -38,6 +38,11 @@ void log_end(struct log *l, const char *result, long took_us);
  */
 void log_escape(const char *text, char *out, size_t size);
 
+/* Could a line be appended to the file? Neither writes to it nor makes it.
+ * Returns 0 or a negative errno with log_write()'s sentence.
+ */
+int log_check(const char *path, struct err *err);
+
 /* Append the line to the file with one write(2). A missing file is made, mode
  * 0640; one that is not a plain file of ours with one name is refused. Returns
  * 0 or a negative errno with a sentence; never waits.

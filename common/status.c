@@ -172,6 +172,10 @@ static void check_run(struct status *s, const struct run *run)
 		    run->bad_conf.msg);
 	if (run->bad_drained.msg[0])
 		say(s, "configuration", "", "%s.", run->bad_drained.msg);
+	if (s->facts->bad_rundir.msg[0])
+		say(s, "configuration", "", "%s.", s->facts->bad_rundir.msg);
+	if (s->facts->bad_log.msg[0])
+		say(s, "log", "", "%s.", s->facts->bad_log.msg);
 	if (!run->in_force && s->facts->conf_exists)
 		say(s, "not-in-force", "", "Rules and nftables are not in "
 		    "force, though there is " CONF_PATH ": " APPLY ".");

@@ -223,6 +223,42 @@ sysctl -qw net.ipv4.conf.all.rp_filter=0
 configure
 mwan-rules apply
 
+# --- what apply and the hooks write to ---
+chmod 777 /run/mwan
+caused "the run directory is anybody's" configuration \
+	'^/run/mwan is not ours alone \(owner 0, mode 0777\): remove it, it is made again\.$'
+chmod 755 /run/mwan
+chown 65534 /run/mwan
+caused "the run directory is another one's" configuration 'owner 65534, mode 0755'
+chown 0 /run/mwan
+gone "the run directory"
+log_to() { # FILE: the log, in force without a change of the file
+	configure "log = $1"
+	rm -rf /run/mwan
+	mwan-rules apply 2>/dev/null
+}
+log_to /nodir/x.log
+caused "the log has no directory" log \
+	'^cannot open the log /nodir/x.log: No such file or directory; make its directory, '
+log_to /var/log/new.log
+rm /var/log/new.log
+gone "a log that is made with the first line"
+not_ok "status does not make it" test -e /var/log/new.log
+mkdir /var/log/new.log
+caused "the log is a directory" log '^cannot open the log /var/log/new.log: Is a dir'
+rmdir /var/log/new.log
+touch /var/log/new.log
+chmod 666 /var/log/new.log
+caused "the log is anybody's" log '^the log /var/log/new.log is not a plain file'
+chmod 640 /var/log/new.log
+mkdir -m 700 /var/log/other
+chown 65534 /var/log/other
+log_to /var/log/other/x.log
+caused "the log's directory is another one's" log 'Permission denied; let user 0'
+log_to /var/log/ifchang.log
+configure
+gone "the log"
+
 # --- queues ---
 configure
 sed -i 's/\[link ppp0\]/&\nqdisc = prio-sfq/' /etc/ppp/mwan.ini
