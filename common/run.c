@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "accepted.h"
 #include "run.h"
@@ -53,6 +54,7 @@ static int choose_conf(struct run *run, struct err *err)
 	if (run->in_force && run->source[0])
 		path = run->source;
 	code = conf_read(&run->conf, path, run->in_force, &run->bad_conf);
+	run->unknown_conf = code == -EACCES && geteuid();
 	if (!code) {
 		run->bad_conf.msg[0] = '\0';
 		if (run->in_force && path != run->source)

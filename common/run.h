@@ -23,6 +23,7 @@ struct run {
 	struct err bad_force;		/* why it could not be read what is in
 					 * force; "": it could */
 	struct err bad_conf;		/* why the file was not used; "": was */
+	bool unknown_conf;		/* ... without the right to read it */
 	bool edited;			/* of status: the file is another one
 					 * than what was put in force */
 	struct err bad_drained;		/* why it is not known which links are

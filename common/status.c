@@ -167,7 +167,12 @@ static void check_edited(struct status *s, const struct run *run)
 
 static void check_run(struct status *s, const struct run *run)
 {
-	if (run->bad_conf.msg[0])
+	if (run->unknown_conf)
+		say(s, "privilege", "", "Only root can read the configuration, "
+		    "and what is shown here comes of %s: run mwan-rules "
+		    "status as root.", run->in_force ? "what is in force" :
+		    "the tables' names");
+	else if (run->bad_conf.msg[0])
 		say(s, "configuration", "", "%s: mend it, and " APPLY ".",
 		    run->bad_conf.msg);
 	if (run->bad_drained.msg[0])

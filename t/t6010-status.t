@@ -499,6 +499,15 @@ is "without root: as far as it can" \
 	"$? $(jq -r '.problems[] | .kind, .text' "$T/json")" "1 privilege
 Only root can see the nftables table and count connections: run mwan-rules \
 status as root."
+chmod 600 /etc/ppp/mwan.ini
+is "nor the configuration" "$(setpriv --reuid=65534 --clear-groups \
+	--inh-caps=-all "$BIN/mwan-rules" status --json |
+	jq -r '.status, .problems[].kind, .problems[0].text')" "1
+privilege
+privilege
+Only root can read the configuration, and what is shown here comes of what is \
+in force: run mwan-rules status as root."
+chmod 644 /etc/ppp/mwan.ini
 chmod 700 /etc/ppp/ip-up.d
 is "nor where it may not look for the hook" \
 	"$(setpriv --reuid=65534 --clear-groups --inh-caps=-all \
