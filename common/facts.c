@@ -96,18 +96,20 @@ static void read_links(struct gathering *g, const struct present *present,
 {
 	const struct conf *conf = g->conf;
 	uint32_t marks[LINKS_MAX];
-	bool usable[LINKS_MAX];
+	struct addr local[LINKS_MAX];
 	struct facts *f = g->f;
 	unsigned int i;
 
 	for (i = 0; i < conf->n_links; i++) {
-		usable[i] = present_usable(&present->link[i]);
+		local[i] = (struct addr){ 0 };
+		if (present_usable(&present->link[i]))
+			local[i] = present->link[i].local;
 		marks[i] = conf->link[i].mark;
 		f->have_bytes[i] = present->link[i].ifindex &&
 			!link_read_bytes(rtnl, present->link[i].ifindex,
 					 &f->bytes[i], NULL);
 	}
-	history_since(conf, usable, f->since);
+	history_since(conf, local, f->since);
 	f->flows_code = ct_count(nfnl, conf->mark_mask, marks, conf->n_links,
 				 f->flows, NULL);
 }

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "addr.h"
 #include "history.h"
 
 enum { LOG_READ_MAX = 1 << 18 };
@@ -47,14 +46,16 @@ static void log_value(const char *line, const char *key, char *value,
 		 : 0, at ? at + strlen(key) : "");
 }
 
-/* Events that tell the same again, or a session that had ended before, change
- * nothing.
+/* Events that tell the same again, or of a session that had ended before,
+ * change nothing. An "up" of the same address tells of another session if it had
+ * something to do: a power cut leaves no "down" behind.
  */
 static void note(const struct conf *conf, const char *line,
 		 struct told told[LINKS_MAX],
 		 char since[LINKS_MAX][SINCE_TEXT])
 {
 	char name[IFNAMSIZ], event[8], local[ADDR_TEXT], way[IFNAMSIZ];
+	char result[16];
 	bool down;
 	size_t len;
 	int i;
@@ -69,9 +70,11 @@ static void note(const struct conf *conf, const char *line,
 		return;
 	log_value(line, " local=", local, sizeof(local));
 	log_value(line, " default=", way, sizeof(way));
+	log_value(line, " result=", result, sizeof(result));
 	if ((down && !strcmp(way, name)) ||
 	    (!strcmp(event, told[i].event) &&
-	     (down || !strcmp(local, told[i].local))))
+	     (down || (!strcmp(local, told[i].local) &&
+		       !strcmp(result, "unchanged")))))
 		return;
 	strcpy(told[i].event, event);
 	strcpy(told[i].local, local);
@@ -79,13 +82,15 @@ static void note(const struct conf *conf, const char *line,
 	snprintf(since[i], SINCE_TEXT, "%.*s", (int)len, line + 3);
 }
 
-void history_since(const struct conf *conf, const bool usable[LINKS_MAX],
+void history_since(const struct conf *conf,
+		   const struct addr local[LINKS_MAX],
 		   char since[LINKS_MAX][SINCE_TEXT])
 {
 	static char text[LOG_READ_MAX];
 	static struct told told[LINKS_MAX];
-	char *line, *save;
+	char *line, *save, now[ADDR_TEXT];
 	unsigned int i;
+	bool up;
 
 	memset(told, 0, sizeof(told));
 	memset(since, 0, LINKS_MAX * sizeof(since[0]));
@@ -93,7 +98,10 @@ void history_since(const struct conf *conf, const bool usable[LINKS_MAX],
 	for (line = strtok_r(text, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save))
 		note(conf, line, told, since);
-	for (i = 0; i < conf->n_links; i++)
-		if (strcmp(told[i].event, usable[i] ? "up" : "down"))
+	for (i = 0; i < conf->n_links; i++) {
+		up = local[i].family;
+		if (strcmp(told[i].event, up ? "up" : "down") ||
+		    (up && strcmp(told[i].local, addr_text(&local[i], now))))
 			since[i][0] = '\0';
+	}
 }

@@ -2,15 +2,17 @@
 #ifndef MWAN_HISTORY_H
 #define MWAN_HISTORY_H
 
+#include "addr.h"
 #include "conf.h"
 
 /* "2026-11-22T17:22:06.123+01:00" */
 enum { SINCE_TEXT = 32 };
 
-/* Since when each link is up (@usable) or not, by the last part of the log; ""
- * where it does not tell.
+/* Since when each link is up, with the address @local, or not (family 0), by
+ * the last part of the log; "" where it does not tell.
  */
-void history_since(const struct conf *conf, const bool usable[LINKS_MAX],
+void history_since(const struct conf *conf,
+		   const struct addr local[LINKS_MAX],
 		   char since[LINKS_MAX][SINCE_TEXT]);
 
 #endif

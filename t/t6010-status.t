@@ -110,6 +110,30 @@ printf 'ts=2020-01-01T00:00:00.000+00:00 event=up if=ppp1 local=192.0.2.1\n\0\0'
 	cat - "$T/log" >/var/log/ifchang.log
 is "since, behind bytes of zero" "$(json '.links[1].since')" \
 	"$(sed -n 's/^ts=\([^ ]*\) .*event=up if=ppp1.*/\1/p' "$T/log")"
+# since_by LINE...: of ppp1, by a log of EVENT LOCAL RESULT, a minute each.
+since_by() {
+	local line minute=10
+
+	for line; do
+		# shellcheck disable=SC2086
+		printf 'ts=2026-01-01T00:%d:00.000+00:00 event=%s if=ppp1 local=%s default=ppp0 result=%s took_us=9\n' \
+			$minute $line
+		minute=$((minute + 1))
+	done >/var/log/ifchang.log
+	json '.links[1].since' | cut -d: -f2
+}
+is "since: the newest session, when no down was logged" \
+	"$(since_by "up 10.64.2.100 ok" "up 10.64.2.100 partial")" 11
+is "since: a second call that changes nothing is none" \
+	"$(since_by "up 10.64.2.100 ok" "up 10.64.2.100 unchanged")" 10
+is "since: another hook was faster" \
+	"$(since_by "up 10.64.2.100 ok" "down 10.64.2.100 ok" \
+		"up 10.64.2.100 unchanged")" 12
+is "since: the address is another one" \
+	"$(since_by "up 10.64.2.100 ok" "up 10.64.2.99 ok")" null
+is "since: the address is the same again" \
+	"$(since_by "up 10.64.2.100 ok" "up 10.64.2.99 ok" \
+		"up 10.64.2.100 unchanged")" 12
 cp "$T/log" /var/log/ifchang.log
 # To the peer: at least the question for its hardware address is sent.
 echo >/dev/udp/10.64.2.1/9
