@@ -18,7 +18,25 @@ struct gathering {
 	struct facts *f;
 	const struct conf *conf;
 	unsigned int defaults;	/* in the table that is looked at */
+	unsigned int seen;	/* rules that may matter, in this dump ... */
+	unsigned int sifted;	/* ... and those that were looked at before */
 };
+
+bool facts_rule_takes(const struct rule *r, const struct conf_link *l)
+{
+	return (((l->mark ^ r->mark) & r->mask) == 0) != r->invert &&
+	       !(r->action == FR_ACT_TO_TBL && r->table == l->table);
+}
+
+static bool takes_any(const struct rule *r, const struct conf *conf)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (facts_rule_takes(r, &conf->link[i]))
+			return true;
+	return false;
+}
 
 static int on_rule(const struct rule *r, void *data)
 {
@@ -30,6 +48,7 @@ static int on_rule(const struct rule *r, void *data)
 	     r->action == FR_ACT_UNREACHABLE ||
 	     r->action == FR_ACT_PROHIBIT) &&
 	    r->priority < g->conf->rule_priority + RULE_STANDBY &&
+	    takes_any(r, g->conf) && g->seen++ >= g->sifted &&
 	    f->n_rules < FACTS_RULES_MAX)
 		f->rule[f->n_rules++] = *r;
 	return 0;
@@ -45,14 +64,17 @@ static int on_default(const struct route *r, void *data)
 	return 0;
 }
 
-/* A rule leads no packet away whose table has no way for it. */
-static int read_rules(struct gathering *g, struct nl *rtnl, struct err *err)
+/* A rule leads no packet away whose table has no way for it. Looks at what is
+ * in f->rule from @first on, and keeps what does.
+ */
+static int sift(struct gathering *g, unsigned int first, struct nl *rtnl,
+		struct err *err)
 {
 	struct facts *f = g->f;
-	unsigned int i, n = 0;
-	int code = rule_dump(rtnl, AF_INET, RULE_ANYONES, on_rule, g, err);
+	unsigned int i, n = first;
+	int code = 0;
 
-	for (i = 0; i < f->n_rules && !code; i++) {
+	for (i = first; i < f->n_rules && !code; i++) {
 		g->defaults = 1;
 		if (f->rule[i].action == FR_ACT_TO_TBL) {
 			g->defaults = 0;
@@ -64,6 +86,26 @@ static int read_rules(struct gathering *g, struct nl *rtnl, struct err *err)
 			f->rule[n++] = f->rule[i];
 	}
 	f->n_rules = n;
+	return code;
+}
+
+/* The socket is busy during a dump: as many rules at a time as there is room
+ * for.
+ */
+static int read_rules(struct gathering *g, struct nl *rtnl, struct err *err)
+{
+	struct facts *f = g->f;
+	unsigned int first;
+	int code;
+
+	do {
+		first = f->n_rules;
+		g->seen = 0;
+		code = rule_dump(rtnl, AF_INET, RULE_ANYONES, on_rule, g, err);
+		g->sifted += f->n_rules - first;
+		if (!code)
+			code = sift(g, first, rtnl, err);
+	} while (!code && g->seen > g->sifted && f->n_rules < FACTS_RULES_MAX);
 	return code;
 }
 

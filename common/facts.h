@@ -39,7 +39,7 @@ struct facts {
 	int flows_code;		/* negative: they could not be counted */
 	uint64_t flows[LINKS_MAX];
 	/* Rules of others before the last of ours for what is marked, that
-	 * lead to a default or nowhere.
+	 * lead a link's packets to a default of another table or nowhere.
 	 */
 	unsigned int n_rules;
 	struct rule rule[FACTS_RULES_MAX];
@@ -49,6 +49,9 @@ struct facts {
 	bool networkd_routes, networkd_rules;	/* it deletes them */
 	struct hookfile up, down;
 };
+
+/* Does the rule take packets with the link's mark, and not to its own table? */
+bool facts_rule_takes(const struct rule *r, const struct conf_link *l);
 
 /* Gather them, behind present_read(). Writes nothing. Returns 0 or a negative
  * errno with a sentence.

@@ -483,8 +483,7 @@ static unsigned int rule_takes(const struct status *s, const struct rule *r,
 	*names = '\0';
 	for (i = 0; i < s->n_links; i++) {
 		l = s->link[i].want;
-		if ((((l->mark ^ r->mark) & r->mask) == 0) == r->invert ||
-		    (r->action == FR_ACT_TO_TBL && r->table == l->table))
+		if (!facts_rule_takes(r, l))
 			continue;
 		if (++n <= 3)
 			str_add(names, size, ", ", l->name);

@@ -333,6 +333,16 @@ gone "rules that take nothing away"
 for i in 500 501 502 503 504 505 1950; do
 	ip rule del pref $i
 done
+# Each of these would fill the places that there are for what matters.
+for i in $(seq 100 169); do
+	echo "rule add pref $i lookup 98"
+	echo "rule add pref $i fwmark 0x100/0x100 lookup 99"
+done | ip -b -
+ip rule add pref 500 lookup 99
+mended "a rule behind many that take nothing away" foreign-rule 'of priority 500'
+for i in $(seq 100 169); do
+	printf 'rule del pref %d\n' "$i" "$i"
+done | ip -b -
 ip route add default via 10.64.2.9 dev ppp1 metric 7 onlink
 caused "a default in main" foreign-default \
 	'^The table main .* own traffic .*"ip route del default via 10.64.2.9 dev ppp1 metric 7", .*nodefaultroute'
