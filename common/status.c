@@ -226,7 +226,7 @@ static void tell_nexthop(struct status *s, const struct op *op)
 		    ".", op->nexthop.id);
 }
 
-/* Does something else than the link itself carry its new connections? */
+/* Does something else than the link itself carry packets with its mark? */
 static bool goes_elsewhere(const struct status *s, const char *name)
 {
 	const struct status_link *l;

@@ -24,8 +24,8 @@ struct status_link {
 	const struct conf_link *want;
 	const struct present_link *is;
 	bool usable;
-	/* The links that carry its new connections now, or another interface;
-	 * neither: none does.
+	/* The links that carry packets with its mark now, or another
+	 * interface; neither: none does.
 	 */
 	unsigned int n_by;
 	uint8_t by[LINKS_MAX];

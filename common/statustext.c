@@ -311,8 +311,8 @@ void status_print_prometheus(const struct status *s, FILE *out)
 	uint64_t value;
 	size_t k;
 
-	metric("mwan_status", "gauge", "0 all well, 1 degraded, 2 no link.",
-	       out);
+	metric("mwan_status", "gauge", "0 all well, 1 degraded, 2 no link, "
+	       "else the exit status of an error.", out);
 	fprintf(out, "mwan_status %d\n", s->code);
 	metric("mwan_in_force", "gauge", "Whether rules are in force.", out);
 	fprintf(out, "mwan_in_force %d\n", s->in_force);

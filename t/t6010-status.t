@@ -562,6 +562,9 @@ mwan-rules status --prometheus -f "$T/bad.ini" >"$T/prom" 2>"$T/said"
 is "Prometheus: the status" "$(grep '^mwan_' "$T/prom")" "mwan_status 78
 mwan_in_force 0
 mwan_problems 1"
+is "and what that may be" "$(grep '^# HELP mwan_status' "$T/prom")" \
+	"# HELP mwan_status 0 all well, 1 degraded, 2 no link, else the exit status of \
+an error."
 is "and promtool" "$("$promtool" check metrics <"$T/prom" 2>&1; echo $?)" 0
 is "status --json writes nothing" "$(strace -f -e trace=sendto,sendmsg \
 	-o "$T/strace" mwan-rules status --json >/dev/null
