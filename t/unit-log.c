@@ -99,7 +99,7 @@ static void random_values(void)
 	unsigned int i, k, n, keys, bad = 0, forged = 0, broken = 0;
 	char value[8][64], key[16];
 
-	for (i = 0; i < ROUNDS; i++) {
+	for (i = 0; i < unit_rounds(ROUNDS); i++) {
 		log_begin(&line);
 		keys = 1 + unit_random(8);
 		for (k = 0; k < keys; k++) {
@@ -153,7 +153,7 @@ static void long_values(void)
 	line.line[line.len] = '\0';
 	ok(strlen(or_none(get(line.line, "long"))) == VALUE_MAX + 3,
 	   "a long value is cut at %d", VALUE_MAX);
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < unit_rounds(2000); i++) {
 		log_begin(&line);
 		for (n = 0; n < 40; n++) {
 			before = line.len;

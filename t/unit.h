@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* TAP for the unit-*.c: one program a file, which prints a line a test and
@@ -87,6 +88,12 @@ static inline uint32_t unit_random(uint32_t below)
 	unit_seed ^= unit_seed << 25;
 	unit_seed ^= unit_seed >> 27;
 	return (uint32_t)((unit_seed * 0x2545f4914f6cdd1dULL) >> 32) % below;
+}
+
+/* Rounds of a test at random: a tenth where each takes long (valgrind). */
+static inline unsigned int unit_rounds(unsigned int n)
+{
+	return getenv("UNIT_SLOW") ? n / 10 : n;
 }
 
 #endif
