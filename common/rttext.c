@@ -277,6 +277,13 @@ static const char *const metric[RTAX_MAX + 1] = {
 	[RTAX_FASTOPEN_NO_COOKIE] = "fastopen_no_cookie",
 };
 
+/* Can it stand in a command as it is? */
+static bool is_word(const char *s)
+{
+	return *s && !s[strspn(s, "abcdefghijklmnopqrstuvwxyz"
+			      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")];
+}
+
 static void put_metrics(struct text *t, const struct nlattr *nest)
 {
 	const struct nlattr *tb[RTAX_MAX + 1];
@@ -299,7 +306,7 @@ static void put_metrics(struct text *t, const struct nlattr *nest)
 		 */
 		if (i == RTAX_RTO_MIN)
 			put(t, " rto_min %ums", v);
-		else if (i == RTAX_CC_ALGO)
+		else if (i == RTAX_CC_ALGO && is_word(nl_str(tb[i])))
 			put(t, " congctl%s %s", lock, nl_str(tb[i]));
 		else if (i == RTAX_FEATURES && !(v & ~1U))
 			put(t, " features ecn");

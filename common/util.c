@@ -70,7 +70,7 @@ bool ifname_valid(const char *name)
 	const char *c;
 
 	if (!*name || strlen(name) >= IFNAMSIZ || !strcmp(name, ".") ||
-	    !strcmp(name, ".."))
+	    !strcmp(name, "..") || *name == '#')
 		return false;
 	for (c = name; *c; c++)
 		if (!isgraph((unsigned char)*c) || *c == '/' || *c == ':' ||

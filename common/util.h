@@ -31,7 +31,7 @@ void print_wrapped(const char *text, size_t column, size_t indent, FILE *out);
 /* Could @name be a network interface? 1 to 15 bytes, printable, and none of
  * what the kernel refuses ("." ".." '/' ':' and white space,
  * net/core/dev.c, dev_valid_name()), nft cannot say ('"' '\\' '*') or begins a
- * comment in a list of mwan.ini (';').
+ * comment in a list of mwan.ini (';'), or looks so ('#' in front).
  */
 bool ifname_valid(const char *name);
 
