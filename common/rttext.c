@@ -95,6 +95,8 @@ static void put_device(struct text *t, uint32_t ifindex)
 	if (ifindex != last && !if_indextoname(ifindex, name))
 		snprintf(name, sizeof(name), "if%u", ifindex);
 	last = ifindex;
+	if (!str_plain(name))
+		t->unknown = true;
 	put(t, " dev %s", name);
 }
 
@@ -277,13 +279,6 @@ static const char *const metric[RTAX_MAX + 1] = {
 	[RTAX_FASTOPEN_NO_COOKIE] = "fastopen_no_cookie",
 };
 
-/* Can it stand in a command as it is? */
-static bool is_word(const char *s)
-{
-	return *s && !s[strspn(s, "abcdefghijklmnopqrstuvwxyz"
-			      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")];
-}
-
 static void put_metrics(struct text *t, const struct nlattr *nest)
 {
 	const struct nlattr *tb[RTAX_MAX + 1];
@@ -306,7 +301,7 @@ static void put_metrics(struct text *t, const struct nlattr *nest)
 		 */
 		if (i == RTAX_RTO_MIN)
 			put(t, " rto_min %ums", v);
-		else if (i == RTAX_CC_ALGO && is_word(nl_str(tb[i])))
+		else if (i == RTAX_CC_ALGO && str_plain(nl_str(tb[i])))
 			put(t, " congctl%s %s", lock, nl_str(tb[i]));
 		else if (i == RTAX_FEATURES && !(v & ~1U))
 			put(t, " features ecn");

@@ -65,16 +65,17 @@ void print_wrapped(const char *text, size_t column, size_t indent, FILE *out)
 	fputc('\n', out);
 }
 
+bool str_plain(const char *s)
+{
+	const char *at = s;
+
+	while (isalnum((unsigned char)*at) || (*at && strchr("_-.@+%", *at)))
+		at++;
+	return *s && !*at;
+}
+
 bool ifname_valid(const char *name)
 {
-	const char *c;
-
-	if (!*name || strlen(name) >= IFNAMSIZ || !strcmp(name, ".") ||
-	    !strcmp(name, "..") || *name == '#')
-		return false;
-	for (c = name; *c; c++)
-		if (!isgraph((unsigned char)*c) || *c == '/' || *c == ':' ||
-		    *c == '"' || *c == '\\' || *c == '*' || *c == ';')
-			return false;
-	return true;
+	return str_plain(name) && strlen(name) < IFNAMSIZ &&
+	       strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }

@@ -28,10 +28,14 @@ void str_add(char *list, size_t size, const char *between, const char *word);
  */
 void print_wrapped(const char *text, size_t column, size_t indent, FILE *out);
 
-/* Could @name be a network interface? 1 to 15 bytes, printable, and none of
- * what the kernel refuses ("." ".." '/' ':' and white space,
- * net/core/dev.c, dev_valid_name()), nft cannot say ('"' '\\' '*') or begins a
- * comment in a list of mwan.ini (';'), or looks so ('#' in front).
+/* Is it a word of letters, digits and "_-.@+%" alone, which sh, nft and
+ * mwan.ini all take as it is?
+ */
+bool str_plain(const char *s);
+
+/* Could @name be a network interface? 1 to 15 characters, plain, and not what
+ * the kernel refuses ("." ".."; net/core/dev.c, dev_valid_name()). It would take
+ * others, which could not be written in a list of mwan.ini or in a command.
  */
 bool ifname_valid(const char *name);
 

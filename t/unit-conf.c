@@ -442,7 +442,7 @@ static void random_policy(struct policy *y, unsigned int n_links)
 			      14, 0xffff);
 	}
 	for (i = 0; i < unit_random(4); i++)
-		snprintf(y->interface[y->n_interface++], IFNAMSIZ, "!%u",
+		snprintf(y->interface[y->n_interface++], IFNAMSIZ, "+%u",
 			 unit_random(999));
 	y->use = USE_BALANCE + unit_random(2);
 	if (n_links && unit_random(2)) {
