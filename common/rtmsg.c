@@ -309,6 +309,9 @@ static unsigned int count_legs(const struct nlattr *multipath,
 	return n;
 }
 
+/* Legs that end before their attribute are like none: they would be compared by
+ * one side's alone.
+ */
 static bool same_legs(const struct nlattr *a, const struct nlattr *b)
 {
 	const struct rtnexthop *l = mnl_attr_get_payload(a);
@@ -322,7 +325,7 @@ static bool same_legs(const struct nlattr *a, const struct nlattr *b)
 		left -= RTNH_ALIGN(l->rtnh_len);
 		l = RTNH_NEXT(l);
 	}
-	return true;
+	return left <= 0;
 }
 
 /* Two messages of one length that differ somewhere: in the order of their legs
