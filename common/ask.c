@@ -18,17 +18,6 @@ static int name_of(uint32_t ifindex, char name[IFNAMSIZ], struct err *err)
 		       ifindex);
 }
 
-static bool is_link(const struct conf *conf, const struct present *present,
-		    uint32_t ifindex)
-{
-	unsigned int i;
-
-	for (i = 0; i < conf->n_links; i++)
-		if (present->link[i].ifindex == ifindex)
-			return true;
-	return false;
-}
-
 /* Where the packet comes from: a host that a route of its own leads to, and by
  * no link, is of the LAN or a VPN, whatever it sends to.
  */
@@ -51,7 +40,7 @@ static int ask_back(struct why *why, const struct conf *conf,
 		return code;
 	seen->own = seen->back.type == RTN_LOCAL;
 	seen->ifindex = seen->own ? 0 : seen->back.ifindex;
-	by_link = is_link(conf, present, seen->ifindex);
+	by_link = present_link_of(present, conf, seen->ifindex) >= 0;
 	near = seen->own || (seen->back.prefix_len && !by_link);
 	for (i = 0; i < conf->n_links && !near && !seen->to_link; i++) {
 		seen->to_link = addr_equal(&present->link[i].local,
@@ -63,9 +52,6 @@ static int ask_back(struct why *why, const struct conf *conf,
 	return seen->own ? 0 : name_of(seen->ifindex, seen->iif, err);
 }
 
-/* The larger of its rp_filter and that of "all" counts (linux/inetdevice.h,
- * IN_DEV_RPFILTER()); 1 is strict.
- */
 static void ask_settings(struct why_seen *seen, const struct present *present)
 {
 	char path[SYSCTL_PATH_MAX];
@@ -73,8 +59,8 @@ static void ask_settings(struct why_seen *seen, const struct present *present)
 
 	sysctl_rp_filter_path(seen->iif, path);
 	own = sysctl_read(path);
-	seen->strict = (own == 1 && present->rp_filter_all <= 1) ||
-		       (own == 0 && present->rp_filter_all == 1);
+	seen->strict = own >= 0 &&
+		       sysctl_rp_strict(present->rp_filter_all, own);
 	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", seen->iif);
 	seen->no_forward = sysctl_read(path) == 0;
 }

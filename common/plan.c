@@ -16,8 +16,6 @@ enum {
 	ID_DRAINED = 256,
 	ID_TIER = 256,
 	RULES_WANTED_MAX = 2 * LINKS_MAX + 4,
-	RP_STRICT = 1,
-	RP_LOOSE = 2,
 };
 
 /* A plan in the making. */
@@ -88,12 +86,7 @@ static void find_usable(struct making *m)
 
 static int link_of_ifindex(const struct making *m, uint32_t ifindex)
 {
-	unsigned int i;
-
-	for (i = 0; ifindex && i < m->conf->n_links; i++)
-		if (m->present->link[i].ifindex == ifindex)
-			return (int)i;
-	return -1;
+	return present_link_of(m->present, m->conf, ifindex);
 }
 
 static int link_of_table(const struct making *m, uint32_t table)
@@ -109,23 +102,17 @@ static int link_of_table(const struct making *m, uint32_t table)
 /* --- sysctls --- */
 
 /* Answers to a link's flows come in by a link that main does not name for
- * their source: strict reverse path filtering drops them. The larger of "all"
- * and the interface's own value counts.
+ * their source: strict reverse path filtering drops them.
  */
 static void plan_rp_filter(struct making *m)
 {
 	const struct present *p = m->present;
 	struct op *op;
 	unsigned int i;
-	int effective;
 
 	for (i = 0; i < m->conf->n_links && m->conf->sysctl; i++) {
-		if (!m->usable[i])
-			continue;
-		effective = p->link[i].rp_filter;
-		if (effective < p->rp_filter_all)
-			effective = p->rp_filter_all;
-		if (effective != RP_STRICT)
+		if (!m->usable[i] || !sysctl_rp_strict(p->rp_filter_all,
+						       p->link[i].rp_filter))
 			continue;
 		op = push(m, OP_SYSCTL);
 		sysctl_rp_filter_path(m->conf->link[i].name, op->sysctl.path);
@@ -196,16 +183,6 @@ static unsigned int rank_of_id(const struct making *m, uint32_t id)
 	       offset - ID_TIER : 0;
 }
 
-static const struct nexthop *find_nexthop(const struct making *m, uint32_t id)
-{
-	unsigned int i;
-
-	for (i = 0; i < m->present->n_nexthops; i++)
-		if (m->present->nexthop[i].id == id)
-			return &m->present->nexthop[i];
-	return NULL;
-}
-
 static bool nexthop_equal(const struct nexthop *a, const struct nexthop *b)
 {
 	unsigned int i;
@@ -222,7 +199,7 @@ static bool nexthop_equal(const struct nexthop *a, const struct nexthop *b)
 static int want_nexthop(struct making *m, const struct nexthop *want,
 			const char *dev)
 {
-	const struct nexthop *is = find_nexthop(m, want->id);
+	const struct nexthop *is = present_nexthop(m->present, want->id);
 	struct op *op;
 
 	if (is && is->protocol != PROTO_MWAN)

@@ -302,6 +302,27 @@ bool present_usable(const struct present_link *l)
 	return l->ifindex && l->up && l->carrier && l->local.family;
 }
 
+int present_link_of(const struct present *p, const struct conf *conf,
+		    uint32_t ifindex)
+{
+	unsigned int i;
+
+	for (i = 0; ifindex && i < conf->n_links; i++)
+		if (p->link[i].ifindex == ifindex)
+			return (int)i;
+	return -1;
+}
+
+const struct nexthop *present_nexthop(const struct present *p, uint32_t id)
+{
+	unsigned int i;
+
+	for (i = 0; id && i < p->n_nexthops; i++)
+		if (p->nexthop[i].id == id)
+			return &p->nexthop[i];
+	return NULL;
+}
+
 bool present_has_addr(const struct present *p, const struct addr *a)
 {
 	unsigned int i;

@@ -76,6 +76,13 @@ int present_read(struct present *p, const struct conf *conf,
 /* Can the link be used: it exists, is up, has carrier and an address? */
 bool present_usable(const struct present_link *l);
 
+/* Which link of @conf has this interface? -1: none. */
+int present_link_of(const struct present *p, const struct conf *conf,
+		    uint32_t ifindex);
+
+/* The nexthop or group of an id; NULL: none. */
+const struct nexthop *present_nexthop(const struct present *p, uint32_t id);
+
 /* Is this address on any interface? True where that is not known. */
 bool present_has_addr(const struct present *p, const struct addr *a);
 

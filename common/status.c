@@ -12,7 +12,7 @@
 
 #define APPLY "run \"mwan-rules apply\""
 
-enum { RP_STRICT = 1, ROUTE_TEXT = 160 };
+enum { ROUTE_TEXT = 160 };
 
 static void say(struct status *s, const char *kind, const char *link,
 		const char *fmt, ...) __attribute__((format(printf, 4, 5)));
@@ -47,17 +47,6 @@ static int link_of_ifindex(const struct status *s, uint32_t ifindex)
 	return -1;
 }
 
-static const struct nexthop *find_nexthop(const struct present *p,
-					  uint32_t id)
-{
-	unsigned int i;
-
-	for (i = 0; i < p->n_nexthops; i++)
-		if (p->nexthop[i].id == id)
-			return &p->nexthop[i];
-	return NULL;
-}
-
 static void add_by(const struct status *s, struct status_link *l,
 		   const struct nexthop *nh)
 {
@@ -82,14 +71,14 @@ static void name_other(const struct status *s, struct status_link *l,
 static void follow(const struct status *s, const struct present *p,
 		   struct status_link *l, const struct route *r)
 {
-	const struct nexthop *nh = r->nhid ? find_nexthop(p, r->nhid) : NULL;
+	const struct nexthop *nh = present_nexthop(p, r->nhid);
 	int k = link_of_ifindex(s, r->ifindex);
 	unsigned int i;
 
 	if (r->type != RTN_UNICAST)
 		return;
 	for (i = 0; nh && i < nh->n_members; i++)
-		add_by(s, l, find_nexthop(p, nh->member[i].id));
+		add_by(s, l, present_nexthop(p, nh->member[i].id));
 	if (nh && nh->n_members)
 		return;
 	if (nh)
@@ -353,11 +342,11 @@ static void check_plan(struct status *s, struct run *run)
 static void check_rp_filter(struct status *s, const struct run *run,
 			    const struct status_link *l)
 {
-	int all = run->present.rp_filter_all, own = l->is->rp_filter;
+	int own = l->is->rp_filter;
 	const char *name = l->want->name;
 	char advice[80] = APPLY;
 
-	if (!l->usable || (all > own ? all : own) != RP_STRICT)
+	if (!l->usable || !sysctl_rp_strict(run->present.rp_filter_all, own))
 		return;
 	if (!run->conf.sysctl)
 		snprintf(advice, sizeof(advice),

@@ -56,6 +56,11 @@ int sysctl_dump(struct nl *nl, sysctl_cb cb, void *data, struct err *err)
 			  "cannot read the sysctls of IPv4");
 }
 
+bool sysctl_rp_strict(int all, int own)
+{
+	return (all > own ? all : own) == RP_STRICT;
+}
+
 int sysctl_read(const char *path)
 {
 	char full[SYSCTL_PATH_MAX + 16], text[16];

@@ -9,6 +9,12 @@ enum { SYSCTL_PATH_MAX = 64 };
 /* The path below /proc/sys of an interface's rp_filter, "all" included. */
 void sysctl_rp_filter_path(const char *dev, char path[SYSCTL_PATH_MAX]);
 
+/* Its values, and is it strict with this one and that of "all"? The larger
+ * counts (linux/inetdevice.h, IN_DEV_RPFILTER()).
+ */
+enum { RP_STRICT = 1, RP_LOOSE = 2 };
+bool sysctl_rp_strict(int all, int own);
+
 #define SYSCTL_IP_FORWARD "net/ipv4/ip_forward"
 
 /* The two settings of an interface that matter here, or of "all", whose

@@ -93,26 +93,16 @@ static void find_hops(struct why_way *way, const struct present *p,
 	}
 }
 
-static const struct nexthop *find_nexthop(const struct present *p, uint32_t id)
-{
-	unsigned int i;
-
-	for (i = 0; id && i < p->n_nexthops; i++)
-		if (p->nexthop[i].id == id)
-			return &p->nexthop[i];
-	return NULL;
-}
-
 static bool leads_to(const struct present *p, const struct route *r,
 		     uint32_t ifindex)
 {
-	const struct nexthop *group = find_nexthop(p, r->nhid), *nh;
+	const struct nexthop *group = present_nexthop(p, r->nhid), *nh;
 	unsigned int i;
 
 	if (!group)
 		return !r->ifindex || r->ifindex == ifindex;
 	for (i = 0; i < group->n_members; i++) {
-		nh = find_nexthop(p, group->member[i].id);
+		nh = present_nexthop(p, group->member[i].id);
 		if (nh && nh->ifindex == ifindex)
 			return true;
 	}
@@ -143,7 +133,7 @@ static uint32_t open_group(const struct why *why, const struct why_way *way,
 			   const struct present *p)
 {
 	const struct route *r = why_last_route(way);
-	const struct nexthop *group = r ? find_nexthop(p, r->nhid) : NULL;
+	const struct nexthop *group = r ? present_nexthop(p, r->nhid) : NULL;
 
 	return why->by_hash && !why->seen.own && way->as_planned && group &&
 	       group->n_members > 1 ? group->id : 0;
@@ -182,17 +172,6 @@ bool why_taker(const struct why *why, struct why_way *way,
 	return way->taken || r->opaque;
 }
 
-static bool is_link(const struct present *p, const struct conf *conf,
-		    uint32_t ifindex)
-{
-	unsigned int i;
-
-	for (i = 0; i < conf->n_links; i++)
-		if (p->link[i].ifindex == ifindex)
-			return true;
-	return false;
-}
-
 static bool to_many(const struct fib *fib)
 {
 	return fib->type == RTN_BROADCAST || fib->type == RTN_MULTICAST;
@@ -227,7 +206,7 @@ void why_route(const struct why *why, struct why_way *way,
 		way->verdict = WHY_MANY;
 	else if (fib->type != RTN_UNICAST && !to_many(fib))
 		way->verdict = WHY_ROUTER;
-	else if (is_link(present, conf, fib->ifindex))
+	else if (present_link_of(present, conf, fib->ifindex) >= 0)
 		way->verdict = WHY_LINK;
 	else
 		way->verdict = WHY_OTHER;
