@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "copy.h"
-#include "lock.h"
-#include "priv.h"
-#include "report.h"
-#include "rttables.h"
-#include "rttext.h"
+#include "base/lock.h"
+#include "conf/rttables.h"
+#include "copy/copy.h"
+#include "copy/route_command.h"
+#include "kernel/route.h"
+#include "tool/priv.h"
+#include "tool/report.h"
 
 #define TOOL "cprt"
 

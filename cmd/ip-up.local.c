@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <stdbool.h>
 
-#include "hook.h"
+#include "tool/hook.h"
 
 int main(int argc, char **argv)
 {

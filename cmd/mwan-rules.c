@@ -8,14 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "accepted.h"
-#include "ask.h"
-#include "priv.h"
-#include "report.h"
-#include "run.h"
-#include "statustext.h"
-#include "util.h"
-#include "why.h"
+#include "base/util.h"
+#include "conf/state.h"
+#include "core/session.h"
+#include "tell/status_print.h"
+#include "tell/why.h"
+#include "tell/why_ask.h"
+#include "tool/priv.h"
+#include "tool/report.h"
 
 #define TOOL "mwan-rules"
 #define COMMANDS "apply, flush, status, check, why, drain or undrain"

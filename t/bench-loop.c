@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "nl.h"
+#include "kernel/nl.h"
 
 enum { SEND = 64 * 1024 };
 

@@ -574,7 +574,7 @@ is "--json takes no value" "$(mwan-rules status --json=x 2>&1)" \
 	'mwan-rules: unknown option "--json=x"; see mwan-rules --help'
 is "nor --prometheus" "$(status mwan-rules --prometheus apply)" 64
 is "the kinds are those of the page" \
-	"$(sed -n 's/.*\bsay(s, "\([a-z-]*\)".*/\1/p' "$root/common/status.c" |
+	"$(sed -n 's/.*\bsay(s, "\([a-z-]*\)".*/\1/p' "$root/common/tell/status.c" |
 		sort -u)" \
 	"$(sed -n '/Em Kind/,/^\.El/s/^\.It \([a-z-]*\) Ta .*/\1/p' \
 		"$root/cmd/mwan-rules.8" | sort -u)"

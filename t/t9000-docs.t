@@ -57,7 +57,7 @@ keys_of_page() {
 
 keys_of_code() {
 	sed -n "/struct key $1_keys/,/^};/s/^\t{ \"\([a-z_]*\)\", .*/\1/p" \
-		"$root/common/conf.c"
+		"$root/common/conf/conf.c"
 }
 
 like "the source has keys" "$(keys_of_code mwan | wc -l)" '^[1-9][0-9]$'
@@ -139,23 +139,23 @@ said() {
 	like "$3 of $4 is what $(basename "$1") says" \
 		"$(grep -oE "${2//@/$value}" "$1")" .
 }
-said "$conf" 'There can be @ links' LINKS_MAX conf.h
-said "$conf" '1 to @: of two links' WEIGHT_MAX conf.h
-said "$conf" 'at most @,' LAN_MAX conf.h
-said "$conf" 'first of @ ids' NEXTHOP_SPAN conf.h
-said "$conf" 'There can be @ policies' POLICIES_MAX policy.h
-said "$conf" 'ranges; @ at most' POLICY_ADDRESSES policy.h
-said "$conf" 'numbers; @ at most' POLICY_PROTOCOLS policy.h
-said "$conf" 'Ports and ranges; @ at most' POLICY_PORTS policy.h
-said "$conf" 'comes in by; @ at most' POLICY_INTERFACES policy.h
-said "$conf" 'more than @' RULESET_STICKY_SIZE ruleset.h
-said "$conf" 'at most @ characters' LINE_LEN_MAX conf.c
-said "$rules" 'protocol number @\.' PROTO_MWAN route.h
+said "$conf" 'There can be @ links' LINKS_MAX base/limits.h
+said "$conf" '1 to @: of two links' WEIGHT_MAX conf/conf.h
+said "$conf" 'at most @,' LAN_MAX conf/conf.h
+said "$conf" 'first of @ ids' NEXTHOP_SPAN conf/conf.h
+said "$conf" 'There can be @ policies' POLICIES_MAX conf/policy.h
+said "$conf" 'ranges; @ at most' POLICY_ADDRESSES conf/policy.h
+said "$conf" 'numbers; @ at most' POLICY_PROTOCOLS conf/policy.h
+said "$conf" 'Ports and ranges; @ at most' POLICY_PORTS conf/policy.h
+said "$conf" 'comes in by; @ at most' POLICY_INTERFACES conf/policy.h
+said "$conf" 'more than @' RULESET_STICKY_SIZE nft/table.h
+said "$conf" 'at most @ characters' LINE_LEN_MAX conf/conf.c
+said "$rules" 'protocol number @\.' PROTO_MWAN kernel/route.h
 is "the lock is waited for as long as the pages say" \
 	"$(grep -c 'more than 1.5 seconds' "$rules" "$hooks" | cut -d: -f2 |
-		set_of)$(grep -c 'LOCK_WAIT_MS = 1500' "$root/common/lock.h")" \
+		set_of)$(grep -c 'LOCK_WAIT_MS = 1500' "$root/common/base/lock.h")" \
 	"1 1"
-codes=$(sed -n 's/^\tEXIT_[A-Z]* = \([0-9]*\),/\1/p' "$root/common/report.h")
+codes=$(sed -n 's/^\tEXIT_[A-Z]* = \([0-9]*\),/\1/p' "$root/common/tool/report.h")
 for page in "$rules" "$hooks"; do
 	is "$(basename "$page"): exit status" "$(
 		awk '/^\.Sh/ { on = /EXIT STATUS/ }
@@ -313,12 +313,12 @@ is "the keys of the log are those of the page" "$(
 	awk '/^\.It Va/ { $1 = $2 = ""; gsub(/Va|,/, ""); print }' "$hooks" |
 		xargs -n 1 | set_of)" "$(
 	(echo ts && sed -nE 's/.*\b(log_)?addr?\([^"]*, "([a-z_]*)",.*/\2/p' \
-		"$cmd"/*.c "$root"/common/*.c) | set_of)"
+		"$cmd"/*.c "$root"/common/*/*.c) | set_of)"
 is "the hooks' variables are those of the page" "$(
 	awk '/^\.It Ev/ { $1 = $2 = ""; gsub(/Ev|,/, ""); print }' "$hooks" |
 		xargs -n 1 | set_of)" "$(
 	sed -n 's/.*variable("\([A-Z]*_*[A-Z]*\)").*/\1/p' \
-		"$root/common/ppp.c" | set_of)"
+		"$root/common/tool/ppp.c" | set_of)"
 ip link del ppp0
 CONNECT_TIME=61 BYTES_SENT=12 BYTES_RCVD=34 \
 	ip-down.local ppp0 eth1 0 10.64.1.100 10.64.1.1
@@ -371,7 +371,7 @@ undrain up usage "
 # --- other samples ---
 is "logrotate's file is the log" \
 	"$(sed -n 's/ {$//p' "$root/etc/logrotate/mwan")" \
-	"$(sed -n 's/^#define CONF_LOG "\(.*\)"/\1/p' "$root/common/conf.h")"
+	"$(sed -n 's/^#define CONF_LOG "\(.*\)"/\1/p' "$root/common/conf/conf.h")"
 is "logrotate makes the file as the programs do" \
 	"$(sed -n 's/^\tcreate 0//p' "$root/etc/logrotate/mwan")" \
 	"$(stat -c '%a %U %G' "$log")"

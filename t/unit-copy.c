@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "rtmsg.h"
-#include "rttext.h"
+#include "copy/route_command.h"
+#include "copy/rtmsg.h"
 #include "unit.h"
 
 static unsigned int used, bad;

@@ -27,7 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "nft.h"
+#include "nft/load.h"
 #include "unit.h"
 
 enum { TEXT = 8 * 1024 * 1024 };

@@ -14,13 +14,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ct.h"
-#include "link.h"
-#include "nexthop.h"
-#include "nl.h"
-#include "qdisc.h"
-#include "route.h"
-#include "rule.h"
+#include "kernel/ct.h"
+#include "kernel/iface.h"
+#include "kernel/nexthop.h"
+#include "kernel/nl.h"
+#include "kernel/qdisc.h"
+#include "kernel/route.h"
+#include "kernel/rule.h"
 #include "unit.h"
 
 #ifndef __has_feature

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "plan.h"
-#include "rttables.h"
+#include "conf/rttables.h"
+#include "core/plan.h"
 #include "unit.h"
 
 enum {

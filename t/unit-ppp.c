@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "ppp.h"
+#include "tool/ppp.h"
 #include "unit.h"
 
 enum { ROUNDS = 20000, ARGS_MAX = 9 };

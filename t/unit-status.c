@@ -2,7 +2,7 @@
 /* What mwan-rules status prints, for figures that no test can make the kernel
  * have.
  */
-#include "statustext.h"
+#include "tell/status_print.h"
 #include "unit.h"
 
 enum { TEXT_MAX = 1 << 20, ROUNDS = 300 };

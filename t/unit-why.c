@@ -2,9 +2,9 @@
 /* What mwan-rules why rests on: the kernel's hash, and a packet's walk through
  * the rules of any configuration.
  */
-#include "jhash.h"
+#include "nft/jhash.h"
+#include "nft/trace.h"
 #include "unit.h"
-#include "walk.h"
 
 enum { HOSTS = 60000, ROUNDS = 20000, MASK = 0xff00 };
 

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf.h"
+#include "base/util.h"
+#include "conf/conf.h"
 #include "files.h"
 #include "fuzz.h"
-#include "ruleset.h"
-#include "util.h"
+#include "nft/table.h"
 
 #define PATH "/mwan.ini"
 

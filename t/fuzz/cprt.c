@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "copy.h"
+#include "copy/copy.h"
+#include "copy/route_command.h"
+#include "copy/rtmsg.h"
 #include "fuzz.h"
 #include "kernel.h"
-#include "rtmsg.h"
-#include "rttext.h"
 
 enum { SRC = 201, DST = 202, NOW = 1000 };
 

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/util.h"
 #include "fuzz.h"
-#include "ppp.h"
-#include "util.h"
+#include "tool/ppp.h"
 
 enum { ARGS_MAX = 9, TEXT_MAX = 300 };
 

@@ -11,7 +11,7 @@
 #include "fuzz.h"
 #include "kernel.h"
 /* For its one object, which has to be as new each time. */
-#include "../../common/hook.c"
+#include "../../common/tool/hook.c"
 
 enum { ARGS_MAX = 8, TEXT_MAX = 300 };
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "nl.h"
+#include "kernel/nl.h"
 
 /* A kernel that is not there: with kernel.c the linker's --wrap makes the
  * project's netlink sockets ours. An input is a row of parts, each a struct

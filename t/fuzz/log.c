@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "files.h"
 #include "fuzz.h"
-#include "log.h"
 
 #define PATH "/ifchang.log"
 

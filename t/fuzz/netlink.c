@@ -8,18 +8,18 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "ct.h"
-#include "fib.h"
+#include "base/util.h"
 #include "fuzz.h"
 #include "kernel.h"
-#include "link.h"
-#include "nexthop.h"
-#include "nft.h"
-#include "qdisc.h"
-#include "route.h"
-#include "rule.h"
-#include "sysctl.h"
-#include "util.h"
+#include "kernel/ct.h"
+#include "kernel/fib.h"
+#include "kernel/iface.h"
+#include "kernel/nexthop.h"
+#include "kernel/qdisc.h"
+#include "kernel/route.h"
+#include "kernel/rule.h"
+#include "kernel/sysctl.h"
+#include "nft/load.h"
 
 static struct nl nl;
 static struct err err;

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "accepted.h"
-#include "copy.h"
-#include "hook.h"
+#include "base/lock.h"
+#include "base/util.h"
+#include "conf/state.h"
+#include "copy/copy.h"
 #include "kernel.h"
-#include "lock.h"
-#include "util.h"
+#include "tool/hook.h"
 
 extern char **environ;
 

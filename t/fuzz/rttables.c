@@ -4,9 +4,9 @@
  */
 #include <string.h>
 
+#include "conf/rttables.h"
 #include "files.h"
 #include "fuzz.h"
-#include "rttables.h"
 
 static struct rttables tables;
 

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_CONF_CONF_H
+#define MWAN_CONF_CONF_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "conf/policy.h"
+#include "kernel/qdisc.h"
+
+enum {
+	WEIGHT_MAX = 255,
+	TIER_MAX = 255,
+	LAN_MAX = 32,
+	LOG_PATH_MAX = 256,
+	/* Ids from nexthop_base on: 255 links, 255 tiers. */
+	NEXTHOP_SPAN = 512,
+	/* A file that a person wrote for 255 links is about 40 KB. */
+	CONF_FILE_MAX = 256 * 1024,
+	/* More than a person reads at once. */
+	CONF_FAULTS_MAX = 100,
+};
+
+enum balance {
+	BALANCE_SOURCE,		/* a hash of the host's address */
+	BALANCE_SOURCE_PARITY,	/* the low bits of the host's address */
+	BALANCE_FLOW,		/* a hash of addresses and ports */
+	BALANCE_ROUND_ROBIN,	/* a connection each in turn */
+	BALANCE_RANDOM,
+};
+
+/* What becomes of packets when no link is usable. */
+enum last_resort {
+	LAST_RESORT_MAIN,	/* they go on to main's own default */
+	LAST_RESORT_UNREACHABLE,
+	LAST_RESORT_BLACKHOLE,
+};
+
+/* What becomes of the flows of a worse tier when a better one is back. */
+enum failback {
+	FAILBACK_STAY,
+	FAILBACK_MOVE,		/* they are ended, and begin anew */
+};
+
+struct conf_link {
+	char name[IFNAMSIZ];
+	uint32_t table;
+	uint32_t mark;		/* under mark_mask, never 0 */
+	bool mark_given;	/* ... by the file */
+	uint8_t weight;
+	uint8_t tier;		/* 1 is used first */
+	struct qdisc_conf qdisc;
+	bool drained;		/* put aside by mwan-rules drain */
+};
+
+/* What is wanted, complete: every default is filled in. */
+struct conf {
+	char log[LOG_PATH_MAX];
+	uint32_t rule_priority;
+	uint32_t mark_mask;
+	uint32_t standby_table;
+	uint32_t nexthop_base;
+	enum balance balance;
+	uint32_t sticky;	/* seconds that a host keeps its link; 0: off */
+	bool masquerade;
+	bool clamp_mss;
+	bool sysctl;
+	enum last_resort last_resort;
+	bool last_resort_given;	/* by the file */
+	enum failback failback;
+	struct qdisc_conf qdisc;
+	unsigned int n_lan;	/* 0: every interface that is not a link */
+	char lan[LAN_MAX][IFNAMSIZ];
+	unsigned int n_links;
+	struct conf_link link[LINKS_MAX];
+	unsigned int n_policies;
+	struct policy policy[POLICIES_MAX];	/* the first match counts */
+};
+
+/* What is wrong with a file, in the order of its lines. */
+struct conf_faults {
+	unsigned int n, more;	/* more: those that had no room */
+	struct conf_fault {
+		unsigned int line;	/* 0: of no line */
+		bool as_read;		/* before the end of the file */
+		struct err err;		/* complete, as conf_read()'s */
+	} fault[CONF_FAULTS_MAX];
+};
+
+#define CONF_PATH "/etc/ppp/mwan.ini"
+#define CONF_LOG "/var/log/ifchang.log"
+
+/* Read the configuration @path into @conf, with every default filled in. When
+ * there is no such file, the links are the rt_tables entries ppp0, ppp1, ...
+ * in the order of their numbers; there may be none. Returns 0, or a negative
+ * errno with "PATH:LINE: sentence" in @err; -EINVAL is a mistake in the file.
+ * The file must be a plain one, of root or the caller, that nobody else can
+ * write. -ENOENT is returned only when @must_exist.
+ */
+int conf_read(struct conf *conf, const char *path, bool must_exist,
+	      struct err *err);
+
+/* The same, but read on behind a mistake, and list them all in @faults: there is
+ * none in it when the file could not even be read. In @err is the one that
+ * conf_read() would have found.
+ */
+int conf_read_all(struct conf *conf, const char *path, bool must_exist,
+		  struct conf_faults *faults, struct err *err);
+
+/* Write @conf as a file that conf_read() takes back to the same struct. Returns
+ * the length, or -ENOSPC.
+ */
+int conf_print(const struct conf *conf, char *buf, size_t size);
+
+/* The link called @name, or -1. */
+int conf_link_index(const struct conf *conf, const char *name);
+
+/* Give every link whose mark the file leaves open the mark that the link of its
+ * name has in @old (NULL: there is none), where that is still to be had: no
+ * connection changes its link because another one is added or removed. Else it
+ * gets the mark of its place in the file, or the lowest free one.
+ */
+void conf_give_marks(struct conf *conf, const struct conf *old);
+
+/* The tiers' order, with those links that are put aside behind all others. */
+enum { RANK_DRAINED = TIER_MAX + 1, RANKS };
+unsigned int conf_rank(const struct conf_link *l);
+
+/* Is a link chosen for the host, with all its connections? */
+bool conf_by_host(const struct conf *conf);
+
+/* The tier that is used first: the lowest number of all links'. */
+uint8_t conf_best_tier(const struct conf *conf);
+
+#endif

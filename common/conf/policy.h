@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_CONF_POLICY_H
+#define MWAN_CONF_POLICY_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+enum {
+	POLICIES_MAX = 64,
+	POLICY_NAME = 32,
+	/* No more fit the longest line of the file. */
+	POLICY_ADDRESSES = 24,
+	/* Enough, and short enough for one line when they are written. */
+	POLICY_PORTS = 32,
+	POLICY_PROTOCOLS = 16,
+	POLICY_INTERFACES = 12,
+};
+
+enum policy_use {
+	USE_NONE,		/* not said yet */
+	USE_LINK,
+	USE_BALANCE,
+	USE_MAIN,
+};
+
+/* From @first to @last, both included: addresses in host order, ports. */
+struct range {
+	uint32_t first, last;
+};
+
+/* Which new connections it is about (an empty list: all) and what becomes of
+ * them. The lists are as the file has them, also when they overlap.
+ */
+struct policy {
+	char name[POLICY_NAME];
+	uint8_t n_source, n_destination, n_protocol, n_interface;
+	uint8_t n_source_port, n_destination_port;
+	struct range source[POLICY_ADDRESSES];
+	struct range destination[POLICY_ADDRESSES];
+	struct range source_port[POLICY_PORTS];
+	struct range destination_port[POLICY_PORTS];
+	uint8_t protocol[POLICY_PROTOCOLS];
+	char interface[POLICY_INTERFACES][IFNAMSIZ];
+	enum policy_use use;
+	uint8_t link;		/* of USE_LINK: its place in conf.link */
+	bool unreachable;	/* ... when that is down; else balance */
+};
+
+/* Set one of the lists: source, destination, protocol, source_port,
+ * destination_port, interface. Returns 0, or -EINVAL with a sentence.
+ */
+int policy_set(struct policy *p, const char *key, const char *value,
+	       struct err *err);
+
+/* Letters, digits, '_', '-', '.'; 1 to 31 of them. */
+bool policy_name_valid(const char *name);
+
+/* Write the lists as lines that policy_set() takes back, none longer than the
+ * one it was read from: without blanks around the '='.
+ */
+void policy_print_lists(const struct policy *p, FILE *f);
+
+/* Sort @count ranges and make one of those that overlap or touch. Returns how
+ * many are left; 0 when they are all of 0 to @max.
+ */
+unsigned int ranges_merge(struct range *r, unsigned int count, uint32_t max);
+
+/* The length of the prefix that @r is, or -1. */
+int range_prefix(const struct range *r);
+
+/* An address, a prefix, or two addresses with '-' between them. */
+enum { RANGE_TEXT = 32 };
+const char *range_text(const struct range *r, char text[RANGE_TEXT]);
+
+/* "tcp", "udp", "icmp", or the number. protocol_parse() returns 0, or -EINVAL
+ * with a sentence.
+ */
+enum { PROTOCOL_TEXT = 5 };
+const char *protocol_text(uint8_t protocol, char text[PROTOCOL_TEXT]);
+int protocol_parse(const char *word, uint8_t *out, struct err *err);
+
+#endif

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "base/util.h"
+#include "conf/state.h"
+
+#define FILE_NAME "mwan.ini"
+#define FILE_PATH RUN_DIR "/" FILE_NAME
+/* Of what is being written; left by who is killed meanwhile. */
+#define TEMP ".new"
+#define DRAINED_NAME (&DRAINED_PATH[sizeof(RUN_DIR)])
+
+enum { DRAINED_MAX = LINKS_MAX * IFNAMSIZ };
+
+/* Its first @size bytes at the most; returns their number or -errno, which is
+ * -EPERM for what is @strictly no file of ours.
+ */
+static ssize_t read_head(const char *path, char *buf, size_t size,
+			 bool strictly)
+{
+	struct stat st;
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, buf, size - 1);
+	if (n < 0)
+		n = -errno;
+	if (strictly && (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
+			 (st.st_uid && st.st_uid != geteuid()) ||
+			 (st.st_mode & 022)))
+		n = -EPERM;
+	close(fd);
+	if (n >= 0)
+		buf[n] = '\0';
+	return n;
+}
+
+int accepted_source(char source[LOG_PATH_MAX], struct err *err)
+{
+	char head[LOG_PATH_MAX + 8];
+	ssize_t n = read_head(FILE_PATH, head, sizeof(head), false);
+
+	source[0] = '\0';
+	switch (n) {
+	case -ENOENT:
+	case -ENOTDIR:
+	case -EISDIR:
+	case -ELOOP:
+	case -ENXIO:
+		return -ENOENT;
+	}
+	if (n < 0)
+		return err_set(err, (int)n, "cannot read from %s what is in "
+			       "force: %s; run \"mwan-rules apply\", which "
+			       "makes it again", FILE_PATH, strerror((int)-n));
+	if (!strncmp(head, "# ", 2)) {
+		head[strcspn(head, "\n")] = '\0';
+		(void)!str_copy(source, LOG_PATH_MAX, head + 2);
+	}
+	return 0;
+}
+
+int accepted_read(struct conf *conf, struct err *err)
+{
+	return conf_read(conf, FILE_PATH, true, err);
+}
+
+static int write_to(int dir, const char *name, const char *text, size_t len,
+		    struct err *err)
+{
+	char temp[32];
+	int code = 0, fd;
+	bool done;
+
+	snprintf(temp, sizeof(temp), "%s" TEMP, name);
+	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+		    O_NONBLOCK | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set(err, -errno, "cannot make %s/%s: %s%s", RUN_DIR,
+			       temp, strerror(errno), err_file_advice(-errno));
+	/* Also for a hook without root, in spite of pppd's umask. */
+	done = !fchmod(fd, 0644);
+	if (done) {
+		errno = ENOSPC;
+		done = write(fd, text, len) == (ssize_t)len &&
+		       !renameat(dir, temp, dir, name);
+	}
+	if (!done)
+		code = err_set(err, -errno, "cannot write %s/%s: %s%s",
+			       RUN_DIR, name, strerror(errno),
+			       err_file_advice(-errno));
+	close(fd);
+	return code;
+}
+
+static int write_file(const char *name, const char *text, size_t len,
+		      struct err *err)
+{
+	int code, dir = rundir_open(err);
+
+	if (dir < 0)
+		return dir;
+	code = write_to(dir, name, text, len, err);
+	close(dir);
+	return code;
+}
+
+static int drop_file(const char *path, struct err *err)
+{
+	if (unlink(path) && errno != ENOENT)
+		return err_set(err, -errno, "cannot remove %s: %s; remove it "
+			       "by hand, and try again", path,
+			       strerror(errno));
+	return 0;
+}
+
+/* What the file says of @conf: its length or a negative errno. */
+static int prepare(const struct conf *conf, const char *source,
+		   char text[CONF_FILE_MAX], struct err *err)
+{
+	int len = snprintf(text, CONF_FILE_MAX, "# %s\n", source);
+	int code = conf_print(conf, text + len, CONF_FILE_MAX - (size_t)len);
+
+	if (code == -ENOSPC)
+		return err_set(err, code, "the configuration is longer than "
+			       "the %d bytes that %s may have: shorten the "
+			       "lists of its policies", CONF_FILE_MAX,
+			       FILE_PATH);
+	if (code < 0)
+		return err_set(err, code, "cannot prepare %s: %s%s", FILE_PATH,
+			       strerror(-code), err_advice(code));
+	return len + code;
+}
+
+bool accepted_is(const struct conf *conf)
+{
+	static char text[CONF_FILE_MAX], old_text[CONF_FILE_MAX];
+	static struct conf old;
+
+	return !accepted_read(&old, NULL) &&
+	       conf_print(conf, text, sizeof(text)) >= 0 &&
+	       conf_print(&old, old_text, sizeof(old_text)) >= 0 &&
+	       !strcmp(text, old_text);
+}
+
+int accepted_write(const struct conf *conf, const char *source,
+		   struct err *err)
+{
+	static char text[CONF_FILE_MAX], old[CONF_FILE_MAX];
+	int len = prepare(conf, source, text, err);
+
+	if (len < 0)
+		return len;
+	if (read_head(FILE_PATH, old, sizeof(old), false) == len &&
+	    !strcmp(old, text))
+		return 0;
+	return write_file(FILE_NAME, text, (size_t)len, err);
+}
+
+int drained_read(struct conf *conf, struct err *err)
+{
+	char text[DRAINED_MAX + 1], *name, *save;
+	unsigned int i;
+	ssize_t n = read_head(DRAINED_PATH, text, sizeof(text), true);
+	bool odd = n == -EPERM || n == -ELOOP || n == -ENXIO;
+	int k;
+
+	for (i = 0; i < conf->n_links; i++)
+		conf->link[i].drained = false;
+	/* Without the right to look, as without mwan-rules in force. */
+	if (n == -ENOENT || n == -EACCES)
+		return 0;
+	if (n < 0)
+		return err_set(err, (int)n, "cannot read which links are "
+			       "drained from %s: %s%s", DRAINED_PATH,
+			       odd ? "it must be a plain file of root's that "
+			       "nobody else can write; remove it" :
+			       strerror((int)-n),
+			       odd ? "" : err_file_advice((int)n));
+	for (name = strtok_r(text, "\n", &save); name;
+	     name = strtok_r(NULL, "\n", &save)) {
+		k = conf_link_index(conf, name);
+		if (k >= 0)
+			conf->link[k].drained = true;
+	}
+	return 0;
+}
+
+int drained_write(const struct conf *conf, struct err *err)
+{
+	char text[DRAINED_MAX + 1];
+	unsigned int i;
+	size_t len = 0;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (conf->link[i].drained)
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+						"%s\n", conf->link[i].name);
+	if (!len)
+		return drop_file(DRAINED_PATH, err);
+	return write_file(DRAINED_NAME, text, len, err);
+}
+
+int accepted_drop(struct err *err)
+{
+	/* What is in force is known to the last. */
+	static const char *const paths[] = {
+		DRAINED_PATH TEMP, DRAINED_PATH, FILE_PATH TEMP, FILE_PATH,
+	};
+	unsigned int i;
+	int code = 0;
+
+	for (i = 0; i < COUNT(paths) && !code; i++)
+		code = drop_file(paths[i], err);
+	return code;
+}

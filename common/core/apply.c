@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "core/apply.h"
+#include "kernel/ct.h"
+#include "nft/load.h"
+
+enum { BATCH_SIZE = 65536, OP_TEXT_MAX = 300 };
+
+/* Operations that wait to be sent together. */
+struct applying {
+	const struct plan *plan;
+	struct nl *rtnl;
+	struct apply_result *result;
+	struct nl_batch batch;
+	const struct op *op_of[NL_BATCH_MAX + 8];	/* by message */
+	bool failed[NL_BATCH_MAX + 8];
+};
+
+/* An error that means "as it should be". */
+static bool forgiven(enum op_kind kind, int code)
+{
+	switch (kind) {
+	case OP_ROUTE_ADD:
+	case OP_RULE_ADD:
+		return code == -EEXIST;
+	case OP_NEXTHOP_DEL:
+	case OP_RULE_DEL:
+	case OP_QDISC_DEL:
+		return code == -ENOENT;
+	case OP_ROUTE_DEL:
+		return code == -ESRCH;
+	default:
+		return false;
+	}
+}
+
+static bool is_of_conntrack(enum op_kind kind)
+{
+	return kind == OP_CT_FORGET || kind == OP_CT_END;
+}
+
+static const char *advice(const struct op *op, int code)
+{
+	/* ct.c has said it. */
+	if (is_of_conntrack(op->kind))
+		return "";
+	if (op->kind == OP_QDISC_SET && code == -ENOENT)
+		return "; this kernel lacks that queue: set qdisc = none in "
+		       "mwan.ini, or install its module (sch_prio, sch_sfq, "
+		       "sch_fq_codel, sch_cake)";
+	if (op->kind == OP_RULE_ADD && code == -EOPNOTSUPP)
+		return "; this kernel is built without "
+		       "CONFIG_IP_MULTIPLE_TABLES, which is needed";
+	return err_advice(code);
+}
+
+/* Does the sentence about it name what was to be done, and the way out? */
+static bool is_told(enum op_kind kind)
+{
+	return kind == OP_SYSCTL || kind == OP_NFT_LOAD ||
+	       kind == OP_NFT_DELETE;
+}
+
+static void fail(struct apply_result *r, const struct op *op,
+		 const struct plan *plan, int code, const char *why)
+{
+	char text[OP_TEXT_MAX];
+	bool queue = op->kind == OP_QDISC_SET || op->kind == OP_QDISC_DEL;
+	bool first = !r->failed || (r->failed == r->failed_queues && !queue);
+	FILE *f;
+
+	r->failed++;
+	r->failed_queues += queue;
+	/* What keeps packets from their way is worth more than a queue. */
+	if (!first)
+		return;
+	r->code = code;
+	if (is_told(op->kind)) {
+		err_set(&r->first, code, "%s", why);
+		return;
+	}
+	f = fmemopen(text, sizeof(text), "w");
+	text[0] = '\0';
+	if (f) {
+		op_print(plan, op, f);
+		fclose(f);
+	}
+	text[strcspn(text, "\n")] = '\0';
+	err_set(&r->first, code, "\"%s\" was refused: %s%s", text, why,
+		advice(op, code));
+}
+
+static int on_refused(const struct nl_refusal *no, void *data)
+{
+	struct applying *a = data;
+	const struct op *op = a->op_of[no->index];
+
+	if (forgiven(op->kind, no->code))
+		return 0;
+	/* A queue is several messages and one failure. */
+	if (!a->failed[no->index])
+		fail(a->result, op, a->plan, no->code, no->why);
+	for (unsigned int i = 0; i < a->batch.count; i++)
+		if (a->op_of[i] == op)
+			a->failed[i] = true;
+	return no->code;
+}
+
+static void begin(struct applying *a)
+{
+	static char buf[BATCH_SIZE] __attribute__((aligned(8)));
+
+	nl_batch_init(&a->batch, a->rtnl, buf, sizeof(buf));
+	memset(a->failed, 0, sizeof(a->failed));
+}
+
+static void flush_batch(struct applying *a)
+{
+	unsigned int before = a->result->failed;
+	struct err err;
+	int code;
+
+	if (!a->batch.count)
+		return;
+	code = nl_send(a->rtnl, &a->batch, NULL, on_refused, NULL, a, &err);
+	/* Not one operation's failure, but the whole call's. */
+	if (code && a->result->failed == before && !a->result->failed++) {
+		a->result->code = code;
+		a->result->first = err;
+	}
+	begin(a);
+}
+
+static int encode(struct applying *a, const struct op *op)
+{
+	struct nl_batch *b = &a->batch;
+
+	switch (op->kind) {
+	case OP_NEXTHOP_SET:
+		return nexthop_put_set(b, a->rtnl, &op->nexthop);
+	case OP_NEXTHOP_DEL:
+		return nexthop_put_del(b, a->rtnl, op->nexthop.id);
+	case OP_ROUTE_ADD:
+		return route_put_add(b, a->rtnl, &op->route);
+	case OP_ROUTE_DEL:
+		return route_put_del(b, a->rtnl, &op->route);
+	case OP_RULE_ADD:
+		return rule_put_add(b, a->rtnl, &op->rule);
+	case OP_RULE_DEL:
+		return rule_put_del(b, a->rtnl, &op->rule);
+	case OP_QDISC_SET:
+		return qdisc_put_set(b, a->rtnl, op->qdisc.ifindex,
+				     &op->qdisc.is, op->qdisc.want);
+	case OP_QDISC_DEL:
+		return qdisc_put_del(b, a->rtnl, op->qdisc.ifindex);
+	default:
+		return -EINVAL;
+	}
+}
+
+static void put(struct applying *a, const struct op *op)
+{
+	unsigned int i = a->batch.count;
+
+	if (i >= NL_BATCH_MAX || a->batch.size - a->batch.len < 2UL * NL_ROOM) {
+		flush_batch(a);
+		i = 0;
+	}
+	if (encode(a, op))
+		fail(a->result, op, a->plan, -ENOSPC, strerror(ENOSPC));
+	for (; i < a->batch.count; i++)
+		a->op_of[i] = op;
+}
+
+/* Is it no rtnetlink message? */
+static bool is_alone(enum op_kind kind)
+{
+	return kind == OP_SYSCTL || kind == OP_NFT_LOAD ||
+	       kind == OP_NFT_DELETE || is_of_conntrack(kind);
+}
+
+/* The operations that are no rtnetlink message. Returns 0, a negative errno, or
+ * how many conntrack entries were deleted.
+ */
+static int alone(const struct op *op, const struct plan *plan,
+		 const struct present *present, struct nl *nfnl,
+		 struct err *err)
+{
+	switch (op->kind) {
+	case OP_SYSCTL:
+		return sysctl_write(op->sysctl.path, op->sysctl.value, err);
+	case OP_NFT_LOAD:
+		return nft_load(nfnl, plan->ruleset, &present->nft, err);
+	case OP_NFT_DELETE:
+		return nft_delete(nfnl, err);
+	case OP_CT_FORGET:
+		return ct_forget(nfnl, &op->addr, err);
+	case OP_CT_END:
+		return ct_end(nfnl, op->mark.value, op->mark.mask, err);
+	default:
+		return -EINVAL;
+	}
+}
+
+bool apply_only_queues(const struct apply_result *r)
+{
+	return r->failed && r->failed == r->failed_queues;
+}
+
+void apply_plan(const struct plan *plan, struct nl *rtnl, struct nl *nfnl,
+		const struct present *present, struct apply_result *result)
+{
+	struct applying a = { .plan = plan, .rtnl = rtnl, .result = result };
+	const struct op *op;
+	struct err err;
+	unsigned int i, idle = 0;
+	bool keep = false;
+	int code;
+
+	*result = (struct apply_result){ 0 };
+	begin(&a);
+	for (i = 0; i < plan->n_ops; i++) {
+		op = &plan->op[i];
+		/* The rules behind conntrack remember what is to be ended. */
+		if (keep && op->kind == OP_RULE_DEL) {
+			idle++;
+			continue;
+		}
+		if (!is_alone(op->kind)) {
+			put(&a, op);
+			continue;
+		}
+		flush_batch(&a);
+		code = alone(op, plan, present, nfnl, &err);
+		if (code < 0) {
+			fail(result, op, plan, code, err.msg);
+			keep = keep || is_of_conntrack(op->kind);
+		} else if (op->kind == OP_CT_FORGET && code == 0) {
+			idle++;
+		}
+	}
+	flush_batch(&a);
+	idle += result->failed;
+	result->done = plan->n_ops > idle ? plan->n_ops - idle : 0;
+}

@@ -1,0 +1,842 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/plan.h"
+
+enum {
+	/* Ids from nexthop_base on; link 0 has base + 1, the group of the
+	 * drained links base + 256, that of tier 1 base + 257.
+	 */
+	ID_LINK = 1,
+	ID_DRAINED = 256,
+	ID_TIER = 256,
+	RULES_WANTED_MAX = 2 * LINKS_MAX + 4,
+};
+
+/* A plan in the making. */
+struct making {
+	struct plan *plan;
+	const struct conf *conf;
+	const struct present *present;
+	const struct plan_event *event;
+	struct err *err;
+	bool usable[LINKS_MAX];
+	bool any_usable;
+	bool rank_used[RANKS];
+	int primary_now;
+	bool failback;		/* flows of worse tiers are to be ended */
+	unsigned int n_rules;
+	struct rule rule[RULES_WANTED_MAX];	/* last: not cleared */
+};
+
+static struct op *push(struct making *m, enum op_kind kind)
+{
+	struct plan *p = m->plan;
+	struct op *op;
+
+	/* The array holds every object that there should be; what others add
+	 * beyond that is left to the next round.
+	 */
+	if (p->n_ops == PLAN_OPS_MAX) {
+		p->n_ops--;
+		p->more = true;
+	}
+	op = &p->op[p->n_ops++];
+
+	memset(op, 0, sizeof(*op));
+	op->kind = kind;
+	return op;
+}
+
+static void set_dev(struct op *op, const char *dev)
+{
+	strncpy(op->dev, dev, sizeof(op->dev) - 1);
+}
+
+static bool flushing(const struct making *m)
+{
+	return m->event->goal == PLAN_FLUSH;
+}
+
+/* Everything but the links' own part is in force, or shall be. */
+static bool in_force(const struct making *m)
+{
+	return m->event->goal == PLAN_ALL || m->event->goal == PLAN_APPLY;
+}
+
+/* --- usable links --- */
+
+static void find_usable(struct making *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links && !flushing(m); i++) {
+		m->usable[i] = present_usable(&m->present->link[i]);
+		if (!m->usable[i])
+			continue;
+		m->any_usable = true;
+		m->rank_used[conf_rank(&m->conf->link[i])] = true;
+	}
+}
+
+static int link_of_ifindex(const struct making *m, uint32_t ifindex)
+{
+	return present_link_of(m->present, m->conf, ifindex);
+}
+
+static int link_of_table(const struct making *m, uint32_t table)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links; i++)
+		if (m->conf->link[i].table == table)
+			return (int)i;
+	return -1;
+}
+
+/* --- sysctls --- */
+
+/* Answers to a link's flows come in by a link that main does not name for
+ * their source: strict reverse path filtering drops them.
+ */
+static void plan_rp_filter(struct making *m)
+{
+	const struct present *p = m->present;
+	struct op *op;
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links && m->conf->sysctl; i++) {
+		if (!m->usable[i] || !sysctl_rp_strict(p->rp_filter_all,
+						       p->link[i].rp_filter))
+			continue;
+		op = push(m, OP_SYSCTL);
+		sysctl_rp_filter_path(m->conf->link[i].name, op->sysctl.path);
+		op->sysctl.value = RP_LOOSE;
+	}
+}
+
+static void want_sysctl(struct making *m, const char *path, int is, int want)
+{
+	struct op *op;
+
+	if (is == want)
+		return;
+	op = push(m, OP_SYSCTL);
+	strcpy(op->sysctl.path, path);
+	op->sysctl.value = want;
+}
+
+/* Of a link that fails, each host's connections shall go on by one other link,
+ * where a link is chosen for the host. What the kernel lacks is left alone
+ * (the fields: Linux 5.13), and so is everything with one or two links.
+ */
+static void plan_hash(struct making *m)
+{
+	const struct present *p = m->present;
+
+	if (flushing(m) || p->hash_policy < 0)
+		return;
+	if (!conf_by_host(m->conf)) {
+		want_sysctl(m, SYSCTL_HASH_POLICY, p->hash_policy,
+			    HASH_POLICY_L4);
+	} else if (p->hash_fields >= 0) {
+		want_sysctl(m, SYSCTL_HASH_FIELDS, p->hash_fields,
+			    HASH_FIELDS_SOURCE);
+		want_sysctl(m, SYSCTL_HASH_POLICY, p->hash_policy,
+			    HASH_POLICY_FIELDS);
+	}
+}
+
+static void plan_ip_forward(struct making *m)
+{
+	if (in_force(m) && m->conf->sysctl &&
+	    m->present->ip_forward == 0)
+		want_sysctl(m, SYSCTL_IP_FORWARD, 0, 1);
+}
+
+/* --- nexthops and groups --- */
+
+static uint32_t link_id(const struct making *m, unsigned int link)
+{
+	return m->conf->nexthop_base + ID_LINK + link;
+}
+
+static uint32_t group_id(const struct making *m, unsigned int rank)
+{
+	return m->conf->nexthop_base +
+	       (rank == RANK_DRAINED ? ID_DRAINED : ID_TIER + rank);
+}
+
+/* Which rank has the group of this id? 0: none. */
+static unsigned int rank_of_id(const struct making *m, uint32_t id)
+{
+	uint32_t offset = id - m->conf->nexthop_base;
+
+	if (offset == ID_DRAINED)
+		return RANK_DRAINED;
+	return offset > ID_TIER && offset <= ID_TIER + TIER_MAX ?
+	       offset - ID_TIER : 0;
+}
+
+static bool nexthop_equal(const struct nexthop *a, const struct nexthop *b)
+{
+	unsigned int i;
+
+	if (a->ifindex != b->ifindex || a->n_members != b->n_members)
+		return false;
+	for (i = 0; i < b->n_members; i++)
+		if (a->member[i].id != b->member[i].id ||
+		    a->member[i].weight != b->member[i].weight)
+			return false;
+	return true;
+}
+
+static int want_nexthop(struct making *m, const struct nexthop *want,
+			const char *dev)
+{
+	const struct nexthop *is = present_nexthop(m->present, want->id);
+	struct op *op;
+
+	if (is && is->protocol != PROTO_MWAN)
+		return err_set(m->err, -EEXIST, "nexthop %u belongs to "
+			       "another program (protocol %u): set "
+			       "nexthop_base to the first of 512 free ids in "
+			       "mwan.ini", want->id, is->protocol);
+	if (is && nexthop_equal(is, want))
+		return 0;
+	op = push(m, OP_NEXTHOP_SET);
+	op->nexthop = *want;
+	set_dev(op, dev);
+	return 0;
+}
+
+static int plan_nexthops(struct making *m)
+{
+	struct nexthop want = { .protocol = PROTO_MWAN, .family = AF_INET };
+	unsigned int i;
+	int code = 0;
+
+	for (i = 0; i < m->conf->n_links && !code; i++) {
+		if (!m->usable[i])
+			continue;
+		want.id = link_id(m, i);
+		want.ifindex = m->present->link[i].ifindex;
+		code = want_nexthop(m, &want, m->conf->link[i].name);
+	}
+	return code;
+}
+
+static int plan_groups(struct making *m)
+{
+	struct plan *p = m->plan;
+	struct nexthop want = { .protocol = PROTO_MWAN,
+				.family = AF_UNSPEC };
+	unsigned int rank, i;
+	int code = 0;
+
+	for (rank = 1; rank < RANKS && !code; rank++) {
+		if (!m->rank_used[rank])
+			continue;
+		want.id = group_id(m, rank);
+		want.member = &p->member[p->n_members];
+		want.n_members = 0;
+		for (i = 0; i < m->conf->n_links; i++) {
+			if (!m->usable[i] ||
+			    conf_rank(&m->conf->link[i]) != rank)
+				continue;
+			want.n_members++;
+			p->member[p->n_members++] = (struct nexthop_member){
+				.id = link_id(m, i),
+				.weight = m->conf->link[i].weight,
+			};
+		}
+		code = want_nexthop(m, &want, "");
+	}
+	return code;
+}
+
+/* What is no longer wanted, an earlier configuration's ids included; groups
+ * first, or the removal of a member would change them.
+ */
+static void plan_nexthop_removal(struct making *m)
+{
+	const struct nexthop *nh;
+	uint32_t base = m->conf->nexthop_base, offset;
+	unsigned int i, pass;
+	bool wanted, group;
+
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < m->present->n_nexthops; i++) {
+			nh = &m->present->nexthop[i];
+			offset = nh->id - base;
+			group = nh->n_members > 0;
+			if (nh->protocol != PROTO_MWAN || group == (pass == 1))
+				continue;
+			if (group)
+				wanted = m->rank_used[rank_of_id(m, nh->id)];
+			else
+				wanted = offset >= ID_LINK &&
+					 offset - ID_LINK < LINKS_MAX &&
+					 m->usable[offset - ID_LINK];
+			if (!wanted)
+				push(m, OP_NEXTHOP_DEL)->nexthop.id = nh->id;
+		}
+	}
+}
+
+/* --- routes --- */
+
+static bool route_equal(const struct route *a, const struct route *b)
+{
+	return a->table == b->table && a->metric == b->metric &&
+	       a->ifindex == b->ifindex && a->nhid == b->nhid &&
+	       a->protocol == b->protocol && a->type == b->type &&
+	       a->tos == b->tos && addr_equal(&a->gateway, &b->gateway);
+}
+
+/* The default that a usable link's table shall have. */
+static struct route link_default(const struct making *m, unsigned int i)
+{
+	return (struct route){ .table = m->conf->link[i].table,
+			       .ifindex = m->present->link[i].ifindex,
+			       .family = AF_INET, .protocol = PROTO_MWAN,
+			       .type = RTN_UNICAST, .scope = RT_SCOPE_LINK };
+}
+
+/* The default that leads to a group. Its metric is the tier's number, so the
+ * next tier's stands behind it, and the drained links' behind all of them.
+ */
+static struct route standby_default(const struct making *m, unsigned int rank)
+{
+	return (struct route){ .table = m->conf->standby_table,
+			       .metric = rank, .nhid = group_id(m, rank),
+			       .family = AF_INET, .protocol = PROTO_MWAN,
+			       .type = RTN_UNICAST,
+			       .scope = RT_SCOPE_UNIVERSE };
+}
+
+/* The one that leads nowhere. */
+static struct route last_resort_default(const struct making *m)
+{
+	return (struct route){ .table = m->conf->standby_table,
+			       .metric = METRIC_LAST_RESORT,
+			       .family = AF_INET, .protocol = PROTO_MWAN,
+			       .type = m->conf->last_resort ==
+				       LAST_RESORT_BLACKHOLE ?
+				       RTN_BLACKHOLE : RTN_UNREACHABLE,
+			       .scope = RT_SCOPE_UNIVERSE };
+}
+
+static bool wants_last_resort(const struct making *m)
+{
+	return m->conf->last_resort != LAST_RESORT_MAIN && !flushing(m);
+}
+
+/* The present route of a nexthop object shows the object's device too. */
+static bool same_route(const struct route *is, const struct route *want)
+{
+	struct route r = *is;
+
+	if (r.nhid)
+		r.ifindex = 0;
+	return route_equal(&r, want);
+}
+
+static void want_route(struct making *m, const struct route *want,
+		       const char *dev)
+{
+	struct op *op;
+	unsigned int i;
+
+	for (i = 0; i < m->present->n_routes; i++)
+		if (same_route(&m->present->route[i], want))
+			return;
+	op = push(m, OP_ROUTE_ADD);
+	op->route = *want;
+	set_dev(op, dev);
+}
+
+static void plan_link_routes(struct making *m)
+{
+	struct route want;
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links; i++) {
+		if (!m->usable[i])
+			continue;
+		want = link_default(m, i);
+		want_route(m, &want, m->conf->link[i].name);
+	}
+}
+
+static void plan_standby_routes(struct making *m)
+{
+	struct route want;
+	unsigned int rank;
+
+	for (rank = 1; rank < RANKS; rank++) {
+		if (!m->rank_used[rank])
+			continue;
+		want = standby_default(m, rank);
+		want_route(m, &want, "");
+	}
+	if (!wants_last_resort(m))
+		return;
+	want = last_resort_default(m);
+	want_route(m, &want, "");
+}
+
+static bool standby_stale(const struct making *m, const struct route *is)
+{
+	struct route want;
+
+	if (is->metric == METRIC_LAST_RESORT && wants_last_resort(m)) {
+		want = last_resort_default(m);
+	} else if (is->metric < RANKS && m->rank_used[is->metric]) {
+		want = standby_default(m, is->metric);
+	} else {
+		return true;
+	}
+	return !same_route(is, &want);
+}
+
+/* In a link's table every default through a managed link is ours to replace:
+ * the scripts that we follow left such ones behind. Everything else that is
+ * not of our protocol is somebody's who knows why.
+ */
+static bool route_stale(const struct making *m, const struct route *is)
+{
+	struct route want;
+	int i = link_of_table(m, is->table);
+
+	if (i >= 0) {
+		if (is->protocol != PROTO_MWAN &&
+		    (flushing(m) || link_of_ifindex(m, is->ifindex) < 0))
+			return false;
+		want = link_default(m, (unsigned int)i);
+		return !m->usable[i] || !same_route(is, &want);
+	}
+	if (is->protocol != PROTO_MWAN)
+		return false;
+	return is->table != m->conf->standby_table || standby_stale(m, is);
+}
+
+static void remove_route(struct making *m, const struct route *is)
+{
+	struct op *op = push(m, OP_ROUTE_DEL);
+	int link = link_of_ifindex(m, is->ifindex);
+
+	op->route = *is;
+	if (link >= 0 && !is->nhid)
+		set_dev(op, m->conf->link[link].name);
+}
+
+/* Before anything else is removed: rules of an earlier configuration may still
+ * lead to the table of its last resort, where it would stand in the way of what
+ * is marked from now on.
+ */
+static void plan_last_resort_removal(struct making *m)
+{
+	const struct route *is;
+	unsigned int i;
+
+	for (i = 0; i < m->present->n_routes; i++) {
+		is = &m->present->route[i];
+		if (is->type != RTN_UNICAST && route_stale(m, is))
+			remove_route(m, is);
+	}
+}
+
+static bool leads_to_usable(const struct making *m, const struct route *is)
+{
+	int link = link_of_ifindex(m, is->ifindex);
+
+	return link >= 0 && m->usable[link];
+}
+
+/* The standby's from its last one on: none takes the place of one before it.
+ * Others after those that lead to no usable link, for the same reason, and of
+ * one interface in their order: what a request does not say, such as no
+ * gateway, matches the first (fib_trie.c, fib_table_delete()).
+ */
+static void plan_route_removal(struct making *m)
+{
+	const struct present *p = m->present;
+	uint32_t standby = m->conf->standby_table;
+	const struct route *is;
+	unsigned int i, pass;
+
+	for (i = p->n_routes; i-- > 0;) {
+		is = &p->route[i];
+		if (is->type == RTN_UNICAST && is->table == standby &&
+		    route_stale(m, is))
+			remove_route(m, is);
+	}
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < p->n_routes; i++) {
+			is = &p->route[i];
+			if (is->type == RTN_UNICAST && is->table != standby &&
+			    leads_to_usable(m, is) == (pass == 1) &&
+			    route_stale(m, is))
+				remove_route(m, is);
+		}
+	}
+}
+
+/* --- rules --- */
+
+static struct rule *want_rule(struct making *m, uint32_t priority,
+			      uint32_t table)
+{
+	struct rule *r = &m->rule[m->n_rules++];
+
+	*r = (struct rule){ .priority = priority, .table = table,
+			    .family = AF_INET, .protocol = PROTO_MWAN };
+	return r;
+}
+
+/* The last one: a new one is added behind the old one. */
+static int find_primary(const struct making *m)
+{
+	unsigned int i;
+	int now = -1;
+
+	for (i = 0; i < m->present->n_rules; i++)
+		if (m->present->rule[i].priority == PRIORITY_PRIMARY)
+			now = link_of_table(m, m->present->rule[i].table);
+	return now;
+}
+
+/* The link for the router's own and other unmarked traffic: it keeps its link
+ * until that dies, or a better tier is back: a metered backup line is not left
+ * in use for longer than needed.
+ */
+static int choose_primary(const struct making *m)
+{
+	const struct conf_link *link = m->conf->link;
+	unsigned int i;
+	int best = -1, now = m->primary_now;
+
+	for (i = 0; i < m->conf->n_links; i++)
+		if (m->usable[i] && (best < 0 || conf_rank(&link[i]) <
+						 conf_rank(&link[best])))
+			best = (int)i;
+	if (now >= 0 && m->usable[now] &&
+	    conf_rank(&link[now]) == conf_rank(&link[best]))
+		return now;
+	return best;
+}
+
+/* Does link @i (-1: none) stand behind the primary's tier? */
+static bool behind(const struct making *m, int i)
+{
+	const struct conf_link *link = m->conf->link;
+	int primary = m->plan->primary;
+
+	return i >= 0 && primary >= 0 && link[i].tier > link[primary].tier;
+}
+
+/* The flows of this link are ended when the primary moves to a better tier.
+ * Those of a drained link finish, and those of a link that is not usable have
+ * moved already.
+ */
+static bool is_left(const struct making *m, unsigned int i)
+{
+	return m->usable[i] && !m->conf->link[i].drained && behind(m, (int)i);
+}
+
+/* Does the primary move to a better tier, or has it before somebody was killed,
+ * and is there a link whose flows are to follow?
+ */
+static bool find_failback(const struct making *m)
+{
+	const struct rule *r;
+	unsigned int i;
+	bool moves = behind(m, m->primary_now), left = false;
+
+	if (m->conf->failback != FAILBACK_MOVE || !in_force(m))
+		return false;
+	for (i = 0; i < m->present->n_rules; i++) {
+		r = &m->present->rule[i];
+		if (r->priority == PRIORITY_FAILBACK)
+			moves = moves || behind(m, link_of_table(m, r->table));
+	}
+	for (i = 0; i < m->conf->n_links; i++)
+		left = left || is_left(m, i);
+	return moves && left;
+}
+
+/* In the order in which they are added: the standby before the rules that
+ * fall through to it.
+ */
+static void want_rules(struct making *m)
+{
+	const struct conf *c = m->conf;
+	uint32_t base = c->rule_priority;
+	struct rule *r;
+	unsigned int i;
+
+	if (flushing(m))
+		return;
+	want_rule(m, PRIORITY_LAST, c->standby_table);
+	if (!in_force(m))
+		return;
+	r = want_rule(m, base + RULE_STANDBY, c->standby_table);
+	r->mask = c->mark_mask;
+	r->invert = true;
+	if (m->plan->primary >= 0)
+		want_rule(m, PRIORITY_PRIMARY,
+			  c->link[m->plan->primary].table);
+	r = want_rule(m, base + RULE_MAIN, TABLE_MAIN);
+	r->suppress_default = true;
+	for (i = 0; i < c->n_links; i++) {
+		r = want_rule(m, base + RULE_MARK + i, c->link[i].table);
+		r->mark = c->link[i].mark;
+		r->mask = c->mark_mask;
+	}
+	for (i = 0; i < c->n_links; i++) {
+		if (!m->usable[i])
+			continue;
+		r = want_rule(m, base + RULE_FROM + i, c->link[i].table);
+		r->from = m->present->link[i].local;
+	}
+}
+
+/* Is @r in @list? @hint is where the last one was found: both lists have the
+ * links in the same order.
+ */
+static bool has_rule(const struct rule *list, unsigned int n,
+		     const struct rule *r, unsigned int *hint)
+{
+	unsigned int k, i;
+
+	for (k = 0; k < n; k++) {
+		i = (*hint + k) % n;
+		if (!rule_equal(&list[i], r))
+			continue;
+		*hint = i + 1;
+		return true;
+	}
+	return false;
+}
+
+/* The rule that remembers the primary that is left. */
+static struct rule failback_rule(const struct making *m)
+{
+	return (struct rule){ .priority = PRIORITY_FAILBACK,
+			      .table = m->conf->link[m->primary_now].table,
+			      .family = AF_INET, .protocol = PROTO_MWAN };
+}
+
+/* Must it be made, before the primary moves? */
+static bool failback_is_new(const struct making *m)
+{
+	unsigned int hint = 0;
+	struct rule r;
+
+	if (!m->failback || !behind(m, m->primary_now))
+		return false;
+	r = failback_rule(m);
+	return !has_rule(m->present->rule, m->present->n_rules, &r, &hint);
+}
+
+static void plan_rules(struct making *m)
+{
+	const struct present *p = m->present;
+	unsigned int i, hint = 0;
+
+	if (failback_is_new(m))
+		push(m, OP_RULE_ADD)->rule = failback_rule(m);
+	for (i = 0; i < m->n_rules; i++)
+		if (!has_rule(p->rule, p->n_rules, &m->rule[i], &hint))
+			push(m, OP_RULE_ADD)->rule = m->rule[i];
+}
+
+/* A rule "from" an address that is gone remembers, in the kernel, that flows
+ * of that address may still have to be ended. It goes last, after they are,
+ * and that waits until there is a link for them to go on by. The same holds
+ * for the rule of the primary that was left.
+ */
+static bool remembers(const struct making *m, const struct rule *r)
+{
+	return r->priority == PRIORITY_FAILBACK ||
+	       (r->from.family && !present_has_addr(m->present, &r->from));
+}
+
+static void plan_rule_removal(struct making *m, bool remembering)
+{
+	const struct rule *is;
+	unsigned int i, hint = 0;
+
+	for (i = 0; i < m->present->n_rules; i++) {
+		is = &m->present->rule[i];
+		if (remembers(m, is) != remembering)
+			continue;
+		if (remembering && !m->any_usable && !flushing(m))
+			continue;
+		/* Without mwan-rules in force only the last rule is ours. */
+		if (!in_force(m) && !flushing(m) &&
+		    is->priority != PRIORITY_LAST)
+			continue;
+		if (!has_rule(m->rule, m->n_rules, is, &hint))
+			push(m, OP_RULE_DEL)->rule = *is;
+	}
+}
+
+/* --- conntrack --- */
+
+/* When an interface goes down or away, masquerading forgets its flows by
+ * itself (nf_nat_masquerade.c, masq_device_event()); to look for them costs a
+ * walk through the whole conntrack table, 10 ms and more. It does not see an
+ * address that goes while the interface stays, and fixed source NAT, which is
+ * the user's affair when masquerade = no, has no such thing at all.
+ */
+static bool forgets_itself(const struct making *m, int link)
+{
+	return m->conf->masquerade && link >= 0 &&
+	       !(m->present->link[link].ifindex && m->present->link[link].up);
+}
+
+static void forget(struct making *m, const struct addr *gone, int link)
+{
+	struct plan *p = m->plan;
+	unsigned int i;
+
+	if (!gone->family || !m->any_usable || forgets_itself(m, link) ||
+	    present_has_addr(m->present, gone))
+		return;
+	for (i = 0; i < p->n_ops; i++)
+		if (p->op[i].kind == OP_CT_FORGET &&
+		    addr_equal(&p->op[i].addr, gone))
+			return;
+	push(m, OP_CT_FORGET)->addr = *gone;
+}
+
+static void plan_conntrack(struct making *m)
+{
+	const struct rule *r;
+	unsigned int i;
+
+	forget(m, &m->event->gone, m->event->gone_link);
+	for (i = 0; i < m->present->n_rules && in_force(m); i++) {
+		r = &m->present->rule[i];
+		forget(m, &r->from, link_of_table(m, r->table));
+	}
+}
+
+static void plan_failback(struct making *m)
+{
+	const struct conf_link *l;
+	struct op *op;
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links && m->failback; i++) {
+		if (!is_left(m, i))
+			continue;
+		l = &m->conf->link[i];
+		op = push(m, OP_CT_END);
+		op->mark.value = l->mark;
+		op->mark.mask = m->conf->mark_mask;
+		set_dev(op, l->name);
+	}
+}
+
+/* --- queues and nftables --- */
+
+static void plan_qdiscs(struct making *m)
+{
+	const struct conf_link *want;
+	const struct present_link *is;
+	struct op *op;
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links; i++) {
+		want = &m->conf->link[i];
+		is = &m->present->link[i];
+		if (flushing(m) && qdisc_is_ours(&is->qdisc)) {
+			op = push(m, OP_QDISC_DEL);
+		} else if (m->usable[i] &&
+			   !qdisc_matches(&is->qdisc, &want->qdisc) &&
+			   (!is->qdisc.handle || qdisc_is_ours(&is->qdisc))) {
+			op = push(m, OP_QDISC_SET);
+			op->qdisc.want = &want->qdisc;
+		} else {
+			continue;
+		}
+		op->qdisc.ifindex = is->ifindex;
+		op->qdisc.is = is->qdisc;
+		set_dev(op, want->name);
+	}
+}
+
+static void plan_nft(struct making *m)
+{
+	const struct nft_seen *is = &m->present->nft;
+
+	if (m->present->nft_code)
+		return;
+	if (flushing(m) && is->present)
+		push(m, OP_NFT_DELETE);
+	else if (in_force(m) && !nft_intact(is, m->plan->ruleset))
+		push(m, OP_NFT_LOAD);
+}
+
+/* --- all of it --- */
+
+int plan_make(struct plan *plan, const struct conf *conf,
+	      const struct present *present, const struct ruleset *ruleset,
+	      const struct plan_event *event, struct err *err)
+{
+	struct making m;
+	int code;
+
+	memset(&m, 0, offsetof(struct making, rule));
+	m.plan = plan;
+	m.conf = conf;
+	m.present = present;
+	m.event = event;
+	m.err = err;
+	plan->n_ops = plan->n_members = 0;
+	plan->ruleset = ruleset;
+	plan->more = present->more;
+	find_usable(&m);
+	m.primary_now = find_primary(&m);
+	plan->primary = choose_primary(&m);
+	m.failback = find_failback(&m);
+	want_rules(&m);
+
+	/* Whoever is killed between any two of these leaves a router that
+	 * works: routes before what leads to them, additions before removals,
+	 * conntrack when everything else is right. Routes go before rules:
+	 * the tables of an earlier configuration are found by our rules alone,
+	 * and a rule that leads to an empty table leads on to the next.
+	 */
+	plan_rp_filter(&m);
+	plan_hash(&m);
+	code = plan_nexthops(&m);
+	if (code)
+		return code;
+	plan_link_routes(&m);
+	code = plan_groups(&m);
+	if (code)
+		return code;
+	plan_standby_routes(&m);
+	plan_rules(&m);
+	plan_last_resort_removal(&m);
+	plan_nft(&m);
+	plan_route_removal(&m);
+	plan_rule_removal(&m, false);
+	plan_nexthop_removal(&m);
+	plan_qdiscs(&m);
+	plan_ip_forward(&m);
+	plan_conntrack(&m);
+	plan_failback(&m);
+	plan_rule_removal(&m, true);
+	if (failback_is_new(&m))
+		push(&m, OP_RULE_DEL)->rule = failback_rule(&m);
+	return 0;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_CORE_PLAN_H
+#define MWAN_CORE_PLAN_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "conf/conf.h"
+#include "core/present.h"
+#include "kernel/sysctl.h"
+#include "nft/table.h"
+
+enum {
+	/* Every present and every wanted object once, and some. */
+	PLAN_OPS_MAX = 12 * LINKS_MAX,
+};
+
+/* Rules, by their distance from rule_priority. */
+enum {
+	RULE_MAIN = 0,
+	RULE_MARK = 1,		/* of link 0; one a link */
+	RULE_FROM = 301,	/* of link 0; one a live link */
+	RULE_STANDBY = 900,
+};
+
+/* Rules behind main (32766) and default (32767). */
+enum {
+	PRIORITY_PRIMARY = 32768,
+	PRIORITY_LAST = 32769,
+	/* No packet comes here: it looks up the table of the primary before
+	 * the last, and remembers that flows of tiers behind the primary's
+	 * are still to be ended.
+	 */
+	PRIORITY_FAILBACK = 32770,
+};
+
+enum {
+	/* The standby's route when no link is usable, behind all groups'. */
+	METRIC_LAST_RESORT = 65535,
+};
+
+/* What is to be brought about. */
+enum plan_goal {
+	/* The links' own part: nexthops, tables, the standby, the last rule,
+	 * queues. The rest stays as it is.
+	 */
+	PLAN_LINKS,
+	/* All of it: a hook while mwan-rules are in force. */
+	PLAN_ALL,
+	/* All of it, and the host's forwarding: mwan-rules apply. */
+	PLAN_APPLY,
+	/* Nothing of ours at all. */
+	PLAN_FLUSH,
+};
+
+enum op_kind {
+	OP_SYSCTL,
+	OP_NEXTHOP_SET,
+	OP_NEXTHOP_DEL,
+	OP_ROUTE_ADD,
+	OP_ROUTE_DEL,
+	OP_RULE_ADD,
+	OP_RULE_DEL,
+	OP_QDISC_SET,
+	OP_QDISC_DEL,
+	OP_NFT_LOAD,
+	OP_NFT_DELETE,
+	OP_CT_FORGET,
+	OP_CT_END,
+};
+
+struct op {
+	enum op_kind kind;
+	char dev[IFNAMSIZ];	/* for people: the link, where it is of one */
+	union {
+		struct {
+			char path[SYSCTL_PATH_MAX];
+			int value;
+		} sysctl;
+		struct nexthop nexthop;
+		struct route route;
+		struct rule rule;
+		struct {
+			uint32_t ifindex;
+			struct qdisc is;
+			const struct qdisc_conf *want;
+		} qdisc;
+		struct addr addr;	/* OP_CT_FORGET */
+		struct {
+			uint32_t value, mask;
+		} mark;			/* OP_CT_END */
+	};
+};
+
+/* Operations in the order in which they must be done. It points into the
+ * configuration and ruleset that it was made from.
+ */
+struct plan {
+	unsigned int n_ops;
+	struct op op[PLAN_OPS_MAX];
+	unsigned int n_members;
+	struct nexthop_member member[LINKS_MAX];
+	const struct ruleset *ruleset;
+	bool more;		/* another round is needed for the rest */
+	int primary;		/* the link of the last rules; -1: none */
+};
+
+/* What has happened, as far as the kernel cannot tell. */
+struct plan_event {
+	enum plan_goal goal;
+	/* The address of the session that ended, and its link; family 0: none
+	 * did.
+	 */
+	struct addr gone;
+	int gone_link;
+};
+
+/* Compare what is wanted with what is there. Pure: no sockets, no files, no
+ * clock. Returns 0, or a negative errno with a sentence: -EEXIST when an
+ * object of ours has an id that somebody else uses.
+ */
+int plan_make(struct plan *plan, const struct conf *conf,
+	      const struct present *present, const struct ruleset *ruleset,
+	      const struct plan_event *event, struct err *err);
+
+/* A rule, of others also one that refuses, as ip-rule(8) writes it: "pref 1001
+ * fwmark 0x1/0xff lookup 201".
+ */
+enum { RULE_TEXT = 200 };
+const char *rule_text(const struct rule *r, char text[RULE_TEXT]);
+
+/* The same without its priority. */
+const char *rule_what(const struct rule *r, char *text, size_t size);
+
+/* Print one operation, or all, as commands that a person can run. */
+void op_print(const struct plan *plan, const struct op *op, FILE *out);
+void plan_print(const struct plan *plan, FILE *out);
+
+#endif

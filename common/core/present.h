@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_CORE_PRESENT_H
+#define MWAN_CORE_PRESENT_H
+
+#include <stdbool.h>
+
+#include "base/addr.h"
+#include "conf/conf.h"
+#include "kernel/nexthop.h"
+#include "kernel/nl.h"
+#include "kernel/qdisc.h"
+#include "kernel/route.h"
+#include "kernel/rule.h"
+#include "nft/load.h"
+
+enum {
+	/* More than we can want; what does not fit is seen the next time
+	 * round.
+	 */
+	PRESENT_RULES_MAX = 4 * LINKS_MAX,
+	PRESENT_ROUTES_MAX = 4 * LINKS_MAX,
+	PRESENT_NEXTHOPS_MAX = 2 * LINKS_MAX + 2,
+	PRESENT_MEMBERS_MAX = 4 * LINKS_MAX,
+	PRESENT_ADDRS_MAX = 1024,
+};
+
+/* What the kernel has of conf->link[i]. */
+struct present_link {
+	uint32_t ifindex;	/* 0: no such interface */
+	bool up, carrier;
+	struct addr local;	/* family 0: no IPv4 address */
+	struct addr peer;
+	int rp_filter;
+	struct qdisc qdisc;	/* only of an interface that is up */
+};
+
+/* What the kernel has, as far as it is our business. */
+struct present {
+	struct present_link link[LINKS_MAX];
+	unsigned int n_routes;
+	struct route route[PRESENT_ROUTES_MAX];	/* defaults, our tables' */
+	unsigned int n_nexthops;
+	struct nexthop nexthop[PRESENT_NEXTHOPS_MAX];	/* of our ids */
+	unsigned int n_members;
+	struct nexthop_member member[PRESENT_MEMBERS_MAX];
+	unsigned int n_rules;
+	struct rule rule[PRESENT_RULES_MAX];		/* of our protocol */
+	unsigned int n_addrs;
+	struct addr addr[PRESENT_ADDRS_MAX];	/* every interface's */
+	bool addrs_complete;
+	bool more;		/* not everything of ours has been seen */
+	int rp_filter_all;
+	int ip_forward;
+	int hash_policy, hash_fields;	/* -1: none, or not our business */
+	struct nft_seen nft;
+	int nft_code;		/* negative: the table cannot be read ... */
+	struct err nft_err;	/* ... and why */
+};
+
+/* Where to look: sockets, opened by the caller. @nfnl may be NULL: the
+ * nftables table is not read then, and counts as missing.
+ */
+struct present_source {
+	struct nl *rtnl;
+	struct nl *nfnl;
+	bool every_queue;	/* also where the configuration wants none */
+};
+
+/* Observe the kernel. Reads again (a few times) when it changes meanwhile.
+ * Returns 0 or a negative errno with a sentence. That nftables cannot be read
+ * is no error: the links come first.
+ */
+int present_read(struct present *p, const struct conf *conf,
+		 const struct present_source *from, struct err *err);
+
+/* Can the link be used: it exists, is up, has carrier and an address? */
+bool present_usable(const struct present_link *l);
+
+/* Which link of @conf has this interface? -1: none. */
+int present_link_of(const struct present *p, const struct conf *conf,
+		    uint32_t ifindex);
+
+/* The nexthop or group of an id; NULL: none. */
+const struct nexthop *present_nexthop(const struct present *p, uint32_t id);
+
+/* Is this address on any interface? True where that is not known. */
+bool present_has_addr(const struct present *p, const struct addr *a);
+
+#endif

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "core/plan.h"
+
+/* 255 links give about 60 KB. */
+enum { RULESET_TEXT_MAX = 256 * 1024 };
+
+static void show_nexthop(const struct op *op, FILE *out)
+{
+	const struct nexthop *nh = &op->nexthop;
+	unsigned int i;
+
+	fprintf(out, "ip nexthop replace id %u", nh->id);
+	for (i = 0; i < nh->n_members; i++)
+		fprintf(out, "%s%u,%u", i ? "/" : " group ", nh->member[i].id,
+			nh->member[i].weight);
+	if (!nh->n_members)
+		fprintf(out, " dev %s", op->dev);
+	fprintf(out, " protocol %u\n", nh->protocol);
+}
+
+static void show_route(const struct op *op, const char *verb, FILE *out)
+{
+	const struct route *r = &op->route;
+	char addr[ADDR_TEXT];
+
+	static const char *const type[] = {
+		[RTN_BLACKHOLE] = "blackhole ",
+		[RTN_UNREACHABLE] = "unreachable ",
+		[RTN_PROHIBIT] = "prohibit ", [RTN_THROW] = "throw ",
+	};
+
+	fprintf(out, "ip route %s %sdefault", verb,
+		r->type < COUNT(type) && type[r->type] ? type[r->type] : "");
+	if (r->nhid) {
+		fprintf(out, " nhid %u", r->nhid);
+	} else {
+		if (r->gateway.family)
+			fprintf(out, " via %s", addr_text(&r->gateway, addr));
+		if (op->dev[0])
+			fprintf(out, " dev %s", op->dev);
+	}
+	fprintf(out, " table %u", r->table);
+	if (r->metric)
+		fprintf(out, " metric %u", r->metric);
+	if (r->tos)
+		fprintf(out, " tos 0x%x", r->tos);
+	fprintf(out, " protocol %u\n", r->protocol);
+}
+
+/* " from ADDRESS/LENGTH", without the length of a single host. */
+static void add_prefix(char *text, size_t size, const char *word,
+		       const struct addr *a, uint8_t len)
+{
+	char addr[ADDR_TEXT], length[8];
+
+	if (!a->family)
+		return;
+	str_add(text, size, " ", word);
+	str_add(text, size, " ", addr_text(a, addr));
+	snprintf(length, sizeof(length), "/%u", len);
+	if (len && len < 8 * addr_len(a))
+		str_add(text, size, "", length);
+}
+
+const char *rule_what(const struct rule *r, char *text, size_t size)
+{
+	char mark[40], to[24] = "lookup main";
+
+	snprintf(text, size, "%s", r->invert ? "not" : "");
+	add_prefix(text, size, "from", &r->from, r->from_len);
+	add_prefix(text, size, "to", &r->to, r->to_len);
+	if (r->iif[0]) {
+		str_add(text, size, " ", "iif");
+		str_add(text, size, " ", r->iif);
+	}
+	snprintf(mark, sizeof(mark), "fwmark 0x%x/0x%x", r->mark, r->mask);
+	if (r->mask)
+		str_add(text, size, " ", mark);
+	if (r->action == FR_ACT_BLACKHOLE)
+		strcpy(to, "blackhole");
+	else if (r->action == FR_ACT_UNREACHABLE)
+		strcpy(to, "unreachable");
+	else if (r->action == FR_ACT_PROHIBIT)
+		strcpy(to, "prohibit");
+	else if (r->table != TABLE_MAIN)
+		snprintf(to, sizeof(to), "lookup %u", r->table);
+	str_add(text, size, " ", to);
+	if (r->suppress_default)
+		str_add(text, size, " ", "suppress_prefixlength 0");
+	return text;
+}
+
+const char *rule_text(const struct rule *r, char text[RULE_TEXT])
+{
+	int len = snprintf(text, RULE_TEXT, "pref %u ", r->priority);
+
+	rule_what(r, text + len, RULE_TEXT - (size_t)len);
+	return text;
+}
+
+static void show_rule(const struct rule *r, const char *verb, FILE *out)
+{
+	char text[RULE_TEXT];
+
+	fprintf(out, "ip rule %s %s protocol %u\n", verb, rule_text(r, text),
+		r->protocol);
+}
+
+static void show_ruleset(const struct ruleset *rs, FILE *out)
+{
+	static char text[RULESET_TEXT_MAX];
+
+	ruleset_print(rs, text, sizeof(text));
+	/* Two transactions would leave packets unmarked between them. */
+	fprintf(out, "nft -f - <<'END'\nadd table inet mwan\n"
+		"delete table inet mwan\n%sEND\n", text);
+}
+
+static void show_qdisc(const struct op *op, FILE *out)
+{
+	char text[512];
+
+	qdisc_text(op->dev, &op->qdisc.is, op->qdisc.want, text, sizeof(text));
+	fputs(text, out);
+}
+
+void op_print(const struct plan *plan, const struct op *op, FILE *out)
+{
+	char addr[ADDR_TEXT];
+
+	switch (op->kind) {
+	case OP_SYSCTL:
+		fprintf(out, "sysctl -w %s=%d\n", op->sysctl.path,
+			op->sysctl.value);
+		return;
+	case OP_NEXTHOP_SET:
+		show_nexthop(op, out);
+		return;
+	case OP_NEXTHOP_DEL:
+		fprintf(out, "ip nexthop del id %u\n", op->nexthop.id);
+		return;
+	case OP_ROUTE_ADD:
+		show_route(op, "prepend", out);
+		return;
+	case OP_ROUTE_DEL:
+		show_route(op, "del", out);
+		return;
+	case OP_RULE_ADD:
+		show_rule(&op->rule, "add", out);
+		return;
+	case OP_RULE_DEL:
+		show_rule(&op->rule, "del", out);
+		return;
+	case OP_QDISC_SET:
+		show_qdisc(op, out);
+		return;
+	case OP_QDISC_DEL:
+		fprintf(out, "tc qdisc del dev %s root\n", op->dev);
+		return;
+	case OP_NFT_LOAD:
+		show_ruleset(plan->ruleset, out);
+		return;
+	case OP_NFT_DELETE:
+		fprintf(out, "nft delete table inet mwan\n");
+		return;
+	case OP_CT_FORGET:
+		fprintf(out, "conntrack -D --reply-dst %s\n",
+			addr_text(&op->addr, addr));
+		return;
+	case OP_CT_END:
+		fprintf(out, "conntrack -D --mark 0x%x/0x%x\n",
+			op->mark.value, op->mark.mask);
+		return;
+	}
+}
+
+void plan_print(const struct plan *plan, FILE *out)
+{
+	unsigned int i;
+
+	for (i = 0; i < plan->n_ops; i++)
+		op_print(plan, &plan->op[i], out);
+}

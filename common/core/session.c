@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/netlink.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "conf/state.h"
+#include "core/session.h"
+
+enum {
+	/* One to change things, and the rest for links that come and go
+	 * meanwhile: when a machine boots, all of them do.
+	 */
+	ROUNDS_MAX = 32,
+};
+
+static bool marks_open(const struct conf *conf)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (!conf->link[i].mark_given)
+			return true;
+	return false;
+}
+
+void run_recall(struct run *run)
+{
+	static struct conf old;
+
+	if (marks_open(&run->conf) && !accepted_read(&old, NULL))
+		conf_give_marks(&run->conf, &old);
+	if (!drained_read(&run->conf, &run->bad_drained))
+		run->bad_drained.msg[0] = '\0';
+}
+
+void run_force(struct run *run)
+{
+	int code = accepted_source(run->source, &run->bad_force);
+
+	run->in_force = !code;
+	run->unknown_force = code == -EACCES;
+	if (!code || code == -ENOENT || code == -EACCES)
+		run->bad_force.msg[0] = '\0';
+}
+
+static int choose_conf(struct run *run, struct err *err)
+{
+	const char *path = CONF_PATH;
+	int code;
+
+	run_force(run);
+	if (run->in_force && run->source[0])
+		path = run->source;
+	code = conf_read(&run->conf, path, run->in_force, &run->bad_conf);
+	run->unknown_conf = code == -EACCES && geteuid();
+	if (!code) {
+		run->bad_conf.msg[0] = '\0';
+		if (run->in_force && path != run->source)
+			strcpy(run->source, path);
+		return 0;
+	}
+	/* In force without a file: it was made from rt_tables. */
+	if (code == -ENOENT && !run->source[0])
+		run->bad_conf.msg[0] = '\0';
+	if (run->in_force && !accepted_read(&run->conf, NULL))
+		return 0;
+	return conf_read(&run->conf, "", false, err);
+}
+
+int run_conf(struct run *run, struct err *err)
+{
+	int code = choose_conf(run, err);
+
+	if (!code && run->in_force)
+		run_recall(run);
+	return code;
+}
+
+const char *run_bad_conf_use(const struct run *run)
+{
+	return run->in_force ? "; until it is mended, what is in force stays" :
+	       "; until it is mended, the tables' names in rt_tables are used";
+}
+
+int run_open(struct run *run, struct err *err)
+{
+	int code = nl_watch(&run->watch, err);
+
+	if (!code)
+		code = nl_open(&run->rtnl, NETLINK_ROUTE, err);
+	if (code)
+		return code;
+	return nl_open(&run->nfnl, NETLINK_NETFILTER, err);
+}
+
+void run_close(struct run *run)
+{
+	nl_close(&run->rtnl);
+	nl_close(&run->nfnl);
+	nl_close(&run->watch);
+}
+
+int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
+{
+	struct present_source from = {
+		.rtnl = &run->rtnl,
+		.nfnl = goal == PLAN_LINKS ? NULL : &run->nfnl,
+		.every_queue = goal == PLAN_FLUSH,
+	};
+	int code = present_read(&run->present, &run->conf, &from, err);
+
+	run->nft_unread = dry && run->present.nft_code == -EPERM;
+	if (run->nft_unread)
+		run->present.nft_code = 0;
+	return code;
+}
+
+static int build_ruleset(struct run *run, enum plan_goal goal,
+			 struct err *err)
+{
+	if (run->have_ruleset || (goal != PLAN_ALL && goal != PLAN_APPLY))
+		return 0;
+	run->have_ruleset = true;
+	return ruleset_build(&run->ruleset, &run->conf, err);
+}
+
+/* Refusals that mean "it was different a moment ago". */
+static bool transient(int code)
+{
+	return code == -ENODEV || code == -ENETDOWN || code == -ERESTART ||
+	       code == -EAGAIN || code == -ENOBUFS || code == -EINTR;
+}
+
+/* Neither a host's setting is changed silently, nor are flows ended. */
+static void note_ops(struct run *run)
+{
+	const struct op *op;
+	char text[SYSCTL_PATH_MAX + 16];
+	unsigned int i;
+
+	for (i = 0; i < run->plan.n_ops; i++) {
+		op = &run->plan.op[i];
+		if (op->kind == OP_SYSCTL) {
+			snprintf(text, sizeof(text), "%s=%d", op->sysctl.path,
+				 op->sysctl.value);
+			str_add(run->sysctls, sizeof(run->sysctls), " ", text);
+		} else if (op->kind == OP_CT_END) {
+			str_add(run->ended, sizeof(run->ended), ",", op->dev);
+		}
+	}
+}
+
+/* The rest is done; what could not even be looked at is a failure. */
+static int nft_outcome(const struct run *run, struct err *err)
+{
+	if (run->present.nft_code)
+		*err = run->present.nft_err;
+	return run->present.nft_code;
+}
+
+int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
+	       struct err *err)
+{
+	int code = build_ruleset(run, event->goal, err);
+
+	while (!code && run->rounds++ < ROUNDS_MAX) {
+		code = run_read(run, event->goal, dry, err);
+		if (!code)
+			code = plan_make(&run->plan, &run->conf, &run->present,
+					 &run->ruleset, event, err);
+		if (code)
+			return code;
+		if (dry) {
+			if (run->nft_unread)
+				fputs("# Only root can read nftables: our "
+				      "table counts as missing here.\n", dry);
+			plan_print(&run->plan, dry);
+			return 0;
+		}
+		note_ops(run);
+		apply_plan(&run->plan, &run->rtnl, &run->nfnl, &run->present,
+			   &run->result);
+		run->changes += run->result.done;
+		/* Done once; nothing in the kernel shows it. */
+		if (run_any_usable(run))
+			event->gone.family = 0;
+		if (nl_heard(&run->watch) || run->plan.more ||
+		    transient(run->result.code))
+			continue;
+		if (run->result.failed)
+			break;
+		return nft_outcome(run, err);
+	}
+	if (code)
+		return code;
+	if (!run->result.failed)
+		return err_set(err, -EAGAIN, "interfaces keep coming and "
+			       "going: the next event goes on from here, and "
+			       "pppd's messages in the system log say why");
+	*err = run->result.first;
+	return run->result.code;
+}
+
+int run_links(struct run *run, struct plan_event *event, FILE *dry,
+	      struct err *err)
+{
+	/* Who may not know is shown all of it. */
+	bool all = run->in_force || (dry && run->unknown_force);
+	int code;
+
+	event->goal = all ? PLAN_ALL : PLAN_LINKS;
+	code = run_rounds(run, event, dry, err);
+	/* The links' part is done, and it may be all. */
+	if (!code && run->bad_force.msg[0]) {
+		*err = run->bad_force;
+		return -EIO;
+	}
+	if (code || dry || !run->in_force || run->bad_conf.msg[0] ||
+	    run->no_lock.msg[0])
+		return code;
+	return accepted_write(&run->conf, run->source, err);
+}
+
+/* Is there something that nobody has seen who still holds the lock? Who holds
+ * it now has taken it since, and reads all of it.
+ */
+static bool missed(struct run *run)
+{
+	struct err err;
+
+	return run->watch.sock && nl_heard(&run->watch) &&
+	       lock_take(&run->lock, "lock", 0, &err) != -EBUSY;
+}
+
+int run_again(struct run *run, int code, struct err *err)
+{
+	struct plan_event event = { .gone_link = -1 };
+
+	lock_release(&run->lock);
+	while (missed(run)) {
+		run->have_ruleset = false;
+		code = run_conf(run, err);
+		if (!code)
+			code = run_links(run, &event, NULL, err);
+		lock_release(&run->lock);
+		if (code)
+			break;
+	}
+	return code;
+}
+
+bool run_any_usable(const struct run *run)
+{
+	unsigned int i;
+
+	for (i = 0; i < run->conf.n_links; i++)
+		if (present_usable(&run->present.link[i]))
+			return true;
+	return false;
+}
+
+bool run_any_down(const struct run *run)
+{
+	unsigned int i;
+
+	for (i = 0; i < run->conf.n_links; i++)
+		if (!present_usable(&run->present.link[i]))
+			return true;
+	return false;
+}
+
+const char *run_standby_text(const struct run *run, char *buf, size_t size)
+{
+	const struct conf_link *link = run->conf.link;
+	unsigned int i, best = RANKS;
+
+	for (i = 0; i < run->conf.n_links; i++)
+		if (present_usable(&run->present.link[i]) &&
+		    conf_rank(&link[i]) < best)
+			best = conf_rank(&link[i]);
+	*buf = '\0';
+	for (i = 0; i < run->conf.n_links; i++)
+		if (present_usable(&run->present.link[i]) &&
+		    conf_rank(&link[i]) == best)
+			str_add(buf, size, ",", link[i].name);
+	if (!*buf)
+		snprintf(buf, size, "none");
+	return buf;
+}
+
+const char *run_drained_text(const struct run *run, char *buf, size_t size)
+{
+	unsigned int i;
+
+	*buf = '\0';
+	for (i = 0; i < run->conf.n_links; i++)
+		if (run->conf.link[i].drained)
+			str_add(buf, size, ",", run->conf.link[i].name);
+	return buf;
+}

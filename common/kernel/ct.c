@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "kernel/ct.h"
+
+enum {
+	/* Deletions a round; more entries than this take more rounds. */
+	FORGET_MAX = 1024,
+	ROUNDS_MAX = 64,
+	/* The original tuple, as the kernel writes it, is below 60 bytes. */
+	TUPLE_MAX = 128,
+};
+
+struct forget {
+	const struct addr *local;
+	struct nl_batch del;
+	struct nl *del_nl;
+};
+
+static int reply_goes_to(const struct nlattr *reply, const struct addr *local)
+{
+	const struct nlattr *tuple[CTA_TUPLE_IP + 1];
+	const struct nlattr *ip[CTA_IP_V6_DST + 1], *dst;
+
+	if (nl_nested(reply, tuple, CTA_TUPLE_IP) || !tuple[CTA_TUPLE_IP] ||
+	    nl_nested(tuple[CTA_TUPLE_IP], ip, CTA_IP_V6_DST))
+		return -EBADMSG;
+	dst = ip[local->family == AF_INET ? CTA_IP_V4_DST : CTA_IP_V6_DST];
+	return dst && mnl_attr_get_payload_len(dst) == addr_len(local) &&
+	       !memcmp(mnl_attr_get_payload(dst), local->bytes,
+		       addr_len(local));
+}
+
+/* Put the deletion of this entry into the batch that follows the dump. */
+static int on_entry(const struct nlmsghdr *nlh, void *data)
+{
+	struct forget *f = data;
+	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[CTA_ZONE + 1];
+	struct nlmsghdr *del;
+	int match;
+
+	if (nl_attrs(nlh, sizeof(*nfg), tb, CTA_ZONE))
+		return -EBADMSG;
+	if (!tb[CTA_TUPLE_ORIG] || !tb[CTA_TUPLE_REPLY])
+		return 0;
+	match = reply_goes_to(tb[CTA_TUPLE_REPLY], f->local);
+	if (match <= 0)
+		return match;
+	if (mnl_attr_get_payload_len(tb[CTA_TUPLE_ORIG]) > TUPLE_MAX)
+		return -EBADMSG;
+	if (f->del.count == FORGET_MAX)
+		return 0;
+	del = nl_put(&f->del, f->del_nl,
+		     NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE, 0, nfg,
+		     sizeof(*nfg), TUPLE_MAX + 32);
+	if (!del)
+		return 0;
+	mnl_attr_put(del, CTA_TUPLE_ORIG | NLA_F_NESTED,
+		     mnl_attr_get_payload_len(tb[CTA_TUPLE_ORIG]),
+		     mnl_attr_get_payload(tb[CTA_TUPLE_ORIG]));
+	/* With its id: a new entry of the same tuple is not meant. */
+	if (tb[CTA_ID] && mnl_attr_get_payload_len(tb[CTA_ID]) ==
+	    sizeof(uint32_t))
+		mnl_attr_put(del, CTA_ID, sizeof(uint32_t),
+			     mnl_attr_get_payload(tb[CTA_ID]));
+	if (tb[CTA_ZONE] && mnl_attr_get_payload_len(tb[CTA_ZONE]) ==
+	    sizeof(uint16_t))
+		mnl_attr_put(del, CTA_ZONE, sizeof(uint16_t),
+			     mnl_attr_get_payload(tb[CTA_ZONE]));
+	nl_end(&f->del, del);
+	return 0;
+}
+
+/* An entry may end by itself before its deletion. */
+static int on_refused(const struct nl_refusal *no, void *data)
+{
+	if (no->code == -ENOENT)
+		return 0;
+	return err_set(data, no->code, "the kernel says: %s%s", no->why,
+		       err_advice(no->code));
+}
+
+/* nfnetlink says EINVAL for a subsystem that it does not have. */
+static int no_conntrack(int code, struct err *err)
+{
+	if (code != -EINVAL && code != -EOPNOTSUPP)
+		return code;
+	return err_set(err, code, "the kernel says: %s; is kernel module "
+		       "nf_conntrack_netlink missing?", strerror(-code));
+}
+
+int ct_forget(struct nl *nl, const struct addr *local, struct err *err)
+{
+	static char del[FORGET_MAX * (TUPLE_MAX + 64)]
+		__attribute__((aligned(8)));
+	struct nfgenmsg nfg = { .nfgen_family = local->family };
+	struct forget f = { .local = local, .del_nl = nl };
+	char buf[64] __attribute__((aligned(8)));
+	struct nl_batch b;
+	unsigned int round;
+	int code, n = 0;
+
+	for (round = 0; round < ROUNDS_MAX; round++) {
+		nl_batch_init(&b, nl, buf, sizeof(buf));
+		nl_end(&b, nl_put(&b, nl, NFNL_SUBSYS_CTNETLINK << 8 |
+				  IPCTNL_MSG_CT_GET, 0, &nfg, sizeof(nfg), 0));
+		nl_batch_init(&f.del, nl, del, sizeof(del));
+		code = nl_dump(nl, &b, on_entry, &f, err);
+		if (code)
+			return no_conntrack(code, err);
+		if (!f.del.count)
+			return n;
+		code = nl_send(nl, &f.del, NULL, on_refused, NULL, err, err);
+		if (code)
+			return code;
+		n += (int)f.del.count;
+	}
+	return n;
+}
+
+struct count {
+	uint32_t mask;
+	const uint32_t *marks;
+	unsigned int n, last;
+	uint64_t *counts;
+};
+
+static int on_counted(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[CTA_MARK + 1];
+	struct count *c = data;
+	unsigned int k, i;
+	uint32_t mark;
+
+	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, CTA_MARK))
+		return -EBADMSG;
+	mark = nl_be32(tb[CTA_MARK]) & c->mask;
+	/* Entries of one link often come together. */
+	for (k = 0; k < c->n && mark; k++) {
+		i = (c->last + k) % c->n;
+		if (c->marks[i] != mark)
+			continue;
+		c->counts[i]++;
+		c->last = i;
+		break;
+	}
+	return 0;
+}
+
+int ct_count(struct nl *nl, uint32_t mask, const uint32_t *marks,
+	     unsigned int n, uint64_t *counts, struct err *err)
+{
+	struct nfgenmsg nfg = { .nfgen_family = AF_INET };
+	struct count c = { .mask = mask, .marks = marks, .n = n,
+			   .counts = counts };
+	char buf[64] __attribute__((aligned(8)));
+	struct nl_batch b;
+
+	memset(counts, 0, n * sizeof(counts[0]));
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nl_end(&b, nl_put(&b, nl, NFNL_SUBSYS_CTNETLINK << 8 |
+			  IPCTNL_MSG_CT_GET, 0, &nfg, sizeof(nfg), 0));
+	return nl_dump(nl, &b, on_counted, &c, err);
+}
+
+int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err)
+{
+	/* Before version 1 the family did not count
+	 * (nf_conntrack_netlink.c, ctnetlink_del_conntrack()).
+	 */
+	struct nfgenmsg nfg = { .nfgen_family = AF_INET, .version = 1 };
+	char buf[64] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+	struct nl_batch b;
+
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nlh = nl_put(&b, nl, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
+		     0, &nfg, sizeof(nfg), 16);
+	mnl_attr_put_u32(nlh, CTA_MARK, htonl(mark));
+	mnl_attr_put_u32(nlh, CTA_MARK_MASK, htonl(mask));
+	nl_end(&b, nlh);
+	return no_conntrack(nl_send(nl, &b, NULL, NULL, NULL, NULL, err), err);
+}
+
+static void put_tuple(struct nlmsghdr *nlh, const struct ct_tuple *t)
+{
+	struct nlattr *tuple = mnl_attr_nest_start(nlh, CTA_TUPLE_ORIG), *part;
+
+	part = mnl_attr_nest_start(nlh, CTA_TUPLE_IP);
+	mnl_attr_put(nlh, CTA_IP_V4_SRC, sizeof(t->source.v4), &t->source.v4);
+	mnl_attr_put(nlh, CTA_IP_V4_DST, sizeof(t->destination.v4),
+		     &t->destination.v4);
+	mnl_attr_nest_end(nlh, part);
+	part = mnl_attr_nest_start(nlh, CTA_TUPLE_PROTO);
+	mnl_attr_put_u8(nlh, CTA_PROTO_NUM, t->protocol);
+	mnl_attr_put_u16(nlh, CTA_PROTO_SRC_PORT, htons(t->source_port));
+	mnl_attr_put_u16(nlh, CTA_PROTO_DST_PORT, htons(t->destination_port));
+	mnl_attr_nest_end(nlh, part);
+	mnl_attr_nest_end(nlh, tuple);
+}
+
+static int get_tuple(const struct nlattr *nest, struct ct_tuple *t)
+{
+	const struct nlattr *tuple[CTA_TUPLE_PROTO + 1];
+	const struct nlattr *ip[CTA_IP_V4_DST + 1];
+	const struct nlattr *proto[CTA_PROTO_DST_PORT + 1];
+	uint32_t source, destination;
+
+	if (!nest || nl_nested(nest, tuple, CTA_TUPLE_PROTO) ||
+	    !tuple[CTA_TUPLE_IP] || !tuple[CTA_TUPLE_PROTO] ||
+	    nl_nested(tuple[CTA_TUPLE_IP], ip, CTA_IP_V4_DST) ||
+	    nl_nested(tuple[CTA_TUPLE_PROTO], proto, CTA_PROTO_DST_PORT))
+		return -EBADMSG;
+	source = nl_u32(ip[CTA_IP_V4_SRC]);
+	destination = nl_u32(ip[CTA_IP_V4_DST]);
+	addr_set(&t->source, &source, sizeof(source));
+	addr_set(&t->destination, &destination, sizeof(destination));
+	t->protocol = nl_u8(proto[CTA_PROTO_NUM]);
+	t->source_port = ntohs(nl_u16(proto[CTA_PROTO_SRC_PORT]));
+	t->destination_port = ntohs(nl_u16(proto[CTA_PROTO_DST_PORT]));
+	return 0;
+}
+
+/* The next SYN of a TCP connection that is over begins another one
+ * (nf_conntrack_proto_tcp.c, nf_conntrack_tcp_packet()).
+ */
+static bool is_over(const struct nlattr *info)
+{
+	const struct nlattr *proto[CTA_PROTOINFO_TCP + 1];
+	const struct nlattr *tcp[CTA_PROTOINFO_TCP_STATE + 1];
+	uint8_t state;
+
+	if (!info || nl_nested(info, proto, CTA_PROTOINFO_TCP) ||
+	    !proto[CTA_PROTOINFO_TCP] ||
+	    nl_nested(proto[CTA_PROTOINFO_TCP], tcp, CTA_PROTOINFO_TCP_STATE))
+		return false;
+	state = nl_u8(tcp[CTA_PROTOINFO_TCP_STATE]);
+	return state == TCP_CONNTRACK_TIME_WAIT ||
+	       state == TCP_CONNTRACK_CLOSE;
+}
+
+struct find {
+	const struct ct_tuple *tuple;
+	struct ct_flow *flow;
+};
+
+/* The direction is that whose tuple is the packet's (nf_conntrack_core.c,
+ * resolve_normal_ct()); NAT makes its source the other one's destination.
+ */
+static int on_flow(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[CTA_MARK + 1];
+	const struct find *find = data;
+	const struct ct_tuple *is = find->tuple;
+	struct ct_flow *flow = find->flow;
+	struct ct_tuple orig, reply;
+
+	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, CTA_MARK) ||
+	    get_tuple(tb[CTA_TUPLE_ORIG], &orig) ||
+	    get_tuple(tb[CTA_TUPLE_REPLY], &reply))
+		return -EBADMSG;
+	if (is_over(tb[CTA_PROTOINFO]))
+		return 0;
+	flow->known = true;
+	flow->is_reply = !addr_equal(&orig.source, &is->source) ||
+			 !addr_equal(&orig.destination, &is->destination) ||
+			 orig.source_port != is->source_port ||
+			 orig.destination_port != is->destination_port;
+	flow->answered = flow->is_reply ||
+			 (nl_be32(tb[CTA_STATUS]) & IPS_SEEN_REPLY);
+	flow->mark = nl_be32(tb[CTA_MARK]);
+	flow->to = flow->is_reply ? orig.source : reply.source;
+	return 0;
+}
+
+static int on_missing(const struct nl_refusal *no, void *data)
+{
+	(void)data;
+	return no->code == -ENOENT ? 0 : no->code;
+}
+
+int ct_find(struct nl *nl, const struct ct_tuple *tuple, struct ct_flow *flow,
+	    struct err *err)
+{
+	struct nfgenmsg nfg = { .nfgen_family = AF_INET };
+	struct find find = { .tuple = tuple, .flow = flow };
+	char buf[192] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+	struct nl_batch b;
+	int code;
+
+	*flow = (struct ct_flow){ .to = tuple->destination };
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nlh = nl_put(&b, nl, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
+		     0, &nfg, sizeof(nfg), TUPLE_MAX);
+	put_tuple(nlh, tuple);
+	nl_end(&b, nlh);
+	code = nl_send(nl, &b, NULL, on_missing, on_flow, &find, err);
+	return code ? err_set(err, code, "cannot ask conntrack for the "
+			      "connection: %s%s", strerror(-code),
+			      code == -EINVAL ? "; is kernel module "
+			      "nf_conntrack_netlink missing?" :
+			      err_advice(code)) : 0;
+}

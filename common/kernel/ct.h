@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_KERNEL_CT_H
+#define MWAN_KERNEL_CT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "kernel/nl.h"
+
+/* Delete the conntrack entries whose replies go to @local: the flows that left
+ * by an address that is gone. They would go on under that address for ever;
+ * their next packet begins anew by a live link. @nl is a NETLINK_NETFILTER
+ * socket. Returns how many were deleted, or a negative errno.
+ */
+int ct_forget(struct nl *nl, const struct addr *local, struct err *err);
+
+/* Delete the IPv4 conntrack entries that have @mark under @mask, in one walk by
+ * the kernel, which does not tell how many. Returns 0 or a negative errno.
+ */
+int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err);
+
+/* Count the IPv4 entries that have each of @n marks under @mask, in one dump:
+ * the kernel's own filter knows one mark, and 64 walks would cost more than to
+ * pass over what is no link's. @counts is theirs to the end, or to an error.
+ */
+int ct_count(struct nl *nl, uint32_t mask, const uint32_t *marks,
+	     unsigned int n, uint64_t *counts, struct err *err);
+
+/* The IPv4 packets of one direction of a connection; ports in host order. */
+struct ct_tuple {
+	struct addr source, destination;
+	uint8_t protocol;
+	uint16_t source_port, destination_port;
+};
+
+/* What conntrack knows of the connection of a packet. */
+struct ct_flow {
+	bool known;
+	bool is_reply;		/* the packet is one of the answers */
+	bool answered;
+	uint32_t mark;
+	struct addr to;		/* where NAT sends the packet, or its own
+				 * destination */
+};
+
+/* Look up the connection that a packet of @tuple belongs to, as conntrack would
+ * before it does any NAT. That there is none, or a TCP one that is over, is no
+ * error. Returns 0 or a negative errno.
+ */
+int ct_find(struct nl *nl, const struct ct_tuple *tuple, struct ct_flow *flow,
+	    struct err *err);
+
+#endif

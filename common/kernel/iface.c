@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "kernel/iface.h"
+
+/* linux/if.h and net/if.h do not go together; this one is only in the first. */
+#ifndef IFF_LOWER_UP
+#define IFF_LOWER_UP (1U << 16)
+#endif
+
+struct dump {
+	link_addr_cb cb;
+	void *data;
+};
+
+int link_put_get(struct nl_batch *b, struct nl *nl, const char *name)
+{
+	static const struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
+	struct nlmsghdr *nlh = nl_put(b, nl, RTM_GETLINK, 0, &head,
+				      sizeof(head), 64);
+
+	if (!nlh)
+		return -ENOSPC;
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	/* The statistics are half of each answer. */
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	nl_end(b, nlh);
+	return 0;
+}
+
+int link_reply(const struct nlmsghdr *nlh, struct link *l)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[IFLA_IFNAME + 1];
+
+	if (nlh->nlmsg_type != RTM_NEWLINK ||
+	    nl_attrs(nlh, sizeof(*ifi), tb, IFLA_IFNAME))
+		return -EBADMSG;
+	l->ifindex = (uint32_t)ifi->ifi_index;
+	l->up = ifi->ifi_flags & IFF_UP;
+	l->carrier = ifi->ifi_flags & IFF_LOWER_UP;
+	return str_copy(l->name, sizeof(l->name), nl_str(tb[IFLA_IFNAME])) ?
+	       -EBADMSG : 0;
+}
+
+static int on_stats(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[IFLA_STATS_LINK_64 + 1], *a;
+	struct rtnl_link_stats64 stats = { 0 };
+	struct link_bytes *bytes = data;
+	size_t len;
+
+	if (nlh->nlmsg_type != RTM_NEWSTATS ||
+	    nl_attrs(nlh, sizeof(struct if_stats_msg), tb, IFLA_STATS_LINK_64))
+		return -EBADMSG;
+	a = tb[IFLA_STATS_LINK_64];
+	if (!a)
+		return -EBADMSG;
+	/* It has grown with the kernel's versions. */
+	len = mnl_attr_get_payload_len(a);
+	memcpy(&stats, mnl_attr_get_payload(a),
+	       len < sizeof(stats) ? len : sizeof(stats));
+	bytes->rx = stats.rx_bytes;
+	bytes->tx = stats.tx_bytes;
+	return 0;
+}
+
+int link_read_bytes(struct nl *nl, uint32_t ifindex, struct link_bytes *bytes,
+		    struct err *err)
+{
+	struct if_stats_msg head = {
+		.ifindex = ifindex,
+		.filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64),
+	};
+	char buf[64] __attribute__((aligned(8)));
+	struct nl_batch b;
+
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nl_end(&b, nl_put(&b, nl, RTM_GETSTATS, 0, &head, sizeof(head), 0));
+	return nl_send(nl, &b, NULL, NULL, on_stats, bytes, err);
+}
+
+static int on_addr(const struct nlmsghdr *nlh, void *data)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[IFA_LOCAL + 1], *local;
+	const struct dump *d = data;
+	struct link_addr a = { 0 };
+
+	if (nlh->nlmsg_type != RTM_NEWADDR)
+		return 0;
+	if (nl_attrs(nlh, sizeof(*ifa), tb, IFA_LOCAL))
+		return -EBADMSG;
+	/* On a point-to-point interface IFA_ADDRESS is the peer's. */
+	local = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
+	if (!local || !tb[IFA_ADDRESS])
+		return 0;
+	a.ifindex = ifa->ifa_index;
+	if (addr_set(&a.local, mnl_attr_get_payload(local),
+		     mnl_attr_get_payload_len(local)) ||
+	    addr_set(&a.peer, mnl_attr_get_payload(tb[IFA_ADDRESS]),
+		     mnl_attr_get_payload_len(tb[IFA_ADDRESS])))
+		return -EBADMSG;
+	return d->cb(&a, d->data);
+}
+
+int link_addr_dump(struct nl *nl, uint8_t family, link_addr_cb cb, void *data,
+		   struct err *err)
+{
+	struct ifaddrmsg head = { .ifa_family = family };
+	struct dump d = { .cb = cb, .data = data };
+	char buf[64] __attribute__((aligned(8)));
+	struct nl_batch b;
+
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nl_end(&b, nl_put(&b, nl, RTM_GETADDR, 0, &head, sizeof(head), 0));
+	return err_prefix(err, nl_dump(nl, &b, on_addr, &d, err),
+			  "cannot read the addresses");
+}

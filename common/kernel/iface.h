@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_KERNEL_IFACE_H
+#define MWAN_KERNEL_IFACE_H
+
+#include <net/if.h>
+#include <stdbool.h>
+
+#include "base/addr.h"
+#include "kernel/nl.h"
+
+/* A network interface. */
+struct link {
+	uint32_t ifindex;
+	char name[IFNAMSIZ];
+	bool up;		/* administratively: IFF_UP */
+	bool carrier;		/* IFF_LOWER_UP */
+};
+
+/* An address of an interface. */
+struct link_addr {
+	uint32_t ifindex;
+	struct addr local;
+	struct addr peer;	/* the same as local where there is no peer */
+};
+
+/* Called for each; a negative errno ends the reading with that error. */
+typedef int (*link_addr_cb)(const struct link_addr *a, void *data);
+
+/* Encode the question for the interface @name, in whose place a refusal (there
+ * is none) is an answer too; the reply belongs to link_reply(), which returns
+ * -EBADMSG for a malformed one. A dump would describe every interface there is,
+ * at 10 us each. Returns 0 or -ENOSPC.
+ */
+int link_put_get(struct nl_batch *b, struct nl *nl, const char *name);
+int link_reply(const struct nlmsghdr *nlh, struct link *l);
+
+/* What an interface has carried since it was made. */
+struct link_bytes {
+	uint64_t rx, tx;
+};
+
+/* Read it (Linux 4.7). Returns 0 or a negative errno with a sentence. */
+int link_read_bytes(struct nl *nl, uint32_t ifindex, struct link_bytes *bytes,
+		    struct err *err);
+
+/* Read all addresses of @family. Errors of nl_dump(). */
+int link_addr_dump(struct nl *nl, uint8_t family, link_addr_cb cb, void *data,
+		   struct err *err);
+
+#endif

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/nexthop.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "kernel/nexthop.h"
+
+struct dump {
+	nexthop_cb cb;
+	void *data;
+};
+
+static int read_members(struct nexthop *nh, struct nexthop_member *member,
+			const struct nlattr *group)
+{
+	const struct nexthop_grp *g = mnl_attr_get_payload(group);
+	size_t i, n = mnl_attr_get_payload_len(group) / sizeof(*g);
+
+	if (n > LINKS_MAX)
+		return -EBADMSG;
+	for (i = 0; i < n; i++)
+		member[i] = (struct nexthop_member){
+			.id = g[i].id,
+			/* The kernel's weight counts from 0. */
+			.weight = (uint8_t)(g[i].weight + 1),
+		};
+	nh->member = member;
+	nh->n_members = (unsigned int)n;
+	return 0;
+}
+
+static int on_nexthop(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nhmsg *nhm = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[NHA_GATEWAY + 1];
+	const struct dump *d = data;
+	struct nexthop_member member[LINKS_MAX];
+	struct nexthop nh = { 0 };
+
+	if (nlh->nlmsg_type != RTM_NEWNEXTHOP)
+		return 0;
+	if (nl_attrs(nlh, sizeof(*nhm), tb, NHA_GATEWAY))
+		return -EBADMSG;
+	nh.id = nl_u32(tb[NHA_ID]);
+	nh.protocol = nhm->nh_protocol;
+	nh.family = nhm->nh_family;
+	nh.ifindex = tb[NHA_GATEWAY] ? 0 : nl_u32(tb[NHA_OIF]);
+	if (tb[NHA_GROUP] && read_members(&nh, member, tb[NHA_GROUP]))
+		return -EBADMSG;
+	return d->cb(&nh, d->data);
+}
+
+int nexthop_dump(struct nl *nl, nexthop_cb cb, void *data, struct err *err)
+{
+	static const struct nhmsg head = { .nh_family = AF_UNSPEC };
+	struct dump d = { .cb = cb, .data = data };
+	char buf[64] __attribute__((aligned(8)));
+	struct nl_batch b;
+	int code;
+
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nl_end(&b, nl_put(&b, nl, RTM_GETNEXTHOP, 0, &head, sizeof(head), 0));
+	code = nl_dump(nl, &b, on_nexthop, &d, err);
+	/* rtnetlink's answer to a message type that it does not know. */
+	if (code == -EOPNOTSUPP)
+		return err_set(err, code, "this kernel has no nexthop objects: "
+			       "Linux 5.4 or newer is needed");
+	return err_prefix(err, code, "cannot read the nexthops");
+}
+
+int nexthop_put_set(struct nl_batch *b, struct nl *nl,
+		    const struct nexthop *nh)
+{
+	struct nhmsg head = { .nh_family = nh->family,
+			      .nh_protocol = nh->protocol };
+	struct nexthop_grp group[LINKS_MAX];
+	size_t group_len = nh->n_members * sizeof(group[0]);
+	struct nlmsghdr *nlh;
+	unsigned int i;
+
+	nlh = nl_put(b, nl, RTM_NEWNEXTHOP, NLM_F_CREATE | NLM_F_REPLACE,
+		     &head, sizeof(head), 64 + group_len);
+	if (!nlh)
+		return -ENOSPC;
+	mnl_attr_put_u32(nlh, NHA_ID, nh->id);
+	if (nh->n_members) {
+		for (i = 0; i < nh->n_members; i++)
+			group[i] = (struct nexthop_grp){
+				.id = nh->member[i].id,
+				.weight = (uint8_t)(nh->member[i].weight - 1),
+			};
+		mnl_attr_put(nlh, NHA_GROUP, group_len, group);
+	} else {
+		mnl_attr_put_u32(nlh, NHA_OIF, nh->ifindex);
+	}
+	nl_end(b, nlh);
+	return 0;
+}
+
+int nexthop_put_del(struct nl_batch *b, struct nl *nl, uint32_t id)
+{
+	static const struct nhmsg head = { .nh_family = AF_UNSPEC };
+	struct nlmsghdr *nlh = nl_put(b, nl, RTM_DELNEXTHOP, 0, &head,
+				      sizeof(head), 16);
+
+	if (!nlh)
+		return -ENOSPC;
+	mnl_attr_put_u32(nlh, NHA_ID, id);
+	nl_end(b, nlh);
+	return 0;
+}

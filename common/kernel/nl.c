@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: MIT
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "kernel/nl.h"
+
+/* Not in the headers of every distribution we build on. */
+#ifndef NETLINK_GET_STRICT_CHK
+#define NETLINK_GET_STRICT_CHK 12
+#endif
+
+/* Behind what no kernel that we know of does. */
+#define REPORT ": report it with the kernel's version (uname -r)"
+
+enum {
+	NL_EXTACK_LEN = 256,
+	/* How often a dump goes on behind ENOBUFS: with no memory at all it
+	 * would never end.
+	 */
+	NL_LOST_MAX = 32,
+};
+
+/* NLMSG_ALIGN() for sizes: the kernel's macro counts in int. */
+static size_t align(size_t len)
+{
+	return (len + NLMSG_ALIGNTO - 1) & ~(size_t)(NLMSG_ALIGNTO - 1);
+}
+
+static int open_bound(struct nl *nl, int bus, unsigned int groups,
+		      struct err *err)
+{
+	int code;
+
+	memset(nl, 0, offsetof(struct nl, rx));
+	nl->sock = mnl_socket_open2(bus, SOCK_CLOEXEC);
+	if (!nl->sock) {
+		code = -errno;
+		if (code != -EPROTONOSUPPORT && code != -EAFNOSUPPORT)
+			return err_set(err, code, "cannot open a netlink "
+				       "socket: %s%s", strerror(-code),
+				       err_advice(code));
+		return err_set(err, code,
+			       "cannot open a netlink socket: %s; is this "
+			       "kernel built with %s?", strerror(-code),
+			       bus == NETLINK_ROUTE ? "CONFIG_NET" :
+			       "CONFIG_NETFILTER_NETLINK");
+	}
+	if (mnl_socket_bind(nl->sock, groups, MNL_SOCKET_AUTOPID) < 0) {
+		code = -errno;
+		nl_close(nl);
+		return err_set(err, code, "cannot bind a netlink socket: %s%s",
+			       strerror(-code), err_advice(code));
+	}
+	return 0;
+}
+
+int nl_open(struct nl *nl, int bus, struct err *err)
+{
+	int on = 1, code = open_bound(nl, bus, 0, err);
+
+	if (code)
+		return code;
+	nl->portid = mnl_socket_get_portid(nl->sock);
+	nl->seq = (uint32_t)time(NULL);
+	/* Each is a help, none is needed: kernels without the strict check
+	 * answer a dump in full, and every reader of ours filters by itself.
+	 */
+	mnl_socket_setsockopt(nl->sock, NETLINK_EXT_ACK, &on, sizeof(on));
+	mnl_socket_setsockopt(nl->sock, NETLINK_CAP_ACK, &on, sizeof(on));
+	mnl_socket_setsockopt(nl->sock, NETLINK_GET_STRICT_CHK, &on,
+			      sizeof(on));
+	return 0;
+}
+
+int nl_watch(struct nl *nl, struct err *err)
+{
+	return open_bound(nl, NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR,
+			  err);
+}
+
+bool nl_heard(struct nl *nl)
+{
+	bool heard = false;
+	ssize_t n;
+
+	do {
+		n = recv(mnl_socket_get_fd(nl->sock), nl->rx, sizeof(nl->rx),
+			 MSG_DONTWAIT);
+		/* ENOBUFS: there was more than the buffer holds. */
+		if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+			heard = true;
+	} while (n >= 0 || errno == EINTR || errno == ENOBUFS);
+	return heard;
+}
+
+void nl_close(struct nl *nl)
+{
+	if (nl->sock)
+		mnl_socket_close(nl->sock);
+	nl->sock = NULL;
+}
+
+void nl_batch_init(struct nl_batch *b, struct nl *nl, void *buf, size_t size)
+{
+	*b = (struct nl_batch){ .buf = buf, .size = size,
+				.first = nl->seq + 1 };
+}
+
+struct nlmsghdr *nl_put(struct nl_batch *b, struct nl *nl, uint16_t type,
+			uint16_t flags, const void *head, size_t head_len,
+			size_t room)
+{
+	struct nlmsghdr *nlh;
+
+	if (b->size - b->len < sizeof(*nlh) + align(head_len) + room)
+		return NULL;
+	nlh = mnl_nlmsg_put_header(b->buf + b->len);
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	nlh->nlmsg_seq = ++nl->seq;
+	memcpy(mnl_nlmsg_put_extra_header(nlh, head_len), head, head_len);
+	b->count++;
+	b->last = nlh;
+	return nlh;
+}
+
+void nl_end(struct nl_batch *b, struct nlmsghdr *nlh)
+{
+	b->len = (size_t)((char *)nlh - b->buf) + align(nlh->nlmsg_len);
+}
+
+/* The kernel's own sentence (NLMSGERR_ATTR_MSG), or strerror(). With
+ * NETLINK_CAP_ACK the request is not repeated, only its header is.
+ */
+static void extack(const struct nlmsghdr *nlh, int code,
+		   char why[NL_EXTACK_LEN])
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
+	size_t offset = sizeof(*e);
+	const struct nlattr *tb[NLMSGERR_ATTR_MSG + 1];
+
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED) &&
+	    e->msg.nlmsg_len > sizeof(e->msg))
+		offset += align(e->msg.nlmsg_len - sizeof(e->msg));
+	if ((nlh->nlmsg_flags & NLM_F_ACK_TLVS) &&
+	    mnl_nlmsg_get_payload_len(nlh) > offset &&
+	    !nl_attrs(nlh, offset, tb, NLMSGERR_ATTR_MSG) &&
+	    *nl_str(tb[NLMSGERR_ATTR_MSG])) {
+		strncpy(why, nl_str(tb[NLMSGERR_ATTR_MSG]), NL_EXTACK_LEN - 1);
+		why[NL_EXTACK_LEN - 1] = '\0';
+	} else {
+		strncpy(why, strerror(-code), NL_EXTACK_LEN - 1);
+		why[NL_EXTACK_LEN - 1] = '\0';
+	}
+}
+
+/* Receive without waiting. Returns the bytes read, 0 when nothing is there. */
+static ssize_t receive(struct nl *nl, struct err *err)
+{
+	struct sockaddr_nl from = { 0 };
+	struct iovec iov = { .iov_base = nl->rx, .iov_len = sizeof(nl->rx) };
+	struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from),
+			      .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t n;
+
+	do {
+		n = recvmsg(mnl_socket_get_fd(nl->sock), &msg, MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return 0;
+	if (n < 0)
+		return err_set(err, -errno, "cannot read the kernel's answer: "
+			       "%s%s", strerror(errno), err_advice(-errno));
+	if (msg.msg_flags & MSG_TRUNC)
+		return err_set(err, -EBADMSG,
+			       "an answer of the kernel is longer than %d "
+			       "bytes" REPORT, NL_RX_SIZE);
+	/* Only the kernel has port 0; anybody may send to our port. */
+	if (msg.msg_namelen != sizeof(from) || from.nl_pid != 0)
+		return err_set(err, -EBADMSG, "a netlink message came from "
+			       "another program (port %u) and not from the "
+			       "kernel: try again", from.nl_pid);
+	return n;
+}
+
+static int transmit(struct nl *nl, const struct nl_batch *b, struct err *err)
+{
+	static const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	int fd = mnl_socket_get_fd(nl->sock);
+	ssize_t n;
+
+	do {
+		n = sendto(fd, b->buf, b->len, 0,
+			   (const struct sockaddr *)&kernel, sizeof(kernel));
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_set(err, -errno, "cannot send to the kernel: %s%s",
+			       strerror(errno), err_advice(-errno));
+	return 0;
+}
+
+/* State of one nl_send() or nl_dump(). */
+struct talk {
+	struct nl *nl;
+	const struct nl_batch *b;
+	uint32_t ack;
+	bool acked, interrupted;
+	nl_refused_cb refused;
+	nl_reply_cb reply;
+	void *data;
+	struct err *err;
+	int code;		/* the first failure */
+};
+
+static void refuse(struct talk *t, const struct nlmsghdr *nlh, int code)
+{
+	char why[NL_EXTACK_LEN];
+	struct nl_refusal no = { .index = nlh->nlmsg_seq - t->b->first,
+				 .code = code, .why = why };
+
+	extack(nlh, code, why);
+	if (t->refused)
+		code = t->refused(&no, t->data);
+	else if (!t->code)
+		err_set(t->err, code, "the kernel says: %s%s", why,
+			err_advice(code));
+	if (!t->code)
+		t->code = code;
+}
+
+/* A number that is no errno (linux/err.h, MAX_ERRNO) says nothing. */
+static int errno_of(int error)
+{
+	return error < -4095 ? -EBADMSG : error;
+}
+
+static void answer(struct talk *t, const struct nlmsghdr *nlh)
+{
+	const struct nlmsgerr *e = mnl_nlmsg_get_payload(nlh);
+	int code;
+
+	/* An answer to an earlier call that ended in ENOBUFS. */
+	if (nlh->nlmsg_seq - t->b->first >= t->b->count ||
+	    nlh->nlmsg_pid != t->nl->portid)
+		return;
+	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+		t->interrupted = true;
+	if (nlh->nlmsg_type == NLMSG_DONE) {
+		t->acked = true;
+		if (mnl_nlmsg_get_payload_len(nlh) < sizeof(code))
+			return;
+		memcpy(&code, mnl_nlmsg_get_payload(nlh), sizeof(code));
+		code = errno_of(code);
+		if (code < 0 && !t->code)
+			t->code = err_set(t->err, code, "the kernel says: "
+					  "%s%s", strerror(-code),
+					  err_advice(code));
+		return;
+	}
+	if (nlh->nlmsg_type == NLMSG_ERROR) {
+		if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*e)) {
+			t->code = err_set(t->err, -EBADMSG,
+					  "an answer of the kernel is too "
+					  "short" REPORT);
+			return;
+		}
+		if (nlh->nlmsg_seq == t->ack)
+			t->acked = true;
+		if (e->error < 0)
+			refuse(t, nlh, errno_of(e->error));
+		return;
+	}
+	if (nlh->nlmsg_type < NLMSG_MIN_TYPE || !t->reply)
+		return;
+	code = t->reply(nlh, t->data);
+	if (code && !t->code)
+		t->code = err_set(t->err, code, "cannot use an answer of the "
+				  "kernel: %s%s", strerror(-code),
+				  err_advice(code));
+}
+
+/* Hand over what one receive() brought. */
+static void answers(struct talk *t, ssize_t n)
+{
+	const struct nlmsghdr *nlh = (const void *)t->nl->rx;
+	int left = (int)n;
+
+	/* libmnl takes a length of 2 GiB and more for a negative one. */
+	while (mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (uint32_t)left) {
+		answer(t, nlh);
+		nlh = mnl_nlmsg_next(nlh, &left);
+	}
+}
+
+int nl_send(struct nl *nl, struct nl_batch *b, struct nlmsghdr *acked,
+	    nl_refused_cb refused, nl_reply_cb reply, void *data,
+	    struct err *err)
+{
+	struct talk t = { .nl = nl, .b = b, .refused = refused,
+			  .reply = reply, .data = data, .err = err };
+	ssize_t n;
+	int code;
+
+	if (!b->count)
+		return 0;
+	if (!acked)
+		acked = b->last;
+	acked->nlmsg_flags |= NLM_F_ACK;
+	t.ack = acked->nlmsg_seq;
+	code = transmit(nl, b, err);
+	if (code)
+		return code;
+	while ((n = receive(nl, err)) > 0)
+		answers(&t, n);
+	if (n < 0)
+		return (int)n;
+	if (!t.acked && !t.code)
+		return err_set(err, -EAGAIN, "the kernel did not answer in "
+			       "full: try again");
+	return t.code;
+}
+
+int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
+	    struct err *err)
+{
+	struct talk t = { .nl = nl, .b = b, .reply = reply, .data = data,
+			  .err = err, .ack = b->first };
+	unsigned int lost = 0;
+	ssize_t n;
+	int code;
+
+	b->last->nlmsg_flags |= NLM_F_DUMP;
+	code = transmit(nl, b, err);
+	if (code)
+		return code;
+	/* Each receive() makes the kernel fill the next part. */
+	while (!t.acked) {
+		n = receive(nl, err);
+		if (n == -ENOBUFS && ++lost < NL_LOST_MAX)
+			continue;
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			return err_set(err, -EAGAIN, "the kernel's answer "
+				       "ends in the middle: try again");
+		answers(&t, n);
+	}
+	if (!t.code && lost)
+		return err_set(err, -ENOBUFS, "parts of the kernel's answer "
+			       "were lost: %s%s", strerror(ENOBUFS),
+			       err_advice(-ENOBUFS));
+	if (!t.code && t.interrupted)
+		return err_set(err, -EINTR, "the kernel's state changed while "
+			       "it was read: try again");
+	return t.code;
+}
+
+static int sort(const struct nlattr *a, const char *end,
+		const struct nlattr **tb, uint16_t max)
+{
+	size_t i;
+
+	for (i = 0; i <= max; i++)
+		tb[i] = NULL;
+	while (mnl_attr_ok(a, (int)(end - (const char *)a))) {
+		if (mnl_attr_get_type(a) <= max)
+			tb[mnl_attr_get_type(a)] = a;
+		a = mnl_attr_next(a);
+	}
+	return (const char *)a < end ? -EBADMSG : 0;
+}
+
+int nl_attrs(const struct nlmsghdr *nlh, size_t offset,
+	     const struct nlattr **tb, uint16_t max)
+{
+	if (mnl_nlmsg_get_payload_len(nlh) < offset)
+		return -EBADMSG;
+	/* Not mnl_nlmsg_get_payload_tail(), which rounds up: up to three bytes
+	 * behind the message would be the last attribute's.
+	 */
+	return sort(mnl_nlmsg_get_payload_offset(nlh, offset),
+		    (const char *)nlh + nlh->nlmsg_len, tb, max);
+}
+
+int nl_nested(const struct nlattr *nest, const struct nlattr **tb,
+	      uint16_t max)
+{
+	const char *start = mnl_attr_get_payload(nest);
+
+	return sort((const void *)start,
+		    start + mnl_attr_get_payload_len(nest), tb, max);
+}
+
+uint32_t nl_u32(const struct nlattr *a)
+{
+	return a && mnl_attr_get_payload_len(a) == sizeof(uint32_t) ?
+	       mnl_attr_get_u32(a) : 0;
+}
+
+uint32_t nl_be32(const struct nlattr *a)
+{
+	return ntohl(nl_u32(a));
+}
+
+uint16_t nl_u16(const struct nlattr *a)
+{
+	return a && mnl_attr_get_payload_len(a) == sizeof(uint16_t) ?
+	       mnl_attr_get_u16(a) : 0;
+}
+
+uint8_t nl_u8(const struct nlattr *a)
+{
+	return a && mnl_attr_get_payload_len(a) == sizeof(uint8_t) ?
+	       mnl_attr_get_u8(a) : 0;
+}
+
+const char *nl_str(const struct nlattr *a)
+{
+	const char *s = a ? mnl_attr_get_payload(a) : NULL;
+
+	return s && memchr(s, '\0', mnl_attr_get_payload_len(a)) ? s : "";
+}

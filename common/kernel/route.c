@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "kernel/route.h"
+
+struct dump {
+	uint32_t table;
+	route_cb cb;
+	void *data;
+};
+
+static int on_route(const struct nlmsghdr *nlh, void *data)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[RTA_NH_ID + 1];
+	const struct dump *d = data;
+	struct route r = { 0 };
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE)
+		return 0;
+	if (nl_attrs(nlh, sizeof(*rtm), tb, RTA_NH_ID))
+		return -EBADMSG;
+	/* An older kernel answers with every table. */
+	r.table = tb[RTA_TABLE] ? nl_u32(tb[RTA_TABLE]) : rtm->rtm_table;
+	if (r.table != d->table || rtm->rtm_dst_len ||
+	    (rtm->rtm_flags & RTM_F_CLONED))
+		return 0;
+	r.metric = nl_u32(tb[RTA_PRIORITY]);
+	r.ifindex = nl_u32(tb[RTA_OIF]);
+	r.nhid = nl_u32(tb[RTA_NH_ID]);
+	r.family = rtm->rtm_family;
+	r.protocol = rtm->rtm_protocol;
+	r.type = rtm->rtm_type;
+	r.scope = rtm->rtm_scope;
+	r.tos = rtm->rtm_tos;
+	if (tb[RTA_GATEWAY] &&
+	    addr_set(&r.gateway, mnl_attr_get_payload(tb[RTA_GATEWAY]),
+		     mnl_attr_get_payload_len(tb[RTA_GATEWAY])))
+		return -EBADMSG;
+	return d->cb(&r, d->data);
+}
+
+int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
+			route_cb cb, void *data, struct err *err)
+{
+	struct rtmsg head = { .rtm_family = family };
+	struct dump d = { .table = table, .cb = cb, .data = data };
+	char buf[128] __attribute__((aligned(8)));
+	struct nl_batch b;
+	struct nlmsghdr *nlh;
+	int code;
+
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nlh = nl_put(&b, nl, RTM_GETROUTE, 0, &head, sizeof(head), 16);
+	mnl_attr_put_u32(nlh, RTA_TABLE, table);
+	nl_end(&b, nlh);
+	code = nl_dump(nl, &b, on_route, &d, err);
+	/* A table comes into being with its first route. */
+	return code == -ENOENT ? 0 :
+	       err_prefix(err, code, "cannot read the routes");
+}
+
+static int put(struct nl_batch *b, struct nl *nl, uint16_t type,
+	       uint16_t flags, const struct route *r)
+{
+	struct rtmsg head = { .rtm_family = r->family,
+			      .rtm_tos = r->tos,
+			      .rtm_protocol = r->protocol,
+			      .rtm_type = r->type, .rtm_scope = r->scope };
+	struct nlmsghdr *nlh = nl_put(b, nl, type, flags, &head, sizeof(head),
+				      128);
+
+	if (!nlh)
+		return -ENOSPC;
+	mnl_attr_put_u32(nlh, RTA_TABLE, r->table);
+	mnl_attr_put_u32(nlh, RTA_PRIORITY, r->metric);
+	/* A route of a nexthop object takes the device from there; naming it
+	 * as well is an error.
+	 */
+	if (r->nhid) {
+		mnl_attr_put_u32(nlh, RTA_NH_ID, r->nhid);
+	} else {
+		if (r->ifindex)
+			mnl_attr_put_u32(nlh, RTA_OIF, r->ifindex);
+		if (r->gateway.family)
+			mnl_attr_put(nlh, RTA_GATEWAY, addr_len(&r->gateway),
+				     r->gateway.bytes);
+	}
+	nl_end(b, nlh);
+	return 0;
+}
+
+int route_put_add(struct nl_batch *b, struct nl *nl, const struct route *r)
+{
+	/* Neither EXCL, REPLACE nor APPEND: before its equals
+	 * (fib_trie.c, fib_table_insert()).
+	 */
+	return put(b, nl, RTM_NEWROUTE, NLM_F_CREATE, r);
+}
+
+int route_put_del(struct nl_batch *b, struct nl *nl, const struct route *r)
+{
+	return put(b, nl, RTM_DELROUTE, 0, r);
+}

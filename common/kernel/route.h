@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_KERNEL_ROUTE_H
+#define MWAN_KERNEL_ROUTE_H
+
+#include <stdbool.h>
+
+#include "base/addr.h"
+#include "kernel/nl.h"
+
+enum {
+	/* The protocol number of our routes, rules and nexthops. Nothing in
+	 * iproute2's rt_protos or linux/rtnetlink.h has it.
+	 */
+	PROTO_MWAN = 119,
+	/* linux/rtnetlink.h, RT_TABLE_* */
+	TABLE_DEFAULT = 253,
+	TABLE_MAIN = 254,
+	TABLE_LOCAL = 255,
+};
+
+/* A default route as far as we need to know it: ours are device-only or a
+ * nexthop object's; of others it is enough to see where they lead.
+ */
+struct route {
+	uint32_t table;
+	uint32_t metric;
+	uint32_t ifindex;	/* 0: none or several */
+	uint32_t nhid;		/* 0: no nexthop object */
+	uint8_t family;
+	uint8_t protocol;
+	uint8_t type;		/* RTN_UNICAST ... */
+	uint8_t scope;
+	uint8_t tos;
+	struct addr gateway;	/* family 0: none */
+};
+
+typedef int (*route_cb)(const struct route *r, void *data);
+
+/* Read the default routes of @table; one that does not exist has none. Errors
+ * of nl_dump().
+ */
+int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
+			route_cb cb, void *data, struct err *err);
+
+/* Encode "add this default route in front of its equals", or "delete it".
+ * Adding what is there already gives EEXIST, deleting what is not ESRCH.
+ * Return 0 or -ENOSPC when the batch is full.
+ */
+int route_put_add(struct nl_batch *b, struct nl *nl, const struct route *r);
+int route_put_del(struct nl_batch *b, struct nl *nl, const struct route *r);
+
+#endif

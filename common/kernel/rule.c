@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "kernel/rule.h"
+
+struct dump {
+	int protocol;
+	rule_cb cb;
+	void *data;
+};
+
+/* Attributes that our rules are made of; any other makes a rule foreign, and
+ * is a condition. The rest are those that can be told of a foreign one.
+ */
+static const uint16_t known[] = {
+	FRA_SRC, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE,
+	FRA_FWMASK, FRA_PROTOCOL, FRA_PAD,
+	FRA_DST, FRA_IIFNAME,
+};
+enum { OURS = 8 };
+
+/* Of the first @n of these, and nothing else? */
+static bool made_of(const struct nlattr *const *tb, unsigned int n)
+{
+	unsigned int i, k;
+
+	for (i = 1; i <= FRA_MAX; i++) {
+		if (!tb[i])
+			continue;
+		/* -1 is "nothing is suppressed", and always sent. */
+		if (i == FRA_SUPPRESS_IFGROUP && nl_u32(tb[i]) == UINT32_MAX)
+			continue;
+		for (k = 0; k < n; k++)
+			if (known[k] == i)
+				break;
+		if (k == n)
+			return false;
+	}
+	return true;
+}
+
+static int get_addr(const struct nlattr *a, struct addr *addr)
+{
+	return a ? addr_set(addr, mnl_attr_get_payload(a),
+			    mnl_attr_get_payload_len(a)) : 0;
+}
+
+static int on_rule(const struct nlmsghdr *nlh, void *data)
+{
+	const struct fib_rule_hdr *frh = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[FRA_MAX + 1];
+	const struct dump *d = data;
+	struct rule r = { 0 };
+	uint32_t suppress;
+	bool ours;
+
+	if (nlh->nlmsg_type != RTM_NEWRULE)
+		return 0;
+	if (nl_attrs(nlh, sizeof(*frh), tb, FRA_MAX))
+		return -EBADMSG;
+	r.protocol = nl_u8(tb[FRA_PROTOCOL]);
+	if (d->protocol != RULE_ANYONES && r.protocol != d->protocol)
+		return 0;
+	r.priority = nl_u32(tb[FRA_PRIORITY]);
+	r.table = tb[FRA_TABLE] ? nl_u32(tb[FRA_TABLE]) : frh->table;
+	r.mark = nl_u32(tb[FRA_FWMARK]);
+	r.mask = nl_u32(tb[FRA_FWMASK]);
+	r.invert = frh->flags & FIB_RULE_INVERT;
+	suppress = tb[FRA_SUPPRESS_PREFIXLEN] ?
+		   nl_u32(tb[FRA_SUPPRESS_PREFIXLEN]) : UINT32_MAX;
+	r.suppress_default = suppress == 0;
+	r.family = frh->family;
+	r.action = frh->action;
+	ours = made_of(tb, OURS);
+	r.partial = !ours || frh->dst_len || frh->src_len || frh->tos ||
+		    suppress != UINT32_MAX;
+	r.opaque = !made_of(tb, COUNT(known)) || frh->tos ||
+		   (suppress && suppress != UINT32_MAX);
+	if (get_addr(tb[FRA_SRC], &r.from) || get_addr(tb[FRA_DST], &r.to))
+		return -EBADMSG;
+	r.from_len = frh->src_len;
+	r.to_len = frh->dst_len;
+	(void)!str_copy(r.iif, sizeof(r.iif), nl_str(tb[FRA_IIFNAME]));
+	r.foreign = !ours || frh->action != FR_ACT_TO_TBL ||
+		    frh->dst_len || frh->tos ||
+		    frh->src_len != addr_len(&r.from) * 8;
+	return d->cb(&r, d->data);
+}
+
+int rule_dump(struct nl *nl, uint8_t family, int protocol, rule_cb cb,
+	      void *data, struct err *err)
+{
+	struct fib_rule_hdr head = { .family = family };
+	struct dump d = { .protocol = protocol, .cb = cb, .data = data };
+	char buf[64] __attribute__((aligned(8)));
+	struct nl_batch b;
+	int code;
+
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nl_end(&b, nl_put(&b, nl, RTM_GETRULE, 0, &head, sizeof(head), 0));
+	code = nl_dump(nl, &b, on_rule, &d, err);
+	/* rtnetlink's answer to a message type that it does not know. */
+	if (code == -EOPNOTSUPP)
+		return err_set(err, code, "this kernel has no policy rules: "
+			       "one built with CONFIG_IP_MULTIPLE_TABLES is "
+			       "needed");
+	return err_prefix(err, code, "cannot read the rules");
+}
+
+static int put(struct nl_batch *b, struct nl *nl, uint16_t type,
+	       uint16_t flags, const struct rule *r)
+{
+	struct fib_rule_hdr head = {
+		.family = r->family, .action = FR_ACT_TO_TBL,
+		.src_len = (uint8_t)(addr_len(&r->from) * 8),
+		.flags = r->invert ? FIB_RULE_INVERT : 0,
+	};
+	struct nlmsghdr *nlh = nl_put(b, nl, type, flags, &head, sizeof(head),
+				      128);
+
+	if (!nlh)
+		return -ENOSPC;
+	mnl_attr_put_u32(nlh, FRA_PRIORITY, r->priority);
+	mnl_attr_put_u32(nlh, FRA_TABLE, r->table);
+	mnl_attr_put_u8(nlh, FRA_PROTOCOL, r->protocol);
+	if (r->mask) {
+		mnl_attr_put_u32(nlh, FRA_FWMARK, r->mark);
+		mnl_attr_put_u32(nlh, FRA_FWMASK, r->mask);
+	}
+	if (r->from.family)
+		mnl_attr_put(nlh, FRA_SRC, addr_len(&r->from), r->from.bytes);
+	if (r->suppress_default)
+		mnl_attr_put_u32(nlh, FRA_SUPPRESS_PREFIXLEN, 0);
+	nl_end(b, nlh);
+	return 0;
+}
+
+int rule_put_add(struct nl_batch *b, struct nl *nl, const struct rule *r)
+{
+	return put(b, nl, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, r);
+}
+
+int rule_put_del(struct nl_batch *b, struct nl *nl, const struct rule *r)
+{
+	return put(b, nl, RTM_DELRULE, 0, r);
+}
+
+bool rule_equal(const struct rule *a, const struct rule *b)
+{
+	return a->priority == b->priority && a->table == b->table &&
+	       a->mark == b->mark && a->mask == b->mask &&
+	       a->invert == b->invert && a->foreign == b->foreign &&
+	       a->suppress_default == b->suppress_default &&
+	       a->family == b->family && a->protocol == b->protocol &&
+	       addr_equal(&a->from, &b->from);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_KERNEL_RULE_H
+#define MWAN_KERNEL_RULE_H
+
+#include <net/if.h>
+#include <stdbool.h>
+
+#include "base/addr.h"
+#include "kernel/nl.h"
+
+/* A policy rule of the kinds that we make: "lookup TABLE" with at most a mark
+ * and a source address. Two equal structs are the same rule.
+ */
+struct rule {
+	uint32_t priority;
+	uint32_t table;
+	uint32_t mark;
+	uint32_t mask;			/* 0: any mark */
+	bool invert;			/* "not" */
+	bool suppress_default;		/* suppress_prefixlength 0 */
+	uint8_t family;
+	uint8_t protocol;
+	struct addr from;		/* a host; family 0: any */
+	/* It has something that is none of the above; ours never have. */
+	bool foreign;
+	/* Of a rule that was read: it looks at more than the mark, or leaves
+	 * out routes.
+	 */
+	bool partial;
+	uint8_t action;			/* linux/fib_rules.h, FR_ACT_* */
+	/* What others select by as well: the bits of from and to that count (0:
+	 * none), and an interface; and whether that is all there is.
+	 */
+	uint8_t from_len, to_len;
+	struct addr to;
+	char iif[IFNAMSIZ];
+	bool opaque;
+};
+
+typedef int (*rule_cb)(const struct rule *r, void *data);
+
+/* Read the rules of @family that have the protocol number @protocol, or all of
+ * them (RULE_ANYONES). Errors of nl_dump().
+ */
+enum { RULE_ANYONES = -1 };
+int rule_dump(struct nl *nl, uint8_t family, int protocol, rule_cb cb,
+	      void *data, struct err *err);
+
+/* Encode "add this rule" (EEXIST when it is there) or "delete the first rule
+ * like it" (ENOENT when there is none). Return 0 or -ENOSPC when the batch is
+ * full.
+ */
+int rule_put_add(struct nl_batch *b, struct nl *nl, const struct rule *r);
+int rule_put_del(struct nl_batch *b, struct nl *nl, const struct rule *r);
+
+bool rule_equal(const struct rule *a, const struct rule *b);
+
+#endif

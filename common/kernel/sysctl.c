@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/netconf.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "kernel/sysctl.h"
+
+void sysctl_rp_filter_path(const char *dev, char path[SYSCTL_PATH_MAX])
+{
+	snprintf(path, SYSCTL_PATH_MAX, "net/ipv4/conf/%s/rp_filter", dev);
+}
+
+struct dump {
+	sysctl_cb cb;
+	void *data;
+};
+
+static int on_netconf(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[NETCONFA_RP_FILTER + 1];
+	const struct dump *d = data;
+	struct sysctl s;
+	int ifindex;
+
+	if (nlh->nlmsg_type != RTM_NEWNETCONF)
+		return 0;
+	/* The header is one byte, and what follows it is aligned. */
+	if (nl_attrs(nlh, NLMSG_ALIGN(sizeof(struct netconfmsg)), tb,
+		     NETCONFA_RP_FILTER))
+		return -EBADMSG;
+	ifindex = (int)nl_u32(tb[NETCONFA_IFINDEX]);
+	if (ifindex != NETCONFA_IFINDEX_ALL && ifindex <= 0)
+		return 0;
+	s.ifindex = ifindex > 0 ? (uint32_t)ifindex : 0;
+	s.rp_filter = (int)nl_u32(tb[NETCONFA_RP_FILTER]);
+	s.forwarding = (int)nl_u32(tb[NETCONFA_FORWARDING]);
+	return d->cb(&s, d->data);
+}
+
+int sysctl_dump(struct nl *nl, sysctl_cb cb, void *data, struct err *err)
+{
+	static const struct netconfmsg head = { .ncm_family = AF_INET };
+	struct dump d = { .cb = cb, .data = data };
+	char buf[64] __attribute__((aligned(8)));
+	struct nl_batch b;
+
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nl_end(&b, nl_put(&b, nl, RTM_GETNETCONF, 0, &head, sizeof(head), 0));
+	return err_prefix(err, nl_dump(nl, &b, on_netconf, &d, err),
+			  "cannot read the sysctls of IPv4");
+}
+
+bool sysctl_rp_strict(int all, int own)
+{
+	return (all > own ? all : own) == RP_STRICT;
+}
+
+int sysctl_read(const char *path)
+{
+	char full[SYSCTL_PATH_MAX + 16], text[16];
+	ssize_t n;
+	int fd;
+
+	snprintf(full, sizeof(full), "/proc/sys/%s", path);
+	fd = open(full, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == EACCES ? -1 :
+		       SYSCTL_UNKNOWN;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return SYSCTL_UNKNOWN;
+	text[n] = '\0';
+	return (int)strtol(text, NULL, 10);
+}
+
+int sysctl_write(const char *path, int value, struct err *err)
+{
+	char full[SYSCTL_PATH_MAX + 16], text[16];
+	int len = snprintf(text, sizeof(text), "%d\n", value);
+	int code = 0, fd;
+
+	snprintf(full, sizeof(full), "/proc/sys/%s", path);
+	fd = open(full, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, (size_t)len) != len)
+		code = err_set(err, -errno, "cannot set /proc/sys/%s to %d: "
+			       "%s%s", path, value, strerror(errno),
+			       errno == EROFS ? "; set it outside of this "
+			       "container, and sysctl = no in mwan.ini" :
+			       err_advice(-errno));
+	if (fd >= 0)
+		close(fd);
+	return code;
+}

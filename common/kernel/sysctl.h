@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_KERNEL_SYSCTL_H
+#define MWAN_KERNEL_SYSCTL_H
+
+#include "kernel/nl.h"
+
+enum { SYSCTL_PATH_MAX = 64 };
+
+/* The path below /proc/sys of an interface's rp_filter, "all" included. */
+void sysctl_rp_filter_path(const char *dev, char path[SYSCTL_PATH_MAX]);
+
+/* Its values, and is it strict with this one and that of "all"? The larger
+ * counts (linux/inetdevice.h, IN_DEV_RPFILTER()).
+ */
+enum { RP_STRICT = 1, RP_LOOSE = 2 };
+bool sysctl_rp_strict(int all, int own);
+
+#define SYSCTL_IP_FORWARD "net/ipv4/ip_forward"
+
+/* The two settings of an interface that matter here, or of "all", whose
+ * forwarding is ip_forward.
+ */
+struct sysctl {
+	uint32_t ifindex;	/* 0: all */
+	int rp_filter;
+	int forwarding;
+};
+
+typedef int (*sysctl_cb)(const struct sysctl *s, void *data);
+
+/* Read them for every interface: one dump in the place of three system calls a
+ * setting. Errors of nl_dump().
+ */
+int sysctl_dump(struct nl *nl, sysctl_cb cb, void *data, struct err *err);
+
+/* How the kernel chooses among the members of a group (its ip-sysctl.rst): by
+ * the fields of policy 3, of which we want the source's address alone, or by
+ * addresses and ports.
+ */
+#define SYSCTL_HASH_POLICY "net/ipv4/fib_multipath_hash_policy"
+#define SYSCTL_HASH_FIELDS "net/ipv4/fib_multipath_hash_fields"
+enum { HASH_POLICY_L4 = 1, HASH_POLICY_FIELDS = 3, HASH_FIELDS_SOURCE = 1 };
+
+/* Read a small whole number; -1 where there is none. What there is and cannot be
+ * read is like no value, and so it is written.
+ */
+enum { SYSCTL_UNKNOWN = 0x7fffffff };
+int sysctl_read(const char *path);
+
+/* Write a small whole number. Returns 0 or a negative errno with a sentence. */
+int sysctl_write(const char *path, int value, struct err *err);
+
+#endif

@@ -1,0 +1,739 @@
+// SPDX-License-Identifier: MIT
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "nft/load.h"
+#include "nft/message.h"
+
+enum {
+	/* 255 links need about 1 MB, and as many again when they replace
+	 * others; in turn by weights up to 255, 5 MB more.
+	 */
+	BATCH_SIZE = 8 * 1024 * 1024,
+	/* Every refused message has an answer, all at once. */
+	ANSWERS_SIZE = 2 * 1024 * 1024,
+	MODULE_TEXT = 96,
+	RULE_TEXT = 160,	/* the rest of a long rule is left out */
+};
+
+/* Only what is written of it is memory. */
+static char batch_buf[BATCH_SIZE] __attribute__((aligned(8)));
+
+static bool same_chain(const struct nft_chain *k,
+		       const struct ruleset_chain *c)
+{
+	if (strcmp(k->name, c->name) != 0 || k->hook != c->hook)
+		return false;
+	return c->hook == HOOK_NONE ||
+	       (k->priority == c->priority &&
+		!strcmp(k->type, ruleset_type_name(c->type)));
+}
+
+/* Chains come back in the order in which they were made, so that the next one
+ * to look for is nearly always the next one there is: *@at.
+ */
+static const struct nft_chain *find_seen(const struct nft_seen *seen,
+					 const char *name, unsigned int *at)
+{
+	unsigned int i;
+
+	for (i = 0; i < seen->n_chains; i++) {
+		if (*at >= seen->n_chains)
+			*at = 0;
+		if (!strcmp(seen->chain[*at].name, name))
+			return &seen->chain[(*at)++];
+		(*at)++;
+	}
+	return NULL;
+}
+
+/* Mark which of the wanted chains the kernel has as they should be, and which
+ * of its own it may keep as chains, with or without their rules. Returns the
+ * number of the former.
+ */
+static unsigned int compare_chains(const struct nft_seen *seen,
+				   const struct ruleset *rs,
+				   bool good[RULESET_CHAINS],
+				   bool keep[NFT_SEEN_CHAINS])
+{
+	unsigned int i, r = 0, at = 0, count = 0;
+
+	memset(good, 0, sizeof(good[0]) * RULESET_CHAINS);
+	memset(keep, 0, sizeof(keep[0]) * NFT_SEEN_CHAINS);
+	for (i = 0; i < rs->n_chains; i++) {
+		const struct nft_chain *k = find_seen(seen, rs->chain[i].name,
+						      &at);
+		uint64_t digest = nftmsg_fold_start;
+		uint32_t n = 0;
+
+		for (; r < rs->n_rules && rs->rule[r].chain == i; r++, n++)
+			if (k && n < k->n_rules)
+				digest = nftmsg_fold(digest,
+					      nftmsg_hash(rs, &rs->rule[r]));
+		if (!k || !same_chain(k, &rs->chain[i]))
+			continue;
+		keep[k - seen->chain] = true;
+		good[i] = k->policy == NF_ACCEPT && k->n_rules == n &&
+			  k->digest == digest;
+		count += good[i];
+	}
+	return count;
+}
+
+/* Whether the map of the hosts' links is as it should be, whatever it holds. */
+static bool same_sticky(const struct nft_sticky *k, const struct ruleset *rs)
+{
+	return k->timeout == rs->sticky * 1000ULL &&
+	       k->flags == NFTMSG_STICKY_FLAGS &&
+	       k->size == RULESET_STICKY_SIZE &&
+	       k->key_type == NFTMSG_IPV4 && k->data_type == NFTMSG_CLASS &&
+	       k->key_len == sizeof(uint32_t) &&
+	       k->data_len == sizeof(uint32_t);
+}
+
+static bool good_sticky(const struct nft_seen *seen, const struct ruleset *rs)
+{
+	if (!rs->sticky)
+		return !seen->sticky.present;
+	return seen->sticky.present && same_sticky(&seen->sticky, rs);
+}
+
+bool nft_intact(const struct nft_seen *seen, const struct ruleset *rs)
+{
+	bool good[RULESET_CHAINS], keep[NFT_SEEN_CHAINS];
+
+	return seen->present && !seen->odd && good_sticky(seen, rs) &&
+	       seen->n_chains == rs->n_chains &&
+	       compare_chains(seen, rs, good, keep) == rs->n_chains;
+}
+
+/* One load. */
+struct load {
+	const struct ruleset *rs;
+	const struct nft_seen *seen;
+	struct err *err;
+	enum load_how {
+		LOAD_CHANGES,
+		LOAD_KEEP_CHAINS,	/* those that go stay, empty */
+		LOAD_ALL,		/* make the table anew */
+	} how;
+	bool new_sticky;		/* make the map anew */
+	bool said;			/* the first refusal */
+	bool good[RULESET_CHAINS];
+	bool keep[NFT_SEEN_CHAINS];
+	/* The last message of the batch before the chains, and about each
+	 * chain and rule.
+	 */
+	unsigned int setup;
+	uint16_t chain[RULESET_CHAINS], rule[RULESET_RULES];
+};
+
+static int encode_whole(struct nftmsg_out *o)
+{
+	int code = nftmsg_names(o, NFT_MSG_DELTABLE, 0, NFTA_TABLE_NAME, 0,
+				NULL);
+
+	return code ? code : nftmsg_names(o, NFT_MSG_NEWTABLE, NLM_F_CREATE,
+					  NFTA_TABLE_NAME, 0, NULL);
+}
+
+/* First all rules that go, then the chains: a rule can hold another chain. */
+static int encode_removal(struct nftmsg_out *o, struct load *l)
+{
+	const struct nft_seen *seen = l->seen;
+	unsigned int i, at = 0;
+	int code;
+
+	code = nftmsg_names(o, NFT_MSG_NEWTABLE, NLM_F_CREATE,
+			    NFTA_TABLE_NAME, 0, NULL);
+	if (code || l->how == LOAD_ALL)
+		return code ? code : encode_whole(o);
+	for (i = 0; i < l->rs->n_chains; i++) {
+		const struct nft_chain *k = find_seen(seen,
+						      l->rs->chain[i].name,
+						      &at);
+
+		if (k && !l->good[i] && k->n_rules)
+			code = nftmsg_names(o, NFT_MSG_DELRULE, 0,
+					    NFTA_RULE_TABLE, NFTA_RULE_CHAIN,
+					    k->name);
+		if (code)
+			return code;
+	}
+	for (i = 0; !code && i < seen->n_chains; i++)
+		if (!l->keep[i] && seen->chain[i].n_rules)
+			code = nftmsg_names(o, NFT_MSG_DELRULE, 0,
+					    NFTA_RULE_TABLE, NFTA_RULE_CHAIN,
+					    seen->chain[i].name);
+	if (l->new_sticky && seen->sticky.present && !code)
+		code = nftmsg_names(o, NFT_MSG_DELSET, 0, NFTA_SET_TABLE,
+				    NFTA_SET_NAME, RULESET_STICKY);
+	if (l->how == LOAD_KEEP_CHAINS)
+		return code;
+	for (i = 0; !code && i < seen->n_chains; i++)
+		if (!l->keep[i])
+			code = nftmsg_names(o, NFT_MSG_DELCHAIN, 0,
+					    NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME,
+					    seen->chain[i].name);
+	return code;
+}
+
+static bool uses_sticky(const struct ruleset *rs, const struct ruleset_rule *r)
+{
+	unsigned int i, kind;
+
+	for (i = 0; i < r->count; i++) {
+		kind = rs->statement[r->first + i].kind;
+		if (kind == SET_PRIORITY || kind == ADD_STICKY ||
+		    kind == UPDATE_STICKY || kind == DELETE_STICKY)
+			return true;
+	}
+	return false;
+}
+
+/* Does a link that was there before have another mark now? Then what the map
+ * says of its hosts is about another link. A mark that no link has any more
+ * counts for nothing in it, and a new link changes nothing.
+ */
+static bool marks_moved(const struct load *l)
+{
+	const struct ruleset *rs = l->rs;
+	const struct ruleset_rule *r = rs->rule;
+	const struct nft_chain *k;
+	unsigned int at = 0;
+
+	for (; r < rs->rule + rs->n_rules; r++) {
+		if (rs->statement[r->first].kind != SET_META_MARK ||
+		    l->good[r->chain])
+			continue;
+		k = find_seen(l->seen, rs->chain[r->chain].name, &at);
+		if (k && k->n_rules)
+			return true;
+	}
+	return false;
+}
+
+/* The map cannot go without the rules that refer to it. Those of chains that
+ * are not wanted any more go anyway.
+ */
+static void find_sticky(struct load *l)
+{
+	unsigned int i;
+
+	l->new_sticky = l->how == LOAD_ALL || marks_moved(l) ||
+			!good_sticky(l->seen, l->rs);
+	for (i = 0; l->new_sticky && i < l->rs->n_rules; i++)
+		if (uses_sticky(l->rs, &l->rs->rule[i]))
+			l->good[l->rs->rule[i].chain] = false;
+}
+
+static int encode_table(struct nftmsg_out *o, struct load *l)
+{
+	const struct ruleset *rs = l->rs;
+	unsigned int i;
+	int code;
+
+	code = nftmsg_bracket(o, NFNL_MSG_BATCH_BEGIN, &l->seen->generation);
+	if (!code)
+		code = encode_removal(o, l);
+	if (!code && l->new_sticky && rs->sticky)
+		code = nftmsg_sticky(o, rs->sticky);
+	l->setup = o->batch->count - 1;
+	for (i = 0; !code && i < rs->n_chains; i++) {
+		if (!l->good[i])
+			code = nftmsg_chain(o, &rs->chain[i]);
+		l->chain[i] = (uint16_t)(o->batch->count - 1);
+	}
+	for (i = 0; !code && i < rs->n_rules; i++) {
+		if (!l->good[rs->rule[i].chain])
+			code = nftmsg_rule(o, rs, i);
+		l->rule[i] = (uint16_t)(o->batch->count - 1);
+	}
+	return code;
+}
+
+/* Which of the @n objects message @index is about; @n: none of them. */
+static unsigned int about(const uint16_t *last, unsigned int n,
+			  unsigned int index)
+{
+	unsigned int i = 0;
+
+	while (i < n && last[i] < index)
+		i++;
+	return i;
+}
+
+/* What is not in the kernel proper. Without it the kernel says "no such file
+ * or directory", which nobody understands.
+ */
+static const char *module_of(const struct ruleset *rs,
+			     const struct ruleset_rule *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->count; i++) {
+		switch (rs->statement[r->first + i].kind) {
+		case DO_MASQUERADE:
+			return "nft_masq";
+		case DO_REJECT:
+			return "nft_reject_inet";
+		case TO_HASH:
+		case TO_FLOW:
+			return "nft_hash";
+		case TO_TURNS:
+		case TO_RANDOM:
+			return "nft_numgen";
+		case IF_NEW:
+		case IF_NOT_NEW:
+		case IF_REPLY:
+		case TO_CT_MARK:
+		case SET_CT_MARK:
+		case IF_CT_MARK:
+		case IF_NOT_CT_MARK:
+		case COPY_CT_MARK:
+			return "nft_ct";
+		}
+	}
+	return "nf_tables";
+}
+
+/* What to do about it. */
+static const char *missing(char text[MODULE_TEXT], int code,
+			   const char *module)
+{
+	if (code == -ENOENT || code == -EOPNOTSUPP || code == -EAFNOSUPPORT ||
+	    code == -EPROTONOSUPPORT)
+		snprintf(text, MODULE_TEXT, "; is kernel module %s missing?",
+			 module);
+	else
+		snprintf(text, MODULE_TEXT, "%s", err_advice(code));
+	return text;
+}
+
+static int refused_rule(struct load *l, const struct ruleset_rule *r,
+			const struct nl_refusal *no)
+{
+	char module[MODULE_TEXT], text[RULE_TEXT];
+
+	ruleset_print_rule(l->rs, r, text, sizeof(text));
+	return err_set(l->err, no->code, "nftables refuses rule %u of chain "
+		       "%s: %s%s (%s)", r->number,
+		       l->rs->chain[r->chain].name, no->why,
+		       missing(module, no->code, module_of(l->rs, r)), text);
+}
+
+static int refused_chain(struct load *l, const struct ruleset_chain *c,
+			 const struct nl_refusal *no)
+{
+	char module[MODULE_TEXT];
+
+	return err_set(l->err, no->code, "nftables refuses chain %s: %s%s",
+		       c->name, no->why,
+		       missing(module, no->code, c->type == TYPE_NAT ?
+			       "nft_chain_nat" : "nf_tables"));
+}
+
+/* The first refusal is the cause; what comes after it is its consequence. */
+static int refused(const struct nl_refusal *no, void *data)
+{
+	struct load *l = data;
+	const struct ruleset *rs = l->rs;
+	char module[MODULE_TEXT];
+	unsigned int i;
+
+	if (l->said)
+		return no->code;
+	l->said = true;
+	if (no->code == -ERESTART)
+		return err_set(l->err, no->code, "nftables changed while its "
+			       "rules were being loaded: try again");
+	if (no->index > l->setup) {
+		i = about(l->chain, rs->n_chains, no->index);
+		if (i < rs->n_chains)
+			return refused_chain(l, &rs->chain[i], no);
+		i = about(l->rule, rs->n_rules, no->index);
+		if (i < rs->n_rules)
+			return refused_rule(l, &rs->rule[i], no);
+	}
+	return err_set(l->err, no->code, "nftables refuses to set up table "
+		       "inet %s: %s%s", RULESET_TABLE, no->why,
+		       missing(module, no->code, "nf_tables"));
+}
+
+/* A transaction is one sendmsg(2), and its errors come all at once. FORCE
+ * passes the limits of /proc/sys/net/core and takes CAP_NET_ADMIN, as nftables
+ * does anyway. When it fails the kernel will say what is wrong.
+ */
+static void make_room(struct nl *nl)
+{
+	const int fd = mnl_socket_get_fd(nl->sock);
+	const int out = 2 * BATCH_SIZE, in = ANSWERS_SIZE;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &out, sizeof(out)))
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &out, sizeof(out));
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &in, sizeof(in)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &in, sizeof(in));
+}
+
+static int load_once(struct nl *nl, const struct ruleset *rs,
+		     const struct nft_seen *seen, enum load_how how,
+		     struct err *err)
+{
+	struct nl_batch batch;
+	struct nftmsg_out o = { .nl = nl, .batch = &batch };
+	struct load l = { .rs = rs, .seen = seen, .how = how, .err = err };
+	struct nlmsghdr *last;
+	int code;
+
+	if (how != LOAD_ALL)
+		compare_chains(seen, rs, l.good, l.keep);
+	find_sticky(&l);
+	nl_batch_init(&batch, nl, batch_buf, sizeof(batch_buf));
+	code = encode_table(&o, &l);
+	last = batch.last;
+	if (!code)
+		code = nftmsg_bracket(&o, NFNL_MSG_BATCH_END, NULL);
+	if (code)
+		return err_set(err, code, "the nftables rules for the links "
+			       "do not fit %d bytes: shorten the lists of the "
+			       "policies in mwan.ini", BATCH_SIZE);
+	return nl_send(nl, &batch, last, refused, NULL, &l, err);
+}
+
+/* The same after what we have just done ourselves. */
+static int load_again(struct nl *nl, const struct ruleset *rs,
+		      enum load_how how, struct err *err)
+{
+	static struct nft_seen now;
+	int code = nft_read(nl, &now, err);
+
+	return code ? code : load_once(nl, rs, &now, how, err);
+}
+
+int nft_load(struct nl *nl, const struct ruleset *rs,
+	     const struct nft_seen *seen, struct err *err)
+{
+	struct err why = { "" };
+	int code;
+
+	make_room(nl);
+	if (seen->odd)
+		return load_once(nl, rs, seen, LOAD_ALL, err);
+	code = load_once(nl, rs, seen, LOAD_CHANGES, &why);
+	/* Something holds a chain that has to go. Before Linux 6.4 that is a
+	 * map of our own, deleted in the same transaction: so the chains go in
+	 * a second one, for the map of the hosts' links to stay.
+	 */
+	if (code == -EBUSY && seen->present) {
+		code = load_once(nl, rs, seen, LOAD_KEEP_CHAINS, &why);
+		if (!code)
+			code = load_again(nl, rs, LOAD_CHANGES, &why);
+		/* Or it is a map that somebody has added. */
+		if (code == -EBUSY)
+			code = load_again(nl, rs, LOAD_ALL, &why);
+	}
+	return code ? err_set(err, code, "%s", why.msg) : 0;
+}
+
+static int refused_delete(const struct nl_refusal *no, void *data)
+{
+	if (no->code == -ENOENT)
+		return 0;
+	return err_set(data, no->code, "nftables refuses to delete table inet "
+		       "%s: %s%s", RULESET_TABLE, no->why,
+		       err_advice(no->code));
+}
+
+int nft_delete(struct nl *nl, struct err *err)
+{
+	char buf[4 * NL_ROOM] __attribute__((aligned(8)));
+	struct nl_batch batch;
+	struct nftmsg_out o = { .nl = nl, .batch = &batch };
+	struct nlmsghdr *last;
+
+	nl_batch_init(&batch, nl, buf, sizeof(buf));
+	nftmsg_bracket(&o, NFNL_MSG_BATCH_BEGIN, NULL);
+	nftmsg_names(&o, NFT_MSG_DELTABLE, 0, NFTA_TABLE_NAME, 0, NULL);
+	last = batch.last;
+	nftmsg_bracket(&o, NFNL_MSG_BATCH_END, NULL);
+	return nl_send(nl, &batch, last, refused_delete, NULL, err, err);
+}
+
+/* Reading. */
+
+struct reader {
+	struct nft_seen *seen;
+	struct err *err;
+	unsigned int at;	/* the chain of the last rule */
+	bool changed;		/* between two of our requests */
+};
+
+static bool ours(const struct nlmsghdr *nlh, unsigned int op,
+		 const struct nlattr *table)
+{
+	const struct nfgenmsg *head = mnl_nlmsg_get_payload(nlh);
+
+	return nlh->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | op) &&
+	       head->nfgen_family == NFPROTO_INET &&
+	       !strcmp(nl_str(table), RULESET_TABLE);
+}
+
+/* The header of every object has the generation's low 16 bits. */
+static void check_generation(struct reader *r, const struct nlmsghdr *nlh)
+{
+	const struct nfgenmsg *head = mnl_nlmsg_get_payload(nlh);
+
+	if (ntohs(head->res_id) != (r->seen->generation & 0xffff))
+		r->changed = true;
+}
+
+static uint64_t be64(const struct nlattr *a)
+{
+	uint64_t value = 0;
+
+	if (a && mnl_attr_get_payload_len(a) == sizeof(value))
+		memcpy(&value, mnl_attr_get_payload(a), sizeof(value));
+	return be64toh(value);
+}
+
+static int read_sticky(const struct nlmsghdr *nlh, struct reader *r)
+{
+	const struct nlattr *tb[NFTA_SET_MAX + 1];
+	const struct nlattr *desc[NFTA_SET_DESC_SIZE + 1] = { NULL };
+	struct nft_sticky *k = &r->seen->sticky;
+
+	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, NFTA_SET_MAX))
+		return -EBADMSG;
+	if (!ours(nlh, NFT_MSG_NEWSET, tb[NFTA_SET_TABLE]) ||
+	    strcmp(nl_str(tb[NFTA_SET_NAME]), RULESET_STICKY) != 0)
+		return 0;
+	check_generation(r, nlh);
+	if (tb[NFTA_SET_DESC] &&
+	    nl_nested(tb[NFTA_SET_DESC], desc, NFTA_SET_DESC_SIZE))
+		return -EBADMSG;
+	k->present = true;
+	k->flags = nl_be32(tb[NFTA_SET_FLAGS]);
+	k->key_type = nl_be32(tb[NFTA_SET_KEY_TYPE]);
+	k->key_len = nl_be32(tb[NFTA_SET_KEY_LEN]);
+	k->data_type = nl_be32(tb[NFTA_SET_DATA_TYPE]);
+	k->data_len = nl_be32(tb[NFTA_SET_DATA_LEN]);
+	k->size = nl_be32(desc[NFTA_SET_DESC_SIZE]);
+	k->timeout = be64(tb[NFTA_SET_TIMEOUT]);
+	return 0;
+}
+
+static int read_table(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[NFTA_TABLE_MAX + 1];
+	struct reader *r = data;
+
+	if (nlh->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN)) {
+		const struct nlattr *gen[NFTA_GEN_ID + 1];
+
+		if (nl_attrs(nlh, sizeof(struct nfgenmsg), gen, NFTA_GEN_ID))
+			return -EBADMSG;
+		r->seen->generation = nl_be32(gen[NFTA_GEN_ID]);
+		return 0;
+	}
+	if (nlh->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET))
+		return read_sticky(nlh, r);
+	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, NFTA_TABLE_MAX))
+		return -EBADMSG;
+	if (!ours(nlh, NFT_MSG_NEWTABLE, tb[NFTA_TABLE_NAME]))
+		return 0;
+	r->seen->present = true;
+	if (nl_be32(tb[NFTA_TABLE_FLAGS]))
+		r->seen->odd = true;
+	check_generation(r, nlh);
+	return 0;
+}
+
+static int read_chain(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[NFTA_CHAIN_MAX + 1];
+	const struct nlattr *hook[NFTA_HOOK_PRIORITY + 1];
+	struct reader *r = data;
+	struct nft_seen *seen = r->seen;
+	struct nft_chain *k;
+	const char *name;
+
+	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, NFTA_CHAIN_MAX))
+		return -EBADMSG;
+	if (!ours(nlh, NFT_MSG_NEWCHAIN, tb[NFTA_CHAIN_TABLE]))
+		return 0;
+	check_generation(r, nlh);
+	name = nl_str(tb[NFTA_CHAIN_NAME]);
+	if (seen->n_chains == NFT_SEEN_CHAINS ||
+	    strlen(name) >= sizeof(k->name)) {
+		seen->odd = true;
+		return 0;
+	}
+	k = &seen->chain[seen->n_chains++];
+	*k = (struct nft_chain){ .hook = HOOK_NONE, .policy = NF_ACCEPT,
+				 .digest = nftmsg_fold_start };
+	memcpy(k->name, name, strlen(name) + 1);
+	if (!tb[NFTA_CHAIN_HOOK])
+		return 0;
+	if (nl_nested(tb[NFTA_CHAIN_HOOK], hook, NFTA_HOOK_PRIORITY))
+		return -EBADMSG;
+	k->hook = (uint8_t)nl_be32(hook[NFTA_HOOK_HOOKNUM]);
+	k->priority = (int32_t)nl_be32(hook[NFTA_HOOK_PRIORITY]);
+	k->policy = (uint8_t)nl_be32(tb[NFTA_CHAIN_POLICY]);
+	snprintf(k->type, sizeof(k->type), "%s", nl_str(tb[NFTA_CHAIN_TYPE]));
+	return 0;
+}
+
+/* The hash that we gave the rule; 0 for a rule that is not ours. */
+static uint64_t rule_hash(const struct nlattr *udata)
+{
+	const uint8_t *p = udata ? mnl_attr_get_payload(udata) : NULL;
+	uint64_t hash = 0;
+
+	if (p && mnl_attr_get_payload_len(udata) == UDATA_LEN &&
+	    p[0] == UDATA_HASH && p[1] == sizeof(hash))
+		memcpy(&hash, p + 2, sizeof(hash));
+	return hash;
+}
+
+static int read_rule(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[NFTA_RULE_MAX + 1];
+	struct reader *r = data;
+	struct nft_seen *seen = r->seen;
+	const char *name;
+	unsigned int i;
+
+	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, NFTA_RULE_MAX))
+		return -EBADMSG;
+	if (!ours(nlh, NFT_MSG_NEWRULE, tb[NFTA_RULE_TABLE]))
+		return 0;
+	check_generation(r, nlh);
+	name = nl_str(tb[NFTA_RULE_CHAIN]);
+	for (i = 0; i < seen->n_chains; i++, r->at++) {
+		struct nft_chain *k;
+
+		if (r->at >= seen->n_chains)
+			r->at = 0;
+		k = &seen->chain[r->at];
+		if (strcmp(k->name, name) != 0)
+			continue;
+		k->n_rules++;
+		k->digest = nftmsg_fold(k->digest,
+				 rule_hash(tb[NFTA_RULE_USERDATA]));
+		return 0;
+	}
+	return 0;
+}
+
+static int refused_read(const struct nl_refusal *no, void *data)
+{
+	struct reader *r = data;
+	char module[MODULE_TEXT];
+
+	/* There is no such table, or no such map. */
+	if (no->index && no->code == -ENOENT)
+		return 0;
+	/* What nfnetlink says for a subsystem that it does not have. */
+	return err_set(r->err, no->code, "the kernel says: %s%s", no->why,
+		       missing(module, no->code == -EINVAL ?
+					-EOPNOTSUPP : no->code, "nf_tables"));
+}
+
+static int dump(struct nl *nl, struct reader *r, unsigned int op,
+		nl_reply_cb reply, uint16_t table_attr)
+{
+	char buf[2 * NL_ROOM] __attribute__((aligned(8)));
+	struct nl_batch batch;
+	struct nftmsg_out o = { .nl = nl, .batch = &batch };
+
+	nl_batch_init(&batch, nl, buf, sizeof(buf));
+	/* NFTA_RULE_TABLE makes the kernel leave other tables' rules out; of
+	 * chains it dumps the whole family.
+	 */
+	nftmsg_names(&o, op, 0, table_attr, 0, NULL);
+	return nl_dump(nl, &batch, reply, r, r->err);
+}
+
+int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err)
+{
+	char buf[4 * NL_ROOM] __attribute__((aligned(8)));
+	struct reader r = { .seen = seen, .err = err };
+	struct nl_batch batch;
+	struct nftmsg_out o = { .nl = nl, .batch = &batch };
+	int code;
+
+	seen->present = seen->odd = false;
+	seen->sticky = (struct nft_sticky){ .present = false };
+	seen->generation = 0;
+	seen->n_chains = 0;
+	nl_batch_init(&batch, nl, buf, sizeof(buf));
+	nftmsg_names(&o, NFT_MSG_GETGEN, 0, 0, 0, NULL);
+	nftmsg_names(&o, NFT_MSG_GETTABLE, 0, NFTA_TABLE_NAME, 0, NULL);
+	nftmsg_names(&o, NFT_MSG_GETSET, 0, NFTA_SET_TABLE, NFTA_SET_NAME,
+		     RULESET_STICKY);
+	code = nl_send(nl, &batch, NULL, refused_read, read_table, &r, err);
+	if (!code && !seen->present)
+		return 0;
+	if (!code)
+		code = dump(nl, &r, NFT_MSG_GETCHAIN, read_chain,
+			    NFTA_CHAIN_TABLE);
+	if (!code)
+		code = dump(nl, &r, NFT_MSG_GETRULE, read_rule,
+			    NFTA_RULE_TABLE);
+	if (!code && r.changed)
+		code = err_set(err, -EINTR, "nftables changed while it was "
+			       "read: try again");
+	return err_prefix(err, code, "cannot read the nftables rules");
+}
+
+/* The first element of the answer's list, and its data's value. */
+static int on_sticky(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[NFTA_SET_ELEM_LIST_MAX + 1];
+	const struct nlattr *list[NFTA_LIST_ELEM + 1];
+	const struct nlattr *one[NFTA_SET_ELEM_DATA + 1];
+	const struct nlattr *value[NFTA_DATA_VALUE + 1];
+	uint32_t *mark = data;
+
+	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb,
+		     NFTA_SET_ELEM_LIST_MAX) ||
+	    !tb[NFTA_SET_ELEM_LIST_ELEMENTS] ||
+	    nl_nested(tb[NFTA_SET_ELEM_LIST_ELEMENTS], list, NFTA_LIST_ELEM) ||
+	    !list[NFTA_LIST_ELEM] ||
+	    nl_nested(list[NFTA_LIST_ELEM], one, NFTA_SET_ELEM_DATA) ||
+	    !one[NFTA_SET_ELEM_DATA] ||
+	    nl_nested(one[NFTA_SET_ELEM_DATA], value, NFTA_DATA_VALUE))
+		return -EBADMSG;
+	*mark = nl_u32(value[NFTA_DATA_VALUE]);
+	return 0;
+}
+
+static int no_sticky(const struct nl_refusal *no, void *data)
+{
+	(void)data;
+	return no->code == -ENOENT ? 0 : no->code;
+}
+
+int nft_sticky(struct nl *nl, uint32_t host, uint32_t *mark, struct err *err)
+{
+	char buf[2 * NL_ROOM] __attribute__((aligned(8)));
+	struct nl_batch batch;
+	struct nftmsg_out o = { .nl = nl, .batch = &batch };
+	int code;
+
+	*mark = 0;
+	nl_batch_init(&batch, nl, buf, sizeof(buf));
+	nftmsg_get_sticky(&o, host);
+	code = nl_send(nl, &batch, NULL, no_sticky, on_sticky, mark, err);
+	return code ? err_set(err, code, "cannot read the map " RULESET_STICKY
+			      " of nftables: %s%s", strerror(-code),
+			      err_advice(code)) : 0;
+}

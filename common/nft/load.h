@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_NFT_LOAD_H
+#define MWAN_NFT_LOAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "kernel/nl.h"
+#include "nft/table.h"
+
+enum {
+	/* Our largest table and some room for what others have added. A table
+	 * with more chains than that is replaced as a whole.
+	 */
+	NFT_SEEN_CHAINS = RULESET_CHAINS + 64,
+};
+
+/* A chain of our table as the kernel has it. */
+struct nft_chain {
+	char name[RULESET_NAME];
+	char type[8];
+	uint8_t hook;		/* HOOK_NONE: a regular chain */
+	uint8_t policy;
+	int32_t priority;
+	uint32_t n_rules;
+	uint64_t digest;	/* of its rules' hashes, in their order */
+};
+
+/* Our map of the hosts' links as the kernel has it. */
+struct nft_sticky {
+	bool present;
+	uint32_t flags, size;
+	uint32_t key_type, key_len, data_type, data_len;
+	uint64_t timeout;	/* in milliseconds */
+};
+
+/* Our table as the kernel has it. */
+struct nft_seen {
+	bool present;
+	bool odd;		/* dormant, owned, or with chains that do not
+				 * fit here: never ours */
+	uint32_t generation;	/* of all of nftables, when it was read */
+	struct nft_sticky sticky;
+	unsigned int n_chains;
+	struct nft_chain chain[NFT_SEEN_CHAINS];
+};
+
+/* Read our table through @nl (NETLINK_NETFILTER): its generation, its chains
+ * and the hash that each rule carries. A missing table is not present and no
+ * error. Returns -EINTR when nftables changed meanwhile: read again.
+ */
+int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err);
+
+/* Whether the kernel's table is exactly @rs: same chains, hooks, priorities,
+ * policies, the same rules in the same order, and the map of the hosts' links
+ * when it is wanted. The other sets need no look: they are anonymous and
+ * constant, so the kernel itself refuses to change them while their rule
+ * exists, and the rule's hash covers them.
+ */
+bool nft_intact(const struct nft_seen *seen, const struct ruleset *rs);
+
+/* Make the kernel's table @rs, in one transaction: a packet meets the old rules
+ * or the new ones. @seen is what nft_read() saw; when nftables has changed
+ * since, nothing is done and -ERESTART returned: read again. Whatever else
+ * stands in our table goes, but for named sets and maps, which stay with their
+ * contents: others', and that of the hosts' links unless its timeout is another
+ * one now. Before Linux 6.4 chains that nothing leads to any more go in a
+ * second transaction. Other errors name the rule or chain in @err; nothing has
+ * changed then either.
+ */
+int nft_load(struct nl *nl, const struct ruleset *rs,
+	     const struct nft_seen *seen, struct err *err);
+
+/* The mark that the map of the hosts' links has for @host (in host order), 0
+ * when it has none or there is no map. Returns 0 or a negative errno.
+ */
+int nft_sticky(struct nl *nl, uint32_t host, uint32_t *mark, struct err *err);
+
+/* Delete our table; an absent one is fine. */
+int nft_delete(struct nl *nl, struct err *err);
+
+#endif

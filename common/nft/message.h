@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_NFT_MESSAGE_H
+#define MWAN_NFT_MESSAGE_H
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdint.h>
+
+#include "kernel/nl.h"
+#include "nft/table.h"
+
+/* The messages of nftables that a table is made of. */
+
+enum {
+	/* Userdata is type, length, value; nft knows 0 (comment) and 1 of a
+	 * rule and skips the rest.
+	 */
+	UDATA_HASH = 0x77,
+	UDATA_LEN = 2 + sizeof(uint64_t),
+	/* How nft tells types of set keys (src/include/datatype.h); the kernel
+	 * keeps the number and does not look at it, nft needs it to print the
+	 * elements.
+	 */
+	NFTMSG_INTEGER = 4,
+	NFTMSG_IPV4 = 7,
+	NFTMSG_PROTOCOL = 12,
+	NFTMSG_SERVICE = 13,
+	NFTMSG_MARK = 19,
+	NFTMSG_CLASS = 23,
+	NFTMSG_IFNAME = 41,
+	/* Of the map of the hosts' links. */
+	NFTMSG_STICKY_FLAGS = NFT_SET_MAP | NFT_SET_TIMEOUT | NFT_SET_EVAL,
+};
+
+/* Where messages go: into a batch, or, with none, each into the same scratch
+ * place, for the sake of the hash alone.
+ */
+struct nftmsg_out {
+	struct nl *nl;
+	struct nl_batch *batch;
+};
+
+/* All return 0, or -ENOSPC when the batch is full. */
+
+/* The brackets of a transaction: NFNL_MSG_BATCH_BEGIN and _END. @generation:
+ * only if nothing of nftables has changed since then.
+ */
+int nftmsg_bracket(struct nftmsg_out *o, uint16_t type,
+		   const uint32_t *generation);
+
+/* A message that needs no more than the names of the table and, with
+ * @name_attr, of one thing in it.
+ */
+int nftmsg_names(struct nftmsg_out *o, unsigned int op, uint16_t flags,
+		 uint16_t table_attr, uint16_t name_attr, const char *name);
+
+int nftmsg_chain(struct nftmsg_out *o, const struct ruleset_chain *c);
+
+/* The map of the hosts' links, with @timeout seconds. */
+int nftmsg_sticky(struct nftmsg_out *o, uint32_t timeout);
+
+/* The question for what that map has for the address @host, in host order. */
+int nftmsg_get_sticky(struct nftmsg_out *o, uint32_t host);
+
+/* The rule that is @number among all of them, after its sets. */
+int nftmsg_rule(struct nftmsg_out *o, const struct ruleset *rs,
+		unsigned int number);
+
+/* Of all that is wanted for the rule, its sets with the elements included: what
+ * nftmsg_rule() leaves in the kernel's rule to find it by.
+ */
+uint64_t nftmsg_hash(const struct ruleset *rs, const struct ruleset_rule *r);
+
+/* The hash goes on with one more word; this is where it starts. */
+uint64_t nftmsg_fold(uint64_t hash, uint64_t word);
+extern const uint64_t nftmsg_fold_start;
+
+#endif

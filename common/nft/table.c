@@ -1,0 +1,961 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nft/table.h"
+
+/* The links that share the new connections. */
+struct share {
+	uint16_t first, count;	/* elements */
+	uint32_t sum;		/* of their weights */
+};
+
+/* A policy's conditions: elements of the pool, none: no condition. */
+struct match {
+	uint16_t source, destination, source_port, destination_port;
+	uint16_t protocol, interface;
+	uint8_t n_source, n_destination, n_source_port, n_destination_port;
+	uint8_t n_protocol, n_interface;
+};
+
+/* The pieces of the pool that several statements share. */
+struct build {
+	struct ruleset *rs;
+	const struct conf *conf;
+	uint16_t chain;			/* rules are added to this one */
+	uint16_t from_link, balance, stuck;
+	uint16_t to[LINKS_MAX], is[LINKS_MAX];
+	uint16_t deal[LINKS_MAX], keep[LINKS_MAX];
+	uint16_t by_name, to_by_mark, is_by_mark, keep_by_name, lan, lo;
+	uint16_t n_lan;
+	bool aside[LINKS_MAX];		/* drained, and another link is not */
+	uint8_t tier;			/* the one that is dealt to */
+	bool parity;
+	struct share slots;		/* with gaps where a link is aside */
+	struct share last;		/* without */
+	struct share stuck_links;
+	struct match match[POLICIES_MAX];
+};
+
+/* nft quotes a name, but inside the quotes it knows no escape for '"', and
+ * a '*' at the end stands for any name that begins so.
+ */
+static bool quotable(const char *name)
+{
+	for (; *name; name++)
+		if (*name == '"' || *name == '*' || *name == '\\' ||
+		    *name <= ' ' || *name > '~')
+			return false;
+	return true;
+}
+
+/* nft's identifiers: letters, digits, and these; ours begin with "to_". */
+static bool identifier(const char *name)
+{
+	static const char legal[] = "abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+
+	return strspn(name, legal) == strlen(name);
+}
+
+/* The arrays hold what LINKS_MAX and LAN_MAX allow, by their sizes. */
+static uint16_t add_chain(struct build *b, const char *name, uint8_t type,
+			  uint8_t hook, int16_t priority)
+{
+	struct ruleset_chain *c = &b->rs->chain[b->rs->n_chains];
+
+	snprintf(c->name, sizeof(c->name), "%s", name);
+	c->type = type;
+	c->hook = hook;
+	c->priority = priority;
+	b->chain = (uint16_t)b->rs->n_chains;
+	return (uint16_t)b->rs->n_chains++;
+}
+
+static uint16_t add_regular(struct build *b, const char *name)
+{
+	return add_chain(b, name, TYPE_FILTER, HOOK_NONE, 0);
+}
+
+/* Named after the link, where nft can read that; to1, to2, … where not:
+ * without the underscore no interface's name can be mistaken for it.
+ */
+static uint16_t add_link_chain(struct build *b, const char *verb,
+			       unsigned int i)
+{
+	const char *link = b->conf->link[i].name;
+	char name[RULESET_NAME];
+
+	if (identifier(link))
+		snprintf(name, sizeof(name), "%s_%s", verb, link);
+	else
+		snprintf(name, sizeof(name), "%s%u", verb, i + 1);
+	return add_regular(b, name);
+}
+
+static uint16_t add_element(struct build *b, const char *name, uint32_t key,
+			    uint32_t last, uint16_t chain)
+{
+	struct ruleset_element *e = &b->rs->element[b->rs->n_elements];
+
+	memset(e, 0, sizeof(*e));
+	if (name)
+		snprintf(e->name, sizeof(e->name), "%s", name);
+	e->key = key;
+	e->last = last;
+	e->chain = chain;
+	return (uint16_t)b->rs->n_elements++;
+}
+
+/* A rule is opened, its statements follow. */
+static void open_rule(struct build *b)
+{
+	struct ruleset *rs = b->rs;
+	unsigned int n = rs->n_rules;
+	struct ruleset_rule *r = &rs->rule[n];
+
+	*r = (struct ruleset_rule){ .chain = b->chain, .number = 1,
+				    .first = (uint16_t)rs->n_statements };
+	if (n && r[-1].chain == b->chain)
+		r->number = (uint16_t)(r[-1].number + 1);
+	rs->n_rules++;
+}
+
+static void add(struct build *b, struct ruleset_statement s)
+{
+	struct ruleset *rs = b->rs;
+
+	rs->statement[rs->n_statements++] = s;
+	rs->rule[rs->n_rules - 1].count++;
+}
+
+static void add_rule(struct build *b, struct ruleset_statement s1,
+		     struct ruleset_statement s2, struct ruleset_statement s3)
+{
+	open_rule(b);
+	add(b, s1);
+	if (s2.kind != DO_END)
+		add(b, s2);
+	if (s3.kind != DO_END)
+		add(b, s3);
+}
+
+static struct ruleset_statement plain(uint8_t kind)
+{
+	return (struct ruleset_statement){ .kind = kind,
+					   .chain = RULESET_NONE };
+}
+
+static struct ruleset_statement end(void)
+{
+	return plain(DO_END);
+}
+
+static struct ruleset_statement go(uint16_t chain)
+{
+	return (struct ruleset_statement){ .kind = DO_GOTO, .chain = chain };
+}
+
+static struct ruleset_statement jump(uint16_t chain)
+{
+	return (struct ruleset_statement){ .kind = DO_JUMP, .chain = chain };
+}
+
+static struct ruleset_statement among(uint8_t kind, uint16_t first,
+				      unsigned int count)
+{
+	return (struct ruleset_statement){ .kind = kind, .first = first,
+					   .count = (uint16_t)count,
+					   .chain = RULESET_NONE };
+}
+
+static struct ruleset_statement links(const struct build *b, uint8_t kind)
+{
+	return among(kind, b->by_name, b->conf->n_links);
+}
+
+static struct ruleset_statement mark(const struct build *b, uint8_t kind,
+				     uint32_t value)
+{
+	return (struct ruleset_statement){ .kind = kind,
+					   .mask = b->conf->mark_mask,
+					   .value = value,
+					   .chain = RULESET_NONE };
+}
+
+static struct ruleset_statement by_mark(const struct build *b, uint8_t kind,
+					uint16_t elements)
+{
+	struct ruleset_statement s = among(kind, elements, b->conf->n_links);
+
+	s.mask = b->conf->mark_mask;
+	return s;
+}
+
+/* A mark of ours: not zero under the mask. */
+static struct ruleset_statement marked(const struct build *b)
+{
+	return mark(b, IF_NOT_META_MARK, 0);
+}
+
+/* Everything in this table is about IPv4. */
+static void only_ipv4(struct build *b)
+{
+	add_rule(b, plain(IF_NOT_IPV4), plain(DO_RETURN), end());
+}
+
+/* The links' marks, each with a chain of its link. */
+static uint16_t add_marks(struct build *b, const uint16_t *chain)
+{
+	uint16_t first = (uint16_t)b->rs->n_elements;
+	unsigned int i;
+
+	for (i = 0; i < b->conf->n_links; i++)
+		add_element(b, NULL, b->conf->link[i].mark,
+			    b->conf->link[i].mark, chain[i]);
+	return first;
+}
+
+static uint16_t add_names(struct build *b, const uint16_t *chain)
+{
+	uint16_t first = (uint16_t)b->rs->n_elements;
+	unsigned int i;
+
+	for (i = 0; i < b->conf->n_links; i++)
+		add_element(b, b->conf->link[i].name, 0, 0, chain[i]);
+	return first;
+}
+
+/* to_X gives a packet the mark of the link, is_X the connection. The kernel
+ * itself compares before it writes a connection's mark and tells listeners.
+ */
+static void link_chains(struct build *b)
+{
+	const struct conf *conf = b->conf;
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++) {
+		b->to[i] = add_link_chain(b, "to", i);
+		add_rule(b, mark(b, SET_META_MARK, conf->link[i].mark), end(),
+			 end());
+	}
+	for (i = 0; i < conf->n_links; i++) {
+		b->is[i] = add_link_chain(b, "is", i);
+		add_rule(b, mark(b, SET_CT_MARK, conf->link[i].mark), end(),
+			 end());
+	}
+	b->by_name = add_names(b, b->is);
+	b->to_by_mark = add_marks(b, b->to);
+}
+
+/* A drained link gets nothing new as long as there is another. The tier that
+ * is dealt to is the best that has such a link.
+ */
+static void find_tier(struct build *b)
+{
+	const struct conf *conf = b->conf;
+	bool any = false;
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++)
+		any = any || !conf->link[i].drained;
+	b->tier = TIER_MAX;
+	for (i = 0; i < conf->n_links; i++) {
+		b->aside[i] = any && conf->link[i].drained;
+		if (!b->aside[i] && conf->link[i].tier < b->tier)
+			b->tier = conf->link[i].tier;
+	}
+}
+
+static uint32_t weight_of(const struct build *b, unsigned int i)
+{
+	if (b->conf->link[i].tier != b->tier)
+		return 0;
+	return b->parity ? 1 : b->conf->link[i].weight;
+}
+
+/* Parity needs 2^n links of weight 1. The configuration is refused when its
+ * best tier is not so; when that is drained the next one may be anything.
+ */
+static void find_parity(struct build *b)
+{
+	unsigned int i, n = 0;
+	bool even = true;
+
+	for (i = 0; i < b->conf->n_links; i++) {
+		n += weight_of(b, i) != 0;
+		even = even && weight_of(b, i) <= 1;
+	}
+	b->parity = b->conf->balance == BALANCE_SOURCE_PARITY &&
+		    ((even && !(n & (n - 1))) ||
+		     b->tier == conf_best_tier(b->conf));
+}
+
+static uint32_t common_divisor(const struct build *b)
+{
+	uint32_t all = 0, one, rest;
+	unsigned int i;
+
+	for (i = 0; i < b->conf->n_links; i++) {
+		one = b->aside[i] ? 0 : weight_of(b, i);
+		while (one) {
+			rest = all % one;
+			all = one;
+			one = rest;
+		}
+	}
+	return all ? all : 1;
+}
+
+static uint16_t target(const struct build *b, unsigned int i)
+{
+	return b->conf->sticky ? b->deal[i] : b->to[i];
+}
+
+/* A link that gets the slots from @key on: it has them next to what it has. */
+static void add_slots(struct build *b, struct share *s, unsigned int link,
+		      uint32_t key, uint32_t weight)
+{
+	struct ruleset_element *e = &b->rs->element[b->rs->n_elements - 1];
+
+	if (s->count && !b->parity && e->chain == target(b, link) &&
+	    e->last + 1 == key) {
+		e->last += weight;
+		return;
+	}
+	add_element(b, NULL, key, key + weight - 1, target(b, link));
+	s->count++;
+}
+
+/* The links of the tier, each with as many slots in a row as its weight says
+ * (a hash has no order that would ask to interleave them), with the parity one
+ * residue each. @gaps: the slots of a link aside are nobody's, so that no
+ * other link's slots move.
+ */
+static struct share deal_out(struct build *b, bool gaps, uint32_t divisor)
+{
+	struct share s = { .first = (uint16_t)b->rs->n_elements };
+	uint32_t weight;
+	unsigned int i;
+
+	for (i = 0; i < b->conf->n_links; i++) {
+		weight = weight_of(b, i) / divisor;
+		if (!weight || (b->aside[i] && !gaps))
+			continue;
+		if (!b->aside[i])
+			add_slots(b, &s, i, s.sum, weight);
+		s.sum += weight;
+	}
+	return s;
+}
+
+/* The same without gaps: the next link that is not aside has the slots of one
+ * that is. Whichever links are put aside, and in whatever order: a host moves
+ * only when its own link is.
+ */
+static struct share deal_all(struct build *b)
+{
+	struct share s = { .first = (uint16_t)b->rs->n_elements };
+	unsigned int i, k, n = b->conf->n_links;
+	uint32_t weight;
+
+	for (i = 0; i < n; i++) {
+		weight = weight_of(b, i);
+		if (!weight)
+			continue;
+		for (k = i; b->aside[k] || !weight_of(b, k); k = (k + 1) % n)
+			;
+		add_slots(b, &s, k, s.sum, weight);
+		s.sum += weight;
+	}
+	return s;
+}
+
+static void find_slots(struct build *b)
+{
+	find_parity(b);
+	switch (b->conf->balance) {
+	case BALANCE_ROUND_ROBIN:
+		/* Each turn is an element in the end: no more than needed. */
+		b->slots = deal_out(b, false, common_divisor(b));
+		break;
+	case BALANCE_RANDOM:
+		b->slots = deal_out(b, false, 1);
+		break;
+	default:
+		b->slots = deal_out(b, true, 1);
+		b->last = deal_all(b);
+	}
+}
+
+static struct ruleset_statement hash(struct share s, uint8_t kind,
+				     uint32_t round)
+{
+	struct ruleset_statement to = among(kind, s.first, s.count);
+
+	to.value = s.sum;
+	to.mask = RULESET_SEED + round;
+	return to;
+}
+
+/* The slots of a link aside match nothing: another hash deals its hosts out to
+ * the others by their weights, and where that leads nowhere as well, one more.
+ * What is left then, a small share of it, goes to the next link.
+ */
+static void add_hashes(struct build *b, uint8_t kind)
+{
+	uint32_t round = 0;
+	unsigned int i;
+	bool gaps = false;
+
+	for (i = 0; i < b->conf->n_links; i++)
+		gaps = gaps || (b->aside[i] && weight_of(b, i));
+	for (; gaps && round < RULESET_DEALS; round++)
+		add_rule(b, hash(b->slots, kind, round), end(), end());
+	add_rule(b, hash(b->last, kind, round), end(), end());
+}
+
+static void add_deal(struct build *b)
+{
+	struct ruleset_statement s;
+	uint8_t kind = TO_RANDOM;
+
+	if (b->slots.count == 1) {
+		add_rule(b, go(b->rs->element[b->slots.first].chain), end(),
+			 end());
+		return;
+	}
+	switch (b->conf->balance) {
+	case BALANCE_ROUND_ROBIN:
+		kind = TO_TURNS;
+		/* fall through */
+	case BALANCE_RANDOM:
+		s = among(kind, b->slots.first, b->slots.count);
+		s.value = b->slots.sum;
+		add_rule(b, s, end(), end());
+		return;
+	case BALANCE_FLOW:
+		/* What has no ports, and is too short to have some, goes on to
+		 * the next rule.
+		 */
+		add_hashes(b, TO_FLOW);
+		break;
+	case BALANCE_SOURCE_PARITY:
+		if (!b->parity)
+			break;
+		s = among(TO_SADDR, b->last.first, b->last.count);
+		s.mask = b->last.sum - 1U;
+		add_rule(b, s, end(), end());
+		return;
+	case BALANCE_SOURCE:
+		break;
+	}
+	add_hashes(b, TO_HASH);
+}
+
+/* Where a new connection goes that nobody has decided about. */
+static void add_balance(struct build *b)
+{
+	if (b->conf->sticky) {
+		add_rule(b, jump(b->stuck), end(), end());
+		add_rule(b, marked(b), plain(DO_RETURN), end());
+	}
+	add_deal(b);
+}
+
+/* A host's link is the mark in the map. skb->priority is where it is kept for
+ * a moment: the kernel itself overwrites it when it forwards the packet
+ * (net/ipv4/ip_forward.c), so that no bit of anybody's is lost. A link that
+ * is put aside is not found; with "failback = move" one of a worse tier
+ * neither, or a host would never come back from it.
+ */
+static void stuck_chain(struct build *b)
+{
+	const struct conf *conf = b->conf;
+	unsigned int i;
+
+	b->stuck_links.first = (uint16_t)b->rs->n_elements;
+	for (i = 0; i < conf->n_links; i++) {
+		if (b->aside[i] || (conf->failback == FAILBACK_MOVE &&
+				    conf->link[i].tier > b->tier))
+			continue;
+		add_element(b, NULL, conf->link[i].mark, conf->link[i].mark,
+			    b->to[i]);
+		b->stuck_links.count++;
+	}
+	b->stuck = add_regular(b, "stuck");
+	add_rule(b, plain(SET_PRIORITY),
+		 among(TO_PRIORITY, b->stuck_links.first,
+		       b->stuck_links.count), end());
+}
+
+/* deal_X gives a host link X, unless another connection of that host has been
+ * faster on another CPU: "add" leaves what is there. What is there and is
+ * still not found is of a link that is no longer in use. When the map is full
+ * "add" ends its rule, and the last rule sends the packet to the link.
+ */
+static void deal_chain(struct build *b, unsigned int i)
+{
+	uint32_t m = b->conf->link[i].mark;
+
+	b->deal[i] = add_link_chain(b, "deal", i);
+	add_rule(b, mark(b, ADD_STICKY, m), end(), end());
+	add_rule(b, jump(b->stuck), end(), end());
+	add_rule(b, marked(b), plain(DO_RETURN), end());
+	add_rule(b, mark(b, DELETE_STICKY, m), mark(b, ADD_STICKY, m), end());
+	add_rule(b, go(b->to[i]), end(), end());
+}
+
+/* keep_X is for the first packet of a connection that leaves by link X: the
+ * host's time begins anew. When its own link is dead it stays with X from now
+ * on. "update" would keep the old link; "delete" and "add" for every
+ * connection would be slow, and race with other CPUs.
+ */
+static void keep_chain(struct build *b, unsigned int i)
+{
+	uint32_t m = b->conf->link[i].mark;
+
+	b->keep[i] = add_link_chain(b, "keep", i);
+	add_rule(b, mark(b, IF_META_MARK, m), mark(b, UPDATE_STICKY, m), end());
+	add_rule(b, mark(b, IF_NOT_META_MARK, m), mark(b, DELETE_STICKY, m),
+		 mark(b, ADD_STICKY, m));
+	add_rule(b, go(b->is[i]), end(), end());
+}
+
+/* Every link has its chains, also one that is put aside: what comes and goes
+ * with that are rules alone.
+ */
+static void sticky_chains(struct build *b)
+{
+	unsigned int i;
+
+	b->rs->sticky = b->conf->sticky;
+	if (!b->conf->sticky)
+		return;
+	stuck_chain(b);
+	for (i = 0; i < b->conf->n_links; i++)
+		deal_chain(b, i);
+	for (i = 0; i < b->conf->n_links; i++)
+		keep_chain(b, i);
+	b->is_by_mark = add_marks(b, b->is);
+	b->keep_by_name = add_names(b, b->keep);
+}
+
+/* The map is written for what the balance has dealt out alone. That has no
+ * mark in its connection yet; what a user's own mark sends to a link gets it
+ * here.
+ */
+static void remember_marked(struct build *b, bool all_new)
+{
+	if (!b->conf->sticky)
+		return;
+	open_rule(b);
+	if (!all_new)
+		add(b, plain(IF_NEW));
+	add(b, by_mark(b, TO_META_MARK, b->is_by_mark));
+}
+
+/* Ranges as the kernel wants them: sorted, and none in another. */
+static uint8_t add_ranges(struct build *b, const struct range *from,
+			  unsigned int count, uint32_t max, uint16_t *first)
+{
+	struct range r[POLICY_ADDRESSES + POLICY_PORTS];
+	unsigned int i, n;
+
+	memcpy(r, from, count * sizeof(*r));
+	n = count ? ranges_merge(r, count, max) : 0;
+	*first = (uint16_t)b->rs->n_elements;
+	for (i = 0; i < n; i++)
+		add_element(b, NULL, r[i].first, r[i].last, RULESET_NONE);
+	return (uint8_t)n;
+}
+
+static void add_protocols(struct build *b, const struct policy *y,
+			  struct match *m)
+{
+	unsigned int i, k;
+
+	m->protocol = (uint16_t)b->rs->n_elements;
+	for (i = 0; i < y->n_protocol; i++) {
+		for (k = 0; y->protocol[k] != y->protocol[i]; k++)
+			;
+		if (k < i)
+			continue;
+		add_element(b, NULL, y->protocol[i], y->protocol[i],
+			    RULESET_NONE);
+		m->n_protocol++;
+	}
+}
+
+static void add_match(struct build *b, const struct policy *y,
+		      struct match *m)
+{
+	unsigned int i, k;
+
+	m->n_source = add_ranges(b, y->source, y->n_source, UINT32_MAX,
+				 &m->source);
+	m->n_destination = add_ranges(b, y->destination, y->n_destination,
+				      UINT32_MAX, &m->destination);
+	m->n_source_port = add_ranges(b, y->source_port, y->n_source_port,
+				      UINT16_MAX, &m->source_port);
+	m->n_destination_port = add_ranges(b, y->destination_port,
+					   y->n_destination_port, UINT16_MAX,
+					   &m->destination_port);
+	add_protocols(b, y, m);
+	m->interface = (uint16_t)b->rs->n_elements;
+	for (i = 0; i < y->n_interface; i++) {
+		for (k = 0; strcmp(y->interface[k], y->interface[i]) != 0; k++)
+			;
+		if (k < i)
+			continue;
+		add_element(b, y->interface[i], 0, 0, RULESET_NONE);
+		m->n_interface++;
+	}
+}
+
+/* In the order and with the words in which nft lists them. */
+static void add_conditions(struct build *b, const struct match *m)
+{
+	struct ruleset_statement s;
+	bool ports = m->n_source_port || m->n_destination_port;
+	uint32_t only = 0;
+
+	if (m->n_interface)
+		add(b, among(IF_IIFNAME, m->interface, m->n_interface));
+	if (m->n_source)
+		add(b, among(IF_SADDR, m->source, m->n_source));
+	if (m->n_destination)
+		add(b, among(IF_DADDR, m->destination, m->n_destination));
+	if (m->n_protocol) {
+		if (ports && m->n_protocol == 1)
+			only = b->rs->element[m->protocol].key;
+		add(b, among(only ? IF_PORTS_OF : IF_PROTOCOL, m->protocol,
+			     m->n_protocol));
+	}
+	if (m->n_source_port) {
+		s = among(IF_SPORT, m->source_port, m->n_source_port);
+		s.value = only;
+		add(b, s);
+	}
+	if (m->n_destination_port) {
+		s = among(IF_DPORT, m->destination_port,
+			  m->n_destination_port);
+		s.value = only;
+		add(b, s);
+	}
+}
+
+static void open_policy_rule(struct build *b, unsigned int policy)
+{
+	open_rule(b);
+	b->rs->rule[b->rs->n_rules - 1].policy = (uint8_t)(policy + 1);
+	add_conditions(b, &b->match[policy]);
+}
+
+/* "use = LINK" of a link that is put aside is what if_down says. */
+static bool is_aside(const struct build *b, const struct policy *y)
+{
+	return y->use == USE_LINK && b->aside[y->link];
+}
+
+static bool to_balance(const struct build *b, const struct policy *y)
+{
+	return y->use == USE_BALANCE || (is_aside(b, y) && !y->unreachable);
+}
+
+/* The connection gets its mark here, as one that the balance has not dealt
+ * out. A packet of an unreachable one goes on without: see strict_chain().
+ */
+static void add_policies(struct build *b)
+{
+	const struct conf *conf = b->conf;
+	const struct policy *y = conf->policy;
+	unsigned int i;
+
+	for (i = 0; i < conf->n_policies; i++, y++) {
+		open_policy_rule(b, i);
+		if (to_balance(b, y)) {
+			add(b, go(b->balance));
+		} else if (y->use == USE_MAIN || is_aside(b, y)) {
+			add(b, plain(DO_RETURN));
+		} else {
+			add(b, mark(b, SET_CT_MARK, conf->link[y->link].mark));
+			add(b, go(b->to[y->link]));
+		}
+	}
+}
+
+/* A packet that may leave by its own link alone, and by the way the LAN has to
+ * other places, is refused on every other link. What was established elsewhere
+ * has another mark; of a link that is put aside what has no mark is new. While
+ * a load replaces the rule such a packet may find the set of all links empty
+ * (see remember()) and leave once.
+ */
+static void refuse(struct build *b, const struct policy *y)
+{
+	const struct conf_link *l = &b->conf->link[y->link];
+	uint16_t name = (uint16_t)(b->by_name + y->link);
+
+	if (b->aside[y->link]) {
+		add(b, plain(IF_NEW));
+		add(b, mark(b, IF_CT_MARK, 0));
+		add(b, mark(b, IF_META_MARK, 0));
+	} else {
+		add(b, mark(b, IF_META_MARK, l->mark));
+		add(b, among(IF_NOT_OIFNAME, name, 1));
+	}
+	add(b, links(b, IF_OIFNAME));
+	add(b, plain(DO_REJECT));
+}
+
+/* As many of the policies as there are up to the last with if_down =
+ * unreachable: what an earlier one has taken is none of its business.
+ */
+static void strict_chain(struct build *b)
+{
+	const struct policy *y = b->conf->policy;
+	unsigned int i, n = b->conf->n_policies;
+
+	while (n && !(y[n - 1].use == USE_LINK && y[n - 1].unreachable))
+		n--;
+	if (!n)
+		return;
+	add_chain(b, "strict", TYPE_FILTER, HOOK_FORWARD, RULESET_MANGLE);
+	only_ipv4(b);
+	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
+	for (i = 0; i < n; i++, y++) {
+		open_policy_rule(b, i);
+		if (y->use == USE_LINK && y->unreachable)
+			refuse(b, y);
+		else
+			add(b, plain(DO_RETURN));
+	}
+}
+
+/* While a transaction replaces a rule, a packet that is just in the middle of
+ * the old one finds the old map empty: the kernel has switched the generation
+ * that its elements belong to. It happened to 4 of 2,000,000 packets in 1,000
+ * loads on Linux 6.18; such a packet leaves by any link, and masquerade then
+ * kills its connection. This rule has no map. It replaces the whole mark of
+ * the packet, so it leaves a packet alone that has foreign bits.
+ */
+static void remember(struct build *b)
+{
+	struct ruleset_statement zero = { .kind = IF_META_MARK,
+					  .chain = RULESET_NONE,
+					  .mask = UINT32_MAX };
+
+	add_rule(b, zero, mark(b, IF_NOT_CT_MARK, 0),
+		 mark(b, COPY_CT_MARK, 0));
+}
+
+/* A packet from a link only binds a connection from outside to that link, and
+ * is never sent anywhere else by us. An existing connection stays where it
+ * was. Only what is new and comes from the LAN is dealt out: an untracked
+ * packet cannot be remembered (nor masqueraded), an invalid one belongs to
+ * nothing, and one of a related connection has its master's mark already.
+ */
+static void prerouting(struct build *b)
+{
+	add_chain(b, "prerouting", TYPE_FILTER, HOOK_PREROUTING,
+		  RULESET_MANGLE + 1);
+	only_ipv4(b);
+	add_rule(b, links(b, IF_IIFNAME), go(b->from_link), end());
+	add_rule(b, by_mark(b, TO_CT_MARK, b->to_by_mark), end(), end());
+	remember(b);
+	add_rule(b, plain(IF_NOT_NEW), plain(DO_RETURN), end());
+	remember_marked(b, true);
+	add_rule(b, marked(b), plain(DO_RETURN), end());
+	if (b->conf->n_policies || !b->n_lan)
+		add_rule(b, among(IF_IIFNAME, b->lo, 1), plain(DO_RETURN),
+			 end());
+	add_policies(b);
+	if (b->n_lan)
+		add_rule(b, among(IF_NOT_IIFNAME, b->lan, b->n_lan),
+			 plain(DO_RETURN), end());
+	if (b->balance == RULESET_NONE)
+		add_balance(b);
+	else
+		add_rule(b, go(b->balance), end(), end());
+}
+
+/* The balance as a chain of its own, when a policy leads there. */
+static void balance_chain(struct build *b)
+{
+	unsigned int i, n = b->conf->n_policies;
+
+	for (i = 0; i < n && !to_balance(b, &b->conf->policy[i]); i++)
+		;
+	b->balance = RULESET_NONE;
+	if (i == n)
+		return;
+	b->balance = add_regular(b, "balance");
+	add_balance(b);
+}
+
+/* For the first packet of what the balance has dealt out, see keep_chain(). */
+static void remember_dealt(struct build *b)
+{
+	if (!b->conf->sticky)
+		return;
+	open_rule(b);
+	add(b, plain(IF_NEW));
+	add(b, mark(b, IF_CT_MARK, 0));
+	add(b, by_mark(b, IF_META_MARKS, b->is_by_mark));
+	add(b, among(TO_OIFNAME, b->keep_by_name, b->conf->n_links));
+}
+
+/* The router's own connections, and its answers to connections from outside; a
+ * route chain looks the route up again when the mark changes. A mark that has
+ * our bits and is no link's is somebody else's as a whole: wg-quick(8) knows
+ * WireGuard's own packets by 51820 alone, and they would be sent into their own
+ * tunnel with any other.
+ */
+static void output(struct build *b)
+{
+	add_chain(b, "output", TYPE_ROUTE, HOOK_OUTPUT, RULESET_MANGLE);
+	only_ipv4(b);
+	add_rule(b, by_mark(b, IF_META_MARKS, b->to_by_mark),
+		 by_mark(b, TO_CT_MARK, b->to_by_mark), end());
+	remember_marked(b, false);
+	add_rule(b, marked(b), plain(DO_RETURN), end());
+	add_rule(b, by_mark(b, TO_CT_MARK, b->to_by_mark), end(), end());
+}
+
+static void other_chains(struct build *b)
+{
+	output(b);
+
+	/* Original direction only: the answers of a connection from outside
+	 * may leave by a standby link during an outage, but the connection
+	 * belongs to the link that it came by.
+	 */
+	add_chain(b, "postrouting", TYPE_FILTER, HOOK_POSTROUTING,
+		  RULESET_MANGLE);
+	only_ipv4(b);
+	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
+	remember_dealt(b);
+	add_rule(b, links(b, TO_OIFNAME), end(), end());
+
+	if (b->conf->masquerade) {
+		/* A packet that IPsec takes must keep the address that the
+		 * IPsec policy knows.
+		 */
+		add_chain(b, "srcnat", TYPE_NAT, HOOK_POSTROUTING,
+			  RULESET_SRCNAT);
+		only_ipv4(b);
+		add_rule(b, links(b, IF_OIFNAME), plain(IF_NO_IPSEC),
+			 plain(DO_MASQUERADE));
+	}
+	if (b->conf->clamp_mss) {
+		add_chain(b, "forward", TYPE_FILTER, HOOK_FORWARD,
+			  RULESET_MANGLE);
+		only_ipv4(b);
+		add_rule(b, links(b, IF_OIFNAME), plain(IF_TCP_SYN),
+			 plain(DO_CLAMP_MSS));
+		add_rule(b, links(b, IF_IIFNAME), plain(IF_TCP_SYN),
+			 plain(DO_CLAMP_MSS));
+	}
+	strict_chain(b);
+}
+
+static int check(const struct build *b, struct err *err)
+{
+	const struct conf *conf = b->conf;
+	unsigned int i;
+
+	if (!conf->n_links || conf->n_links > LINKS_MAX ||
+	    conf->n_lan > LAN_MAX)
+		return err_set(err, -EINVAL, "%u links and %u lan interfaces: "
+			       "nftables rules need 1 to %d links and at most "
+			       "%d", conf->n_links, conf->n_lan, LINKS_MAX,
+			       LAN_MAX);
+	for (i = 0; i < conf->n_links; i++) {
+		const struct conf_link *l = &conf->link[i];
+
+		if (!quotable(l->name))
+			return err_set(err, -EINVAL, "nftables has no way to "
+				       "write the interface name '%s': rename "
+				       "that interface", l->name);
+		if (!l->mark || (l->mark & ~conf->mark_mask))
+			return err_set(err, -EINVAL, "link %s: mark 0x%" PRIx32
+				       " does not fit mask 0x%" PRIx32
+				       ": change it, or mark_mask",
+				       l->name, l->mark, conf->mark_mask);
+	}
+	for (i = 0; i < conf->n_lan; i++)
+		if (!quotable(conf->lan[i]))
+			return err_set(err, -EINVAL, "nftables has no way to "
+				       "write the interface name '%s': rename "
+				       "that interface", conf->lan[i]);
+	return 0;
+}
+
+static void lan(struct build *b)
+{
+	const struct conf *conf = b->conf;
+	unsigned int i;
+
+	b->lan = (uint16_t)b->rs->n_elements;
+	b->n_lan = (uint16_t)conf->n_lan;
+	for (i = 0; i < conf->n_lan; i++)
+		add_element(b, conf->lan[i], 0, 0, RULESET_NONE);
+	b->lo = add_element(b, "lo", 0, 0, RULESET_NONE);
+	for (i = 0; i < conf->n_policies; i++)
+		add_match(b, &conf->policy[i], &b->match[i]);
+}
+
+int ruleset_build(struct ruleset *rs, const struct conf *conf,
+		  struct err *err)
+{
+	struct build b;
+	int code;
+
+	/* Most of it is of links and policies that there are not. */
+	memset(&b, 0, offsetof(struct build, match));
+	memset(b.match, 0, conf->n_policies * sizeof(b.match[0]));
+	b.rs = rs;
+	b.conf = conf;
+	rs->n_chains = rs->n_rules = rs->n_statements = rs->n_elements = 0;
+	rs->sticky = 0;
+	code = check(&b, err);
+	if (code)
+		return code;
+	find_tier(&b);
+	link_chains(&b);
+	sticky_chains(&b);
+	find_slots(&b);
+	if (!b.slots.count)
+		return err_set(err, -EINVAL, "no link of the best tier has a "
+			       "weight: give one of them a weight in mwan.ini");
+	if (b.parity && (b.slots.sum & (b.slots.sum - 1)))
+		return err_set(err, -EINVAL, "source-parity cannot share "
+			       "among %u links, only among 2, 4, 8 ...: set "
+			       "balance = source in mwan.ini", b.slots.sum);
+	lan(&b);
+	b.from_link = add_regular(&b, "from_link");
+	add_rule(&b, plain(IF_NEW), links(&b, TO_IIFNAME), end());
+	balance_chain(&b);
+	prerouting(&b);
+	other_chains(&b);
+	return 0;
+}
+
+unsigned int ruleset_turn(const struct ruleset *rs,
+			  const struct ruleset_statement *s,
+			  int32_t lag[LINKS_MAX])
+{
+	const struct ruleset_element *e = &rs->element[s->first];
+	unsigned int i, most = 0;
+
+	for (i = 0; i < s->count; i++) {
+		lag[i] += (int32_t)(e[i].last - e[i].key + 1);
+		if (lag[i] > lag[most])
+			most = i;
+	}
+	lag[most] -= (int32_t)s->value;
+	return most;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_NFT_TABLE_H
+#define MWAN_NFT_TABLE_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "conf/conf.h"
+
+/* The nftables table that a configuration asks for, as plain data: what
+ * nft.c sends to the kernel and what ruleset_print() shows to a person.
+ *
+ * A packet of a new connection gets a link's mark before routing; after
+ * routing the connection remembers the link that it really left by, and its
+ * later packets follow. Only the bits under the configured mask are written,
+ * in the packet's mark and in the connection's.
+ *
+ * The Linux release that first has what a statement needs; 5.2 is the least
+ * for the table as a whole:
+ *
+ *	inet family			3.14
+ *	sets and verdict maps		3.13
+ *	a mark under a constant mask	3.13 (a mask from a second register,
+ *					"meta mark & ~M | ct mark & M", only
+ *					6.13; so one rule a link)
+ *	ct state, ct mark		3.13
+ *	ct direction			3.13
+ *	reject in the inet family	3.14
+ *	elements with a timeout		4.1
+ *	add, update @map		4.3 (their expression's name: dynset)
+ *	numgen inc, random		4.9
+ *	jhash ... mod ... seed		4.9
+ *	batch tied to a generation	4.12 (older kernels ignore it)
+ *	masquerade			3.18, in the inet family 5.2
+ *	tcp option maxseg size set	4.14
+ *	rt mtu				4.14
+ *	rt ipsec			4.20
+ *	meta priority			3.14
+ *	delete @map			5.4
+ *	nat chain in the inet family	5.2
+ *	route chain in the inet family	5.2
+ */
+
+#define RULESET_TABLE "mwan"
+
+/* The one map that outlives a load: which link a host has. */
+#define RULESET_STICKY "sticky"
+
+enum {
+	/* from_link, balance, stuck, six base chains, four chains a link */
+	RULESET_CHAINS = 4 * LINKS_MAX + 9,
+	/* Of a link: to 1, is 1, deal 5, keep 3. Of a policy: 1 and, strict, 1
+	 * more. from_link 1, stuck 1, balance 2 and 2 * (DEALS + 1),
+	 * prerouting 9, output 5, postrouting 4, srcnat 2, forward 3, strict 2.
+	 */
+	RULESET_DEALS = 4,
+	RULESET_RULES = 10 * LINKS_MAX + 2 * POLICIES_MAX +
+			2 * RULESET_DEALS + 31,
+	/* Of a link: to 1, is 1, deal 7, keep 6. Of a policy: 8, strict 11. No
+	 * other rule has more than 5.
+	 */
+	RULESET_STATEMENTS = 15 * LINKS_MAX + 19 * POLICIES_MAX +
+			     5 * (2 * RULESET_DEALS + 31),
+	/* Links by name (two maps), by mark (three), slots of the balance
+	 * (two), lan, and the lists of the policies.
+	 */
+	RULESET_ELEMENTS = 7 * LINKS_MAX + LAN_MAX + 1 + POLICIES_MAX *
+			   (2 * POLICY_ADDRESSES + 2 * POLICY_PORTS +
+			    POLICY_PROTOCOLS + POLICY_INTERFACES),
+	/* "deal_" and an interface's name */
+	RULESET_NAME = 5 + IFNAMSIZ,
+	RULESET_NONE = 0xffff,		/* no chain */
+	/* The hash of the hosts must give the same links after every load:
+	 * the seed is fixed ("mwan").
+	 */
+	RULESET_SEED = 0x6d77616e,
+	/* Hosts that the map holds, about 100 bytes each; the others are
+	 * dealt out without being remembered.
+	 */
+	RULESET_STICKY_SIZE = 65536,
+};
+
+/* nft's names for places in a hook (linux/netfilter_ipv4.h). */
+enum {
+	RULESET_MANGLE = -150,
+	RULESET_SRCNAT = 100,
+};
+
+/* The kernel's numbers (enum nf_inet_hooks). */
+enum ruleset_hook {
+	HOOK_PREROUTING = 0,
+	HOOK_FORWARD = 2,
+	HOOK_OUTPUT = 3,
+	HOOK_POSTROUTING = 4,
+	HOOK_NONE = 255,		/* a regular chain */
+};
+
+enum ruleset_type {
+	TYPE_FILTER,
+	TYPE_ROUTE,
+	TYPE_NAT,
+};
+
+struct ruleset_chain {
+	char name[RULESET_NAME];
+	uint8_t hook;
+	uint8_t type;
+	int16_t priority;
+};
+
+/* M is statement.mask, m statement.value, { } its elements. */
+enum ruleset_kind {
+	DO_END,			/* no statement */
+	IF_NOT_IPV4,		/* meta nfproto != ipv4 */
+	IF_IIFNAME,		/* iifname { } */
+	IF_NOT_IIFNAME,		/* iifname != { } */
+	IF_OIFNAME,		/* oifname { } */
+	IF_NOT_OIFNAME,		/* oifname != { } */
+	IF_NEW,			/* ct state new */
+	IF_NOT_NEW,		/* ct state != new */
+	IF_REPLY,		/* ct direction reply */
+	IF_META_MARK,		/* meta mark & M == m */
+	IF_NOT_META_MARK,	/* meta mark & M != m */
+	IF_META_MARKS,		/* meta mark & M == { } */
+	IF_CT_MARK,		/* ct mark & M == m */
+	IF_NOT_CT_MARK,		/* ct mark & M != m */
+	IF_NO_IPSEC,		/* rt ipsec missing */
+	IF_TCP_SYN,		/* tcp flags syn / syn,rst */
+	IF_SADDR,		/* ip saddr { } */
+	IF_DADDR,		/* ip daddr { } */
+	IF_PROTOCOL,		/* meta l4proto { } */
+	IF_PORTS_OF,		/* the same; its text is that of the ports */
+	IF_SPORT,		/* th sport { }; m: tcp or udp sport { } */
+	IF_DPORT,		/* th dport { }; m: tcp or udp dport { } */
+	TO_IIFNAME,		/* iifname vmap { } */
+	TO_OIFNAME,		/* oifname vmap { } */
+	TO_META_MARK,		/* meta mark & M vmap { } */
+	TO_CT_MARK,		/* ct mark & M vmap { } */
+	TO_PRIORITY,		/* meta priority vmap { } */
+	TO_HASH,		/* jhash ip saddr mod m seed M vmap { } */
+	TO_FLOW,		/* jhash ip saddr . ... mod m seed M vmap { } */
+	TO_RANDOM,		/* numgen random mod m vmap { } */
+	TO_TURNS,		/* numgen inc mod m vmap { }, see below */
+	TO_SADDR,		/* ip saddr & M vmap { } */
+	SET_META_MARK,		/* meta mark set meta mark & ~M | m */
+	SET_CT_MARK,		/* ct mark set ct mark & ~M | m */
+	COPY_CT_MARK,		/* meta mark set ct mark & M */
+	SET_PRIORITY,		/* meta priority set ip saddr map @sticky */
+	ADD_STICKY,		/* add @sticky { ip saddr : m } */
+	UPDATE_STICKY,		/* update @sticky { ip saddr : m } */
+	DELETE_STICKY,		/* delete @sticky { ip saddr : m } */
+	DO_CLAMP_MSS,		/* tcp option maxseg size set rt mtu */
+	DO_MASQUERADE,		/* masquerade */
+	DO_REJECT,		/* reject with icmp net-unreachable */
+	DO_RETURN,		/* return */
+	DO_JUMP,		/* jump chain */
+	DO_GOTO,		/* goto chain */
+};
+
+/* The elements of TO_TURNS are ranges, as those of TO_RANDOM are, and say no
+ * more than how many turns each link has: ruleset_turn() says which, and only
+ * what is sent or printed has an element for each turn.
+ */
+struct ruleset_statement {
+	uint8_t kind;
+	uint16_t chain;		/* of DO_GOTO, DO_JUMP */
+	uint16_t first, count;	/* its elements */
+	uint32_t mask, value;	/* addresses too in host order */
+};
+
+struct ruleset_rule {
+	uint16_t chain;
+	uint16_t number;	/* in its chain, from 1 */
+	uint16_t first, count;	/* its statements */
+	uint8_t policy;		/* the number of its policy, from 1; 0: none */
+};
+
+/* A key of a set, or a key and the chain that a map sends it to. */
+struct ruleset_element {
+	char name[IFNAMSIZ];	/* key of iifname and oifname, zero-padded */
+	/* Other keys, and the last of a range; ranges ascend and leave no two
+	 * without a gap between them but in a map.
+	 */
+	uint32_t key, last;
+	uint16_t chain;
+};
+
+struct ruleset {
+	unsigned int n_chains, n_rules, n_statements, n_elements;
+	uint32_t sticky;	/* timeout in seconds; 0: there is no map */
+	/* Chains and rules in the order in which they are sent; the rules of
+	 * a chain stand together, in the order of the chains.
+	 */
+	struct ruleset_chain chain[RULESET_CHAINS];
+	struct ruleset_rule rule[RULESET_RULES];
+	struct ruleset_statement statement[RULESET_STATEMENTS];
+	struct ruleset_element element[RULESET_ELEMENTS];
+};
+
+/* Build the table for @conf, which has passed its checks. Returns 0, or
+ * -EINVAL when nftables cannot express it: no link, an interface name that
+ * its language cannot quote, links that the parity cannot tell apart.
+ */
+int ruleset_build(struct ruleset *rs, const struct conf *conf,
+		  struct err *err);
+
+/* Write the table as the text that `nft -f` reads and `nft list table inet
+ * mwan` shows, NUL-terminated. Returns its length like snprintf(): what would
+ * have been written, had @size been enough.
+ */
+size_t ruleset_print(const struct ruleset *rs, char *buf, size_t size);
+
+/* The same for one rule, without tabs and newline, for messages. */
+size_t ruleset_print_rule(const struct ruleset *rs,
+			  const struct ruleset_rule *rule, char *buf,
+			  size_t size);
+
+/* The names that nft uses: "filter", "prerouting". */
+const char *ruleset_type_name(uint8_t type);
+const char *ruleset_hook_name(uint8_t hook);
+
+/* Which of the elements of @s, a TO_TURNS, has the next turn. @lag is
+ * all zero before the first one. Each time every link earns its weight, and
+ * who is owed most has the turn and pays for all: so a link's turns are spread
+ * evenly, however many others there are.
+ */
+unsigned int ruleset_turn(const struct ruleset *rs,
+			  const struct ruleset_statement *s,
+			  int32_t lag[LINKS_MAX]);
+
+/* The links' elements are shared by sets (the keys alone) and by maps. */
+static inline bool ruleset_is_map(const struct ruleset_statement *s)
+{
+	return s->kind >= TO_IIFNAME && s->kind <= TO_SADDR;
+}
+
+/* A set of one interface, or of one range, is a comparison, as nft itself
+ * makes of it.
+ */
+static inline bool ruleset_has_set(const struct ruleset_statement *s)
+{
+	return ruleset_is_map(s) || s->count > 1;
+}
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tell/history.h"
+
+enum { LOG_READ_MAX = 1 << 18 };
+
+/* What the log has told of a link so far. */
+struct told {
+	char event[8];		/* "": nothing */
+	char local[ADDR_TEXT];
+};
+
+/* The last part of the log, NUL-terminated; "" when there is none. */
+static void read_log(const char *log, char *text, size_t size)
+{
+	off_t len;
+	ssize_t n;
+	int fd = open(log, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	text[0] = '\0';
+	if (fd < 0)
+		return;
+	len = lseek(fd, 0, SEEK_END);
+	lseek(fd, len > (off_t)size - 1 ? len - ((off_t)size - 1) : 0,
+	      SEEK_SET);
+	n = read(fd, text, size - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	/* What a power cut leaves where the file had grown. */
+	while (n-- > 0)
+		if (!text[n])
+			text[n] = '\n';
+}
+
+/* The value behind @key (" local=") in a line of the log; "" without. */
+static void log_value(const char *line, const char *key, char *value,
+		      size_t size)
+{
+	const char *at = strstr(line, key);
+
+	snprintf(value, size, "%.*s", at ? (int)strcspn(at + strlen(key), " ")
+		 : 0, at ? at + strlen(key) : "");
+}
+
+/* Events that tell the same again, or of a session that had ended before,
+ * change nothing. An "up" of the same address tells of another session if it had
+ * something to do: a power cut leaves no "down" behind.
+ */
+static void note(const struct conf *conf, const char *line,
+		 struct told told[LINKS_MAX],
+		 char since[LINKS_MAX][SINCE_TEXT])
+{
+	char name[IFNAMSIZ], event[8], local[ADDR_TEXT], way[IFNAMSIZ];
+	char result[16];
+	bool down;
+	size_t len;
+	int i;
+
+	log_value(line, " event=", event, sizeof(event));
+	log_value(line, " if=", name, sizeof(name));
+	down = !strcmp(event, "down");
+	if (strncmp(line, "ts=", 3) || (!down && strcmp(event, "up")))
+		return;
+	i = conf_link_index(conf, name);
+	if (i < 0)
+		return;
+	log_value(line, " local=", local, sizeof(local));
+	log_value(line, " default=", way, sizeof(way));
+	log_value(line, " result=", result, sizeof(result));
+	if ((down && !strcmp(way, name)) ||
+	    (!strcmp(event, told[i].event) &&
+	     (down || (!strcmp(local, told[i].local) &&
+		       !strcmp(result, "unchanged")))))
+		return;
+	strcpy(told[i].event, event);
+	strcpy(told[i].local, local);
+	len = strspn(line + 3, "0123456789-T:.+");
+	snprintf(since[i], SINCE_TEXT, "%.*s", (int)len, line + 3);
+}
+
+void history_since(const struct conf *conf,
+		   const struct addr local[LINKS_MAX],
+		   char since[LINKS_MAX][SINCE_TEXT])
+{
+	static char text[LOG_READ_MAX];
+	static struct told told[LINKS_MAX];
+	char *line, *save, now[ADDR_TEXT];
+	unsigned int i;
+	bool up;
+
+	memset(told, 0, sizeof(told));
+	memset(since, 0, LINKS_MAX * sizeof(since[0]));
+	read_log(conf->log, text, sizeof(text));
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		note(conf, line, told, since);
+	for (i = 0; i < conf->n_links; i++) {
+		up = local[i].family;
+		if (strcmp(told[i].event, up ? "up" : "down") ||
+		    (up && strcmp(told[i].local, addr_text(&local[i], now))))
+			since[i][0] = '\0';
+	}
+}

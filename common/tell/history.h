@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_TELL_HISTORY_H
+#define MWAN_TELL_HISTORY_H
+
+#include "base/addr.h"
+#include "conf/conf.h"
+
+/* "2026-11-22T17:22:06.123+01:00" */
+enum { SINCE_TEXT = 32 };
+
+/* Since when each link is up, with the address @local, or not (family 0), by
+ * the last part of the log; "" where it does not tell.
+ */
+void history_since(const struct conf *conf,
+		   const struct addr local[LINKS_MAX],
+		   char since[LINKS_MAX][SINCE_TEXT]);
+
+#endif

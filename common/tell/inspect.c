@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/lock.h"
+#include "base/log.h"
+#include "core/plan.h"
+#include "kernel/ct.h"
+#include "tell/inspect.h"
+#include "tell/networkd.h"
+
+struct gathering {
+	struct facts *f;
+	const struct conf *conf;
+	unsigned int defaults;	/* in the table that is looked at */
+	unsigned int seen;	/* rules that may matter, in this dump ... */
+	unsigned int sifted;	/* ... and those that were looked at before */
+};
+
+bool facts_rule_takes(const struct rule *r, const struct conf_link *l)
+{
+	return (((l->mark ^ r->mark) & r->mask) == 0) != r->invert &&
+	       !(r->action == FR_ACT_TO_TBL && r->table == l->table);
+}
+
+static bool takes_any(const struct rule *r, const struct conf *conf)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (facts_rule_takes(r, &conf->link[i]))
+			return true;
+	return false;
+}
+
+static int on_rule(const struct rule *r, void *data)
+{
+	struct gathering *g = data;
+	struct facts *f = g->f;
+
+	if (r->protocol != PROTO_MWAN && !r->partial &&
+	    (r->action == FR_ACT_TO_TBL || r->action == FR_ACT_BLACKHOLE ||
+	     r->action == FR_ACT_UNREACHABLE ||
+	     r->action == FR_ACT_PROHIBIT) &&
+	    r->priority < g->conf->rule_priority + RULE_STANDBY &&
+	    takes_any(r, g->conf) && g->seen++ >= g->sifted &&
+	    f->n_rules < FACTS_RULES_MAX)
+		f->rule[f->n_rules++] = *r;
+	return 0;
+}
+
+static int on_default(const struct route *r, void *data)
+{
+	struct gathering *g = data;
+
+	/* Back to the next rule. */
+	if (r->type != RTN_THROW)
+		g->defaults++;
+	return 0;
+}
+
+/* A rule leads no packet away whose table has no way for it. Looks at what is
+ * in f->rule from @first on, and keeps what does.
+ */
+static int sift(struct gathering *g, unsigned int first, struct nl *rtnl,
+		struct err *err)
+{
+	struct facts *f = g->f;
+	unsigned int i, n = first;
+	int code = 0;
+
+	for (i = first; i < f->n_rules && !code; i++) {
+		g->defaults = 1;
+		if (f->rule[i].action == FR_ACT_TO_TBL) {
+			g->defaults = 0;
+			code = route_dump_defaults(rtnl, AF_INET,
+						   f->rule[i].table,
+						   on_default, g, err);
+		}
+		if (g->defaults)
+			f->rule[n++] = f->rule[i];
+	}
+	f->n_rules = n;
+	return code;
+}
+
+/* The socket is busy during a dump: as many rules at a time as there is room
+ * for.
+ */
+static int read_rules(struct gathering *g, struct nl *rtnl, struct err *err)
+{
+	struct facts *f = g->f;
+	unsigned int first;
+	int code;
+
+	do {
+		first = f->n_rules;
+		g->seen = 0;
+		code = rule_dump(rtnl, AF_INET, RULE_ANYONES, on_rule, g, err);
+		g->sifted += f->n_rules - first;
+		if (!code)
+			code = sift(g, first, rtnl, err);
+	} while (!code && g->seen > g->sifted && f->n_rules < FACTS_RULES_MAX);
+	return code;
+}
+
+static int note_default(const struct route *r, void *data)
+{
+	struct facts *f = ((struct gathering *)data)->f;
+	struct facts_default *d = &f->default_[f->n_defaults];
+
+	if (r->protocol == PROTO_MWAN || f->n_defaults == FACTS_DEFAULTS_MAX)
+		return 0;
+	d->route = *r;
+	if (!r->ifindex || !if_indextoname(r->ifindex, d->dev))
+		d->dev[0] = '\0';
+	f->n_defaults++;
+	return 0;
+}
+
+/* What apply and the hooks write to. */
+static void read_files(struct facts *f, const struct conf *conf)
+{
+	f->bad_rundir.msg[0] = f->bad_log.msg[0] = '\0';
+	if (geteuid())
+		return;
+	(void)rundir_check(&f->bad_rundir);
+	(void)log_check(conf->log, &f->bad_log);
+}
+
+static void read_links(struct gathering *g, const struct present *present,
+		       struct nl *rtnl, struct nl *nfnl)
+{
+	const struct conf *conf = g->conf;
+	uint32_t marks[LINKS_MAX];
+	struct addr local[LINKS_MAX];
+	struct facts *f = g->f;
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++) {
+		local[i] = (struct addr){ 0 };
+		if (present_usable(&present->link[i]))
+			local[i] = present->link[i].local;
+		marks[i] = conf->link[i].mark;
+		f->have_bytes[i] = present->link[i].ifindex &&
+			!link_read_bytes(rtnl, present->link[i].ifindex,
+					 &f->bytes[i], NULL);
+	}
+	history_since(conf, local, f->since);
+	f->flows_code = ct_count(nfnl, conf->mark_mask, marks, conf->n_links,
+				 f->flows, NULL);
+}
+
+int facts_read(struct facts *f, const struct conf *conf,
+	       const struct present *present, struct nl *rtnl,
+	       struct nl *nfnl, struct err *err)
+{
+	struct gathering g = { .f = f, .conf = conf };
+	unsigned int i;
+	int code;
+
+	f->n_rules = f->n_defaults = 0;
+	f->conf_exists = !access(CONF_PATH, F_OK);
+	for (i = 0; i < conf->n_lan; i++)
+		f->lan_missing[i] = !if_nametoindex(conf->lan[i]);
+	code = read_rules(&g, rtnl, err);
+	if (!code)
+		code = route_dump_defaults(rtnl, AF_INET, TABLE_MAIN,
+					   note_default, &g, err);
+	if (code)
+		return code;
+	for (i = 0; i < present->n_routes; i++)
+		note_default(&present->route[i], &g);
+	read_files(f, conf);
+	read_links(&g, present, rtnl, nfnl);
+	networkd_read(&f->networkd_routes, &f->networkd_rules);
+	hookfile_read(&f->up, "up");
+	hookfile_read(&f->down, "down");
+	return 0;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_TELL_INSPECT_H
+#define MWAN_TELL_INSPECT_H
+
+#include "conf/conf.h"
+#include "core/present.h"
+#include "kernel/iface.h"
+#include "kernel/nl.h"
+#include "kernel/route.h"
+#include "kernel/rule.h"
+#include "tell/history.h"
+#include "tell/pppd_hook.h"
+
+enum {
+	/* Of others; who has more has more to look at than this. */
+	FACTS_RULES_MAX = 64,
+	FACTS_DEFAULTS_MAX = 64,
+};
+
+/* A default route of somebody else, and the name of its interface, "" without
+ * one.
+ */
+struct facts_default {
+	struct route route;
+	char dev[IFNAMSIZ];
+};
+
+/* What mwan-rules status tells and a hook need not know. */
+struct facts {
+	bool conf_exists;	/* mwan.ini, whether in force or not */
+	/* Why nothing can be changed, and why nothing can be logged; "": it
+	 * can, or this is not root, who does it.
+	 */
+	struct err bad_rundir, bad_log;
+	bool lan_missing[LAN_MAX];	/* there is no such interface */
+	char since[LINKS_MAX][SINCE_TEXT];
+	bool have_bytes[LINKS_MAX];
+	struct link_bytes bytes[LINKS_MAX];
+	int flows_code;		/* negative: they could not be counted */
+	uint64_t flows[LINKS_MAX];
+	/* Rules of others before the last of ours for what is marked, that
+	 * lead a link's packets to a default of another table or nowhere.
+	 */
+	unsigned int n_rules;
+	struct rule rule[FACTS_RULES_MAX];
+	/* In the table main, and, of others, in the links' and the standby. */
+	unsigned int n_defaults;
+	struct facts_default default_[FACTS_DEFAULTS_MAX];
+	bool networkd_routes, networkd_rules;	/* it deletes them */
+	struct hookfile up, down;
+};
+
+/* Does the rule take packets with the link's mark, and not to its own table? */
+bool facts_rule_takes(const struct rule *r, const struct conf_link *l);
+
+/* Gather them, behind present_read(). Writes nothing. Returns 0 or a negative
+ * errno with a sentence.
+ */
+int facts_read(struct facts *f, const struct conf *conf,
+	       const struct present *present, struct nl *rtnl,
+	       struct nl *nfnl, struct err *err);
+
+#endif

@@ -1,0 +1,638 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "tell/status.h"
+
+#define APPLY "run \"mwan-rules apply\""
+
+enum { ROUTE_TEXT = 160 };
+
+static void say(struct status *s, const char *kind, const char *link,
+		const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+static void say(struct status *s, const char *kind, const char *link,
+		const char *fmt, ...)
+{
+	struct status_problem *p = &s->problem[s->n_problems];
+	va_list ap;
+
+	if (s->n_problems == STATUS_PROBLEMS_MAX) {
+		s->more++;
+		return;
+	}
+	s->n_problems++;
+	p->kind = kind;
+	snprintf(p->link, sizeof(p->link), "%s", link);
+	va_start(ap, fmt);
+	vsnprintf(p->text.msg, sizeof(p->text.msg), fmt, ap);
+	va_end(ap);
+}
+
+/* --- where packets go --- */
+
+static int link_of_ifindex(const struct status *s, uint32_t ifindex)
+{
+	unsigned int i;
+
+	for (i = 0; ifindex && i < s->n_links; i++)
+		if (s->link[i].is->ifindex == ifindex)
+			return (int)i;
+	return -1;
+}
+
+static void add_by(const struct status *s, struct status_link *l,
+		   const struct nexthop *nh)
+{
+	int k = nh ? link_of_ifindex(s, nh->ifindex) : -1;
+
+	if (k >= 0 && l->n_by < LINKS_MAX)
+		l->by[l->n_by++] = (uint8_t)k;
+}
+
+static void name_other(const struct status *s, struct status_link *l,
+		       const struct route *r)
+{
+	const struct facts *f = s->facts;
+	unsigned int i;
+
+	for (i = 0; i < f->n_defaults; i++)
+		if (f->default_[i].route.table == r->table &&
+		    f->default_[i].route.ifindex == r->ifindex)
+			strcpy(l->by_other, f->default_[i].dev);
+}
+
+static void follow(const struct status *s, const struct present *p,
+		   struct status_link *l, const struct route *r)
+{
+	const struct nexthop *nh = present_nexthop(p, r->nhid);
+	int k = link_of_ifindex(s, r->ifindex);
+	unsigned int i;
+
+	if (r->type != RTN_UNICAST)
+		return;
+	for (i = 0; nh && i < nh->n_members; i++)
+		add_by(s, l, present_nexthop(p, nh->member[i].id));
+	if (nh && nh->n_members)
+		return;
+	if (nh)
+		add_by(s, l, nh);
+	else if (k >= 0)
+		l->by[l->n_by++] = (uint8_t)k;
+	else
+		name_other(s, l, r);
+}
+
+/* The first default of @table, which is the one that counts. */
+static const struct route *first_default(const struct present *p,
+					 uint32_t table)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->n_routes; i++)
+		if (p->route[i].table == table && !p->route[i].tos)
+			return &p->route[i];
+	return NULL;
+}
+
+/* A link's own table, the standby, and then main: as the rules have it. */
+static void find_way(const struct status *s, const struct run *run,
+		     struct status_link *l)
+{
+	const struct present *p = &run->present;
+	const struct facts *f = s->facts;
+	const struct route *r = first_default(p, l->want->table);
+	unsigned int i;
+
+	if (!r)
+		r = first_default(p, run->conf.standby_table);
+	for (i = 0; i < f->n_defaults && !r; i++)
+		if (f->default_[i].route.table == TABLE_MAIN)
+			r = &f->default_[i].route;
+	if (r)
+		follow(s, p, l, r);
+}
+
+/* --- links --- */
+
+static void check_links(struct status *s)
+{
+	const struct status_link *l;
+	unsigned int i;
+
+	if (s->code == STATUS_NO_LINK)
+		say(s, "no-link", "", "No link is up: see pppd's own messages "
+		    "in the system log.");
+	for (i = 0; i < s->n_links; i++) {
+		l = &s->link[i];
+		if (l->usable ||
+		    (l->want->drained && s->code != STATUS_NO_LINK))
+			continue;
+		say(s, "link-down", l->want->name, "%s is down, %s: see "
+		    "pppd's messages about it in the system log.",
+		    l->want->name,
+		    !l->is->ifindex ? "there is no such interface (a link is "
+		    "called like its interface: see \"ip -br link\")" :
+		    !l->is->up ? "the interface is not up" :
+		    !l->is->carrier ? "the interface has no carrier" :
+		    "the interface has no IPv4 address");
+	}
+}
+
+/* Before all others: what they say of the kernel may come of it. */
+static void check_edited(struct status *s, const struct run *run)
+{
+	if (run->edited)
+		say(s, "configuration", "", "%s was changed since it was put "
+		    "in force, and what follows comes of that: " APPLY ".",
+		    run->source);
+}
+
+static void check_run(struct status *s, const struct run *run)
+{
+	if (run->unknown_conf)
+		say(s, "privilege", "", "Only root can read the configuration, "
+		    "and what is shown here comes of %s: run mwan-rules "
+		    "status as root.", run->in_force ? "what is in force" :
+		    "the tables' names");
+	else if (run->bad_conf.msg[0])
+		say(s, "configuration", "", "%s: mend it, and " APPLY ".",
+		    run->bad_conf.msg);
+	if (run->bad_drained.msg[0])
+		say(s, "configuration", "", "%s.", run->bad_drained.msg);
+	if (s->facts->bad_rundir.msg[0])
+		say(s, "configuration", "", "%s.", s->facts->bad_rundir.msg);
+	if (s->facts->bad_log.msg[0])
+		say(s, "log", "", "%s.", s->facts->bad_log.msg);
+	if (!run->in_force && s->facts->conf_exists)
+		say(s, "not-in-force", "", "Rules and nftables are not in "
+		    "force, though there is " CONF_PATH ": " APPLY ".");
+	if (run->present.nft_code == -EPERM)
+		say(s, "privilege", "", "Only root can see the nftables table "
+		    "and count connections: run mwan-rules status as root.");
+	else if (run->present.nft_code)
+		say(s, "nftables", "", "%s.", run->present.nft_err.msg);
+}
+
+static void check_lan(struct status *s, const struct run *run)
+{
+	const struct conf *c = &run->conf;
+	char names[300] = "";
+	unsigned int i, n = 0;
+
+	for (i = 0; i < c->n_lan; i++) {
+		if (!s->facts->lan_missing[i])
+			continue;
+		str_add(names, sizeof(names), ", ", c->lan[i]);
+		n++;
+	}
+	if (n)
+		say(s, "lan", "", "lan names %s, and there %s, so what comes "
+		    "in by another one is not shared: mend lan in %s, and "
+		    APPLY ".", names, n > 1 ? "are no such interfaces" :
+		    "is no such interface",
+		    run->source[0] ? run->source : CONF_PATH);
+}
+
+/* --- what the next run would do --- */
+
+static void tell_nexthop(struct status *s, const struct op *op)
+{
+	if (op->dev[0])
+		say(s, "nexthop", op->dev, "The nexthop of %s (id %u) is "
+		    "missing or leads elsewhere: " APPLY ".", op->dev,
+		    op->nexthop.id);
+	else
+		say(s, "standby", "", "The group of the standby (nexthop %u) "
+		    "is missing or has other members than the links that are "
+		    "up, and what a failed link carries would go wrong: " APPLY
+		    ".", op->nexthop.id);
+}
+
+/* Does something else than the link itself carry packets with its mark? */
+static bool goes_elsewhere(const struct status *s, const char *name)
+{
+	const struct status_link *l;
+	unsigned int i, k;
+
+	for (i = 0; i < s->n_links; i++) {
+		l = &s->link[i];
+		if (strcmp(l->want->name, name))
+			continue;
+		for (k = 0; k < l->n_by; k++)
+			if (l->by[k] != i)
+				return true;
+		return l->by_other[0];
+	}
+	return false;
+}
+
+static void tell_missing_route(struct status *s, const struct op *op)
+{
+	const struct route *r = &op->route;
+
+	if (op->dev[0])
+		say(s, "route", op->dev, "Table %u lacks the default of %s%s: "
+		    APPLY ".", r->table, op->dev,
+		    goes_elsewhere(s, op->dev) ?
+		    ", whose traffic goes by other links" : "");
+	else
+		say(s, "standby", "", "The standby (table %u) lacks its "
+		    "default of metric %u, and what a failed link carries "
+		    "would go wrong: " APPLY ".", r->table, r->metric);
+}
+
+static void tell_sysctl(struct status *s, const struct op *op)
+{
+	/* These two have a sentence of their own, also where the
+	 * configuration wants no sysctl to be set.
+	 */
+	if (!strncmp(op->sysctl.path, "net/ipv4/conf/", 14) ||
+	    !strcmp(op->sysctl.path, SYSCTL_IP_FORWARD))
+		return;
+	say(s, "sysctl", "", "/proc/sys/%s is not %d: " APPLY ".",
+	    op->sysctl.path, op->sysctl.value);
+}
+
+static void tell(struct status *s, const struct run *run,
+		 const struct op *op)
+{
+	char addr[ADDR_TEXT], text[RULE_TEXT];
+
+	s->commands = true;
+	switch (op->kind) {
+	case OP_SYSCTL:
+		tell_sysctl(s, op);
+		return;
+	case OP_NEXTHOP_SET:
+		tell_nexthop(s, op);
+		return;
+	case OP_NEXTHOP_DEL:
+		say(s, "nexthop", "", "Nexthop %u is ours and not wanted any "
+		    "more: " APPLY ".", op->nexthop.id);
+		return;
+	case OP_ROUTE_ADD:
+		tell_missing_route(s, op);
+		return;
+	case OP_ROUTE_DEL:
+		say(s, "route", op->dev, "Table %u has a default%s%s that "
+		    "does not belong there: " APPLY ".", op->route.table,
+		    op->dev[0] ? " by " : "", op->dev);
+		return;
+	case OP_RULE_ADD:
+		say(s, "rule", "", "The rule \"%s\" is missing: " APPLY ".",
+		    rule_text(&op->rule, text));
+		return;
+	case OP_RULE_DEL:
+		say(s, "rule", "", "The rule \"%s\" is ours and not wanted: "
+		    APPLY ".", rule_text(&op->rule, text));
+		return;
+	case OP_QDISC_SET:
+	case OP_QDISC_DEL:
+		say(s, "queue", op->dev, "The queue of %s is not the one that "
+		    "the configuration asks for: " APPLY ", and if this "
+		    "kernel lacks that queue, set qdisc = none in mwan.ini.",
+		    op->dev);
+		return;
+	case OP_NFT_LOAD:
+	case OP_NFT_DELETE:
+		say(s, "nftables", "", "The nftables table \"inet mwan\" %s: "
+		    APPLY "%s.", !run->present.nft.present ? "is missing" :
+		    run->edited ? "is of the configuration before" :
+		    "was changed", run->edited ? "" :
+		    ", and again whenever something flushes nftables");
+		return;
+	case OP_CT_FORGET:
+		say(s, "conntrack", "", "There may still be connections of "
+		    "the address %s, which is gone: " APPLY ".",
+		    addr_text(&op->addr, addr));
+		return;
+	case OP_CT_END:
+		say(s, "conntrack", op->dev, "Connections of %s are still to "
+		    "be ended (failback = move): " APPLY ".", op->dev);
+		return;
+	}
+}
+
+static void check_plan(struct status *s, struct run *run)
+{
+	struct plan_event now = {
+		.goal = run->in_force ? PLAN_ALL : PLAN_LINKS,
+	};
+	struct err err;
+	unsigned int i;
+
+	if (plan_make(&run->plan, &run->conf, &run->present, &run->ruleset,
+		      &now, &err)) {
+		say(s, "nexthop", "", "%s.", err.msg);
+		return;
+	}
+	for (i = 0; i < run->plan.n_ops; i++)
+		tell(s, run, &run->plan.op[i]);
+}
+
+/* --- sysctls --- */
+
+static void check_rp_filter(struct status *s, const struct run *run,
+			    const struct status_link *l)
+{
+	int own = l->is->rp_filter;
+	const char *name = l->want->name;
+	char advice[80] = APPLY;
+
+	if (!l->usable || !sysctl_rp_strict(run->present.rp_filter_all, own))
+		return;
+	if (!run->conf.sysctl)
+		snprintf(advice, sizeof(advice),
+			 "\"sysctl -w net/ipv4/conf/%s/rp_filter=2\"", name);
+	say(s, "rp-filter", name, "net/ipv4/conf/%s/rp_filter is 1, strict, "
+	    "and answers that come in by %s are dropped: %s.",
+	    own == RP_STRICT ? name : "all", name, advice);
+}
+
+static void check_sysctls(struct status *s, const struct run *run)
+{
+	unsigned int i;
+
+	if (run->present.ip_forward == 0)
+		say(s, "ip-forward", "", "net/ipv4/ip_forward is 0, and "
+		    "nothing is forwarded: %s.", run->conf.sysctl ? APPLY :
+		    "\"sysctl -w net/ipv4/ip_forward=1\"");
+	for (i = 0; i < s->n_links; i++)
+		check_rp_filter(s, run, &s->link[i]);
+}
+
+/* --- what others have done --- */
+
+/* The arguments of "ip route del". */
+static const char *route_text(const struct facts_default *d,
+			      char text[ROUTE_TEXT])
+{
+	const struct route *r = &d->route;
+	char via[ADDR_TEXT], metric[24] = "", table[24] = "", nhid[24] = "";
+
+	if (r->metric)
+		snprintf(metric, sizeof(metric), " metric %u", r->metric);
+	if (r->table != TABLE_MAIN)
+		snprintf(table, sizeof(table), " table %u", r->table);
+	if (r->nhid)
+		snprintf(nhid, sizeof(nhid), " nhid %u", r->nhid);
+	snprintf(text, ROUTE_TEXT, "%sdefault%s%s%s%s%s%s%s",
+		 r->type == RTN_UNREACHABLE ? "unreachable " :
+		 r->type == RTN_BLACKHOLE ? "blackhole " :
+		 r->type == RTN_PROHIBIT ? "prohibit " : "",
+		 nhid, r->gateway.family ? " via " : "",
+		 r->gateway.family ? addr_text(&r->gateway, via) : "",
+		 d->dev[0] && !r->nhid ? " dev " : "",
+		 r->nhid ? "" : d->dev, metric, table);
+	return text;
+}
+
+/* Is it before all of ours in its table? Through a link it is no matter, but in
+ * the standby: the plan replaces it.
+ */
+static bool is_first(const struct status *s, const struct run *run,
+		     const struct route *r)
+{
+	const struct route *first = first_default(&run->present, r->table);
+
+	return first && first->protocol == r->protocol &&
+	       first->metric == r->metric && first->ifindex == r->ifindex &&
+	       (r->table == run->conf.standby_table ||
+		link_of_ifindex(s, r->ifindex) < 0);
+}
+
+/* Does it take a link's traffic in the place of the standby, from behind ours
+ * in the link's table? Through a link it is no matter: the plan replaces it.
+ */
+static bool takes_over(const struct status *s, const struct route *r)
+{
+	return r->type != RTN_THROW && !r->tos &&
+	       link_of_ifindex(s, r->ifindex) < 0;
+}
+
+/* Not where it is wanted, nor where it is the only way that is left. */
+static void check_main_default(struct status *s, const struct run *run,
+			       const char *text)
+{
+	const struct conf *c = &run->conf;
+
+	if (s->code == STATUS_NO_LINK ||
+	    (c->last_resort_given && c->last_resort == LAST_RESORT_MAIN))
+		return;
+	say(s, "foreign-default", "", "The table main has a default, which "
+	    "the router's own traffic takes before ours, and which does not "
+	    "fail over: \"ip route del %s\", and tell whatever made it not "
+	    "to (pppd: nodefaultroute), or, if it is to be the last resort, "
+	    "write \"last_resort = main\" in mwan.ini.", text);
+}
+
+static void check_default(struct status *s, const struct run *run,
+			  const struct facts_default *d)
+{
+	const char *link = "";
+	char text[ROUTE_TEXT];
+	unsigned int i;
+
+	route_text(d, text);
+	if (d->route.table == TABLE_MAIN) {
+		check_main_default(s, run, text);
+		return;
+	}
+	for (i = 0; i < s->n_links; i++)
+		if (s->link[i].want->table == d->route.table)
+			link = s->link[i].want->name;
+	if (is_first(s, run, &d->route)) {
+		if (*link || d->route.table == run->conf.standby_table)
+			say(s, "foreign-default", link, "Table %u, %s%s, has "
+			    "a default of somebody else's before ours: \"ip "
+			    "route del %s\".", d->route.table,
+			    *link ? "of " : "the standby", link, text);
+	} else if (*link && takes_over(s, &d->route)) {
+		say(s, "foreign-default", link, "Table %u, of %s, has a "
+		    "default of somebody else's behind ours, which will take "
+		    "its traffic when %s fails: \"ip route del %s\".",
+		    d->route.table, link, link, text);
+	}
+}
+
+/* The links whose packets the rule takes, and not to their own table. */
+static unsigned int rule_takes(const struct status *s, const struct rule *r,
+			       char *names, size_t size)
+{
+	const struct conf_link *l;
+	unsigned int i, n = 0;
+
+	*names = '\0';
+	for (i = 0; i < s->n_links; i++) {
+		l = s->link[i].want;
+		if (!facts_rule_takes(r, l))
+			continue;
+		if (++n <= 3)
+			str_add(names, size, ", ", l->name);
+	}
+	if (n > 3)
+		snprintf(names + strlen(names), size - strlen(names),
+			 " and %u more", n - 3);
+	return n;
+}
+
+static void check_rule(struct status *s, const struct run *run,
+		       const struct rule *r)
+{
+	char names[100], text[RULE_TEXT];
+
+	if (!rule_takes(s, r, names, sizeof(names)))
+		return;
+	say(s, "foreign-rule", "", "A rule of somebody else's, of priority "
+	    "%u, leads what is marked for %s %s before ours do: \"ip rule del "
+	    "%s\", or give it a priority above %u.", r->priority, names,
+	    r->action == FR_ACT_TO_TBL ? "elsewhere" : "nowhere",
+	    rule_text(r, text), run->conf.rule_priority + RULE_STANDBY);
+}
+
+static void check_networkd(struct status *s)
+{
+	const struct facts *f = s->facts;
+
+	if (f->networkd_routes || f->networkd_rules)
+		say(s, "networkd", "", "systemd-networkd will delete our %s "
+		    "when it starts again: put%s%s below [Network] into "
+		    "/etc/systemd/networkd.conf, and restart it.",
+		    !f->networkd_rules ? "routes" :
+		    !f->networkd_routes ? "rules" : "routes and rules",
+		    f->networkd_routes ? " ManageForeignRoutes=no" : "",
+		    f->networkd_rules ?
+		    " ManageForeignRoutingPolicyRules=no" : "");
+}
+
+/* --- hooks --- */
+
+enum { INSTALL_TEXT = HOOKFILE_PATH + 100 };
+
+/* What makes the hook, with @option of ln(1). */
+static const char *install_text(const struct hookfile *h, const char *option,
+				char text[INSTALL_TEXT])
+{
+	if (h->program[0])
+		snprintf(text, INSTALL_TEXT, "\"ln %s %s %s\"", option,
+			 h->program, h->path);
+	else
+		snprintf(text, INSTALL_TEXT, "make it a link to our hook, "
+			 "which is in /usr/libexec/mwan or "
+			 "/usr/local/libexec/mwan");
+	return text;
+}
+
+static void check_hook(struct status *s, const char *what,
+		       const struct hookfile *h)
+{
+	const char *path = h->path;
+	char install[INSTALL_TEXT];
+
+	switch (h->state) {
+	case HOOKFILE_FINE:
+	case HOOKFILE_UNKNOWN:
+		return;
+	case HOOKFILE_NONE:
+		say(s, "hook", "", "%s is missing, and pppd does not tell us "
+		    "when a link goes %s: %s.", path, what,
+		    install_text(h, "-s", install));
+		return;
+	case HOOKFILE_NO_EXEC:
+		say(s, "hook", "", "%s is not executable, and pppd does not "
+		    "tell us when a link goes %s: \"chmod +x %s\".", path,
+		    what, path);
+		return;
+	case HOOKFILE_DANGLING:
+		say(s, "hook", "", "%s leads nowhere, and pppd does not tell "
+		    "us when a link goes %s: %s.", path, what,
+		    install_text(h, "-sf", install));
+		return;
+	case HOOKFILE_FOREIGN:
+		say(s, "hook", "", "%s is not our hook, and pppd does not tell "
+		    "us when a link goes %s: rename it to %s.before-mwan, and "
+		    "%s.", path, what, path, install_text(h, "-s", install));
+		return;
+	case HOOKFILE_SHADOWED:
+		say(s, "hook", "", "/etc/ppp/ip-%s runs %s in the place of "
+		    "the scripts in ip-%s.d, and so not our hook %s: \"mv %s "
+		    "%s.before-mwan\".", what, path, what, h->other, path,
+		    path);
+		return;
+	case HOOKFILE_SHADOWS:
+		say(s, "hook", "", "/etc/ppp/ip-%s runs our hook %s in the "
+		    "place of the scripts in ip-%s.d, and so not %s: \"mv %s "
+		    "/etc/ppp/ip-%s.d/0000mwan\".", what, path, what,
+		    h->other, path, what);
+		return;
+	case HOOKFILE_ODD_NAME:
+		say(s, "hook", "", "run-parts passes over %s for its name, "
+		    "and pppd does not tell us when a link goes %s: \"mv %s "
+		    "/etc/ppp/ip-%s.d/0000mwan\".", path, what, path, what);
+		return;
+	case HOOKFILE_NOT_RUN:
+		say(s, "hook", "", "/etc/ppp/ip-%s does not run what is in "
+		    "ip-%s.d, and so not our hook %s: \"mv %s "
+		    "/etc/ppp/ip-%s.local\".", what, what, path, path, what);
+		return;
+	case HOOKFILE_NO_SCRIPT:
+		say(s, "hook", "", "%s is missing, and pppd runs no hook when "
+		    "a link goes %s: install pppd's own %s anew.", path, what,
+		    path);
+		return;
+	case HOOKFILE_SCRIPT_NO_EXEC:
+		say(s, "hook", "", "%s is not executable, and pppd runs no "
+		    "hook when a link goes %s: \"chmod +x %s\".", path, what,
+		    path);
+		return;
+	}
+}
+
+/* --- all of it --- */
+
+void status_fail(struct status *s, int code, const struct err *err)
+{
+	s->code = code;
+	say(s, "error", "", "%s", err->msg);
+}
+
+void status_make(struct status *s, struct run *run,
+		 const struct facts *facts)
+{
+	struct status_link *l;
+	unsigned int i;
+
+	s->facts = facts;
+	s->in_force = run->in_force;
+	s->code = run_any_usable(run) ? STATUS_OK : STATUS_NO_LINK;
+	s->n_links = run->conf.n_links;
+	for (i = 0; i < s->n_links; i++) {
+		l = &s->link[i];
+		l->want = &run->conf.link[i];
+		l->is = &run->present.link[i];
+		l->usable = present_usable(l->is);
+	}
+	for (i = 0; i < s->n_links; i++)
+		find_way(s, run, &s->link[i]);
+	check_edited(s, run);
+	check_links(s);
+	check_run(s, run);
+	check_lan(s, run);
+	check_plan(s, run);
+	check_sysctls(s, run);
+	for (i = 0; i < facts->n_rules; i++)
+		check_rule(s, run, &facts->rule[i]);
+	for (i = 0; i < facts->n_defaults; i++)
+		check_default(s, run, &facts->default_[i]);
+	check_networkd(s);
+	check_hook(s, "up", &facts->up);
+	check_hook(s, "down", &facts->down);
+	if (s->code == STATUS_OK && s->n_problems)
+		s->code = STATUS_DEGRADED;
+}

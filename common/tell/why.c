@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "core/plan.h"
+#include "tell/why.h"
+
+static uint32_t host_order(const struct addr *a)
+{
+	return ntohl(a->v4.s_addr);
+}
+
+void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
+	      const struct ruleset *rs)
+{
+	const struct ct_tuple *t = &why->packet.tuple;
+	const struct why_seen *seen = &why->seen;
+	struct walk *w = &way->walk;
+
+	*w = (struct walk){
+		.rs = rs, .choice = choice,
+		.source = host_order(&t->source),
+		.destination = host_order(&t->destination),
+		.has_protocol = why->packet.has_protocol,
+		.has_ports = why->packet.has_ports,
+		.protocol = t->protocol, .source_port = t->source_port,
+		.destination_port = t->destination_port,
+		.is_new = !seen->flow.answered,
+		.is_reply = seen->flow.is_reply,
+		.ct_mark = seen->flow.mark, .sticky = seen->sticky,
+	};
+	memcpy(w->iif, seen->iif, sizeof(w->iif));
+	if (why->marking)
+		walk(w, seen->own ? HOOK_OUTPUT : HOOK_PREROUTING);
+	/* From here on it has the address that NAT gives it. */
+	w->destination = host_order(&seen->flow.to);
+}
+
+static bool rule_applies(const struct rule *r, uint32_t mark,
+			 const struct addr *source)
+{
+	bool like = (mark & r->mask) == r->mark &&
+		    (!r->from.family || addr_equal(&r->from, source));
+
+	return !r->foreign && like != r->invert;
+}
+
+/* The default of the lowest metric, the first of its equals. */
+static const struct route *table_default(const struct present *p,
+					 uint32_t table)
+{
+	const struct route *best = NULL;
+	unsigned int i;
+
+	for (i = 0; i < p->n_routes; i++)
+		if (p->route[i].table == table && !p->route[i].tos &&
+		    (!best || p->route[i].metric < best->metric))
+			best = &p->route[i];
+	return best;
+}
+
+/* main's own defaults stand behind our marks and before our last rules. */
+static bool main_wins(const struct fib *fib, const struct rule *r)
+{
+	return !fib->code && fib->table == TABLE_MAIN &&
+	       (fib->prefix_len || r->priority >= PRIORITY_PRIMARY);
+}
+
+/* By our rules, which the kernel has sorted. Those of others are not known
+ * here, nor are main's routes: the kernel's answer tells.
+ */
+static void find_hops(struct why_way *way, const struct present *p,
+		      const struct addr *source)
+{
+	const struct rule *r = p->rule;
+	struct why_hop *hop;
+	unsigned int i;
+
+	way->n_hops = 0;
+	for (i = 0; i < p->n_rules && way->n_hops < WHY_HOPS; i++, r++) {
+		if (main_wins(&way->fib, r))
+			return;
+		if (r->suppress_default || r->priority == PRIORITY_FAILBACK ||
+		    !rule_applies(r, way->walk.mark, source))
+			continue;
+		hop = &way->hop[way->n_hops++];
+		hop->rule = r;
+		hop->route = table_default(p, r->table);
+		if (hop->route)
+			return;
+	}
+}
+
+static bool leads_to(const struct present *p, const struct route *r,
+		     uint32_t ifindex)
+{
+	const struct nexthop *group = present_nexthop(p, r->nhid), *nh;
+	unsigned int i;
+
+	if (!group)
+		return !r->ifindex || r->ifindex == ifindex;
+	for (i = 0; i < group->n_members; i++) {
+		nh = present_nexthop(p, group->member[i].id);
+		if (nh && nh->ifindex == ifindex)
+			return true;
+	}
+	return false;
+}
+
+const struct route *why_last_route(const struct why_way *way)
+{
+	return way->n_hops ? way->hop[way->n_hops - 1].route : NULL;
+}
+
+/* Is the kernel's decision that of our rules? */
+static bool as_planned(const struct why_way *way, const struct present *p)
+{
+	const struct route *r = why_last_route(way);
+	const struct fib *fib = &way->fib;
+
+	if (fib->code)
+		return !r || r->type != RTN_UNICAST;
+	if (!r)
+		return fib->table == TABLE_MAIN || fib->table == TABLE_LOCAL ||
+		       fib->table == TABLE_DEFAULT;
+	return fib->table == r->table && leads_to(p, r, fib->ifindex);
+}
+
+/* The router's own packets have no hash yet. */
+static uint32_t open_group(const struct why *why, const struct why_way *way,
+			   const struct present *p)
+{
+	const struct route *r = why_last_route(way);
+	const struct nexthop *group = r ? present_nexthop(p, r->nhid) : NULL;
+
+	return why->by_hash && !why->seen.own && way->as_planned && group &&
+	       group->n_members > 1 ? group->id : 0;
+}
+
+static bool is_within(uint32_t address, const struct addr *net, uint8_t len)
+{
+	return !len || !((address ^ host_order(net)) >> (32 - len));
+}
+
+static bool matches(const struct rule *r, const struct why *why,
+		    const struct walk *w)
+{
+	/* The router's own come in by lo. */
+	const char *iif = why->seen.own ? "lo" : why->seen.iif;
+	bool like = (w->mark & r->mask) == r->mark &&
+		    is_within(w->source, &r->from, r->from_len) &&
+		    is_within(w->destination, &r->to, r->to_len) &&
+		    (!r->iif[0] || !strcmp(r->iif, iif));
+
+	return like != r->invert;
+}
+
+bool why_taker(const struct why *why, struct why_way *way,
+	       const struct rule *r)
+{
+	if (why_last_route(way) &&
+	    r->priority > way->hop[way->n_hops - 1].rule->priority)
+		return true;
+	if (r->action != FR_ACT_TO_TBL || r->table != way->fib.table ||
+	    (r->protocol == PROTO_MWAN && !r->foreign) ||
+	    (r->suppress_default && !way->fib.prefix_len))
+		return false;
+	way->taken = !r->opaque && matches(r, why, &way->walk);
+	way->taker = *r;
+	return way->taken || r->opaque;
+}
+
+static bool to_many(const struct fib *fib)
+{
+	return fib->type == RTN_BROADCAST || fib->type == RTN_MULTICAST;
+}
+
+void why_route(const struct why *why, struct why_way *way,
+	       const struct conf *conf, const struct present *present)
+{
+	const struct fib *fib = &way->fib;
+
+	/* One to a group that the router is no member of is dropped without a
+	 * word (net/ipv4/route.c, ip_route_input_rcu()).
+	 */
+	if (!why->seen.own && IN_MULTICAST(way->walk.destination))
+		way->fib = (struct fib){ .type = RTN_MULTICAST };
+	find_hops(way, present, &why->packet.tuple.source);
+	/* The kernel names no table for some that go to many. */
+	if (!fib->code && (fib->table == TABLE_LOCAL || to_many(fib)))
+		way->n_hops = 0;
+	way->taken = false;
+	way->as_planned = to_many(fib) || as_planned(way, present);
+	way->any_of = open_group(why, way, present);
+	memcpy(way->walk.oif, way->oif, sizeof(way->oif));
+	if (why->marking && !why->seen.own && !fib->code &&
+	    fib->type == RTN_UNICAST)
+		walk(&way->walk, HOOK_FORWARD);
+	if (fib->code)
+		way->verdict = WHY_NOWHERE;
+	else if (way->walk.rejected)
+		way->verdict = WHY_REJECTED;
+	else if (to_many(fib) && !why->seen.own)
+		way->verdict = WHY_MANY;
+	else if (fib->type != RTN_UNICAST && !to_many(fib))
+		way->verdict = WHY_ROUTER;
+	else if (present_link_of(present, conf, fib->ifindex) >= 0)
+		way->verdict = WHY_LINK;
+	else
+		way->verdict = WHY_OTHER;
+}
+
+bool why_arrives(const struct why *why)
+{
+	unsigned int i;
+
+	for (i = 0; i < why->n_ways; i++)
+		if (why->way[i].verdict < WHY_MANY)
+			return true;
+	return false;
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdio.h>
+
+#include "kernel/fib.h"
+#include "kernel/rule.h"
+#include "kernel/sysctl.h"
+#include "nft/load.h"
+#include "tell/why_ask.h"
+
+/* An index that the kernel has just told. */
+static int name_of(uint32_t ifindex, char name[IFNAMSIZ], struct err *err)
+{
+	return if_indextoname(ifindex, name) ? 0 :
+	       err_set(err, -EAGAIN, "interface %u has just gone: try again",
+		       ifindex);
+}
+
+/* Where the packet comes from: a host that a route of its own leads to, and by
+ * no link, is of the LAN or a VPN, whatever it sends to.
+ */
+static int ask_back(struct why *why, const struct conf *conf,
+		    const struct present *present, struct nl *rtnl,
+		    struct err *err)
+{
+	const struct ct_tuple *t = &why->packet.tuple;
+	const struct fib_packet back = { .destination = t->source };
+	struct why_seen *seen = &why->seen;
+	unsigned int i;
+	bool by_link, near;
+	int code;
+
+	seen->own = !t->source.family;
+	if (seen->own)
+		return 0;
+	code = fib_ask(rtnl, &back, &seen->back, err);
+	if (code || seen->back.code)
+		return code;
+	seen->own = seen->back.type == RTN_LOCAL;
+	seen->ifindex = seen->own ? 0 : seen->back.ifindex;
+	by_link = present_link_of(present, conf, seen->ifindex) >= 0;
+	near = seen->own || (seen->back.prefix_len && !by_link);
+	for (i = 0; i < conf->n_links && !near && !seen->to_link; i++) {
+		seen->to_link = addr_equal(&present->link[i].local,
+					   &t->destination);
+		if (seen->to_link)
+			seen->ifindex = present->link[i].ifindex;
+	}
+	seen->astray = by_link && !seen->back.prefix_len && !seen->to_link;
+	return seen->own ? 0 : name_of(seen->ifindex, seen->iif, err);
+}
+
+static void ask_settings(struct why_seen *seen, const struct present *present)
+{
+	char path[SYSCTL_PATH_MAX];
+	int own;
+
+	sysctl_rp_filter_path(seen->iif, path);
+	own = sysctl_read(path);
+	seen->strict = own >= 0 &&
+		       sysctl_rp_strict(present->rp_filter_all, own);
+	snprintf(path, sizeof(path), "net/ipv4/conf/%s/forwarding", seen->iif);
+	seen->no_forward = sysctl_read(path) == 0;
+}
+
+static int ask_marks(struct why *why, const struct ruleset *rs,
+		     struct nl *nfnl, struct err *err)
+{
+	const struct ct_tuple *t = &why->packet.tuple;
+	struct why_seen *seen = &why->seen;
+	int code = 0;
+
+	seen->flow.to = t->destination;
+	if (why->packet.has_ports && t->source.family)
+		code = ct_find(nfnl, t, &seen->flow, err);
+	if (!code && why->marking && rs->sticky && !seen->own)
+		code = nft_sticky(nfnl, ntohl(t->source.v4.s_addr),
+				  &seen->sticky, err);
+	return code;
+}
+
+static int ask_way(const struct why *why, struct why_way *way, struct nl *rtnl,
+		   struct err *err)
+{
+	const struct ct_tuple *t = &why->packet.tuple;
+	const struct fib_packet p = {
+		.source = t->source, .destination = why->seen.flow.to,
+		.iif = why->seen.ifindex,
+		.mark = way->walk.mark, .protocol = t->protocol,
+		.source_port = t->source_port,
+		.destination_port = t->destination_port,
+	};
+	int code = fib_ask(rtnl, &p, &way->fib, err);
+
+	way->oif[0] = '\0';
+	if (code || way->fib.code)
+		return code;
+	return name_of(way->fib.ifindex, way->oif, err);
+}
+
+struct taking {
+	const struct why *why;
+	struct why_way *way;
+	bool done;
+};
+
+static int on_rule(const struct rule *r, void *data)
+{
+	struct taking *t = data;
+
+	t->done = t->done || why_taker(t->why, t->way, r);
+	return 0;
+}
+
+static int ask_taker(const struct why *why, struct why_way *way,
+		     struct nl *rtnl, struct err *err)
+{
+	struct taking t = { .why = why, .way = way };
+
+	if (way->as_planned || way->fib.code)
+		return 0;
+	return rule_dump(rtnl, AF_INET, RULE_ANYONES, on_rule, &t, err);
+}
+
+/* Of somebody else's routes, too; one that has just gone has no name. */
+static void name_hops(struct why_way *way)
+{
+	struct why_hop *hop = way->hop;
+	unsigned int i;
+
+	for (i = 0; i < way->n_hops; i++, hop++)
+		if (!hop->route || !if_indextoname(hop->route->ifindex,
+						   hop->dev))
+			hop->dev[0] = '\0';
+}
+
+int ask_why(struct why *why, const struct conf *conf,
+	    const struct ruleset *rs, const struct present *present,
+	    struct nl *rtnl, struct nl *nfnl, struct err *err)
+{
+	struct why_way *way = why->way;
+	unsigned int n = 1;
+	int code;
+
+	why->n_ways = 0;
+	why->seen = (struct why_seen){ .sticky = 0 };
+	why->marking = present->nft.present;
+	why->intact = nft_intact(&present->nft, rs);
+	why->by_hash = sysctl_read(SYSCTL_HASH_POLICY) == HASH_POLICY_L4;
+	code = ask_back(why, conf, present, rtnl, err);
+	if (code || why->seen.back.code)
+		return code;
+	if (!why->seen.own)
+		ask_settings(&why->seen, present);
+	code = ask_marks(why, rs, nfnl, err);
+	for (; !code && why->n_ways < n; why->n_ways++, way++) {
+		why_mark(why, way, why->n_ways, rs);
+		if (way->walk.n_choices)
+			n = way->walk.n_choices;
+		code = ask_way(why, way, rtnl, err);
+		if (code)
+			break;
+		why_route(why, way, conf, present);
+		name_hops(way);
+		code = ask_taker(why, way, rtnl, err);
+	}
+	return code;
+}

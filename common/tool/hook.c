@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf/state.h"
+#include "core/session.h"
+#include "tool/hook.h"
+#include "tool/ppp.h"
+#include "tool/priv.h"
+#include "tool/report.h"
+
+#define USAGE \
+	"Usage: %s [-n] [ifname tty speed local remote [ipparam]]\n" \
+	"pppd calls it so; without arguments it reads IFNAME, IPLOCAL and\n" \
+	"IPREMOTE from the environment.\n" \
+	"  -n         print the commands that would do the same; change " \
+	"nothing\n" \
+	"  --help     this text\n" \
+	"  --version  the version\n" \
+	"See %s(8).\n"
+
+/* One call of a hook. */
+struct hook {
+	const char *tool;
+	bool up, dry;
+	struct ppp_event event;
+	int link;
+	struct report report;
+	struct run run;
+};
+
+static void log_addr(struct log *l, const char *key, const struct addr *a)
+{
+	char text[ADDR_TEXT];
+
+	if (a->family)
+		log_add(l, key, "%s", addr_text(a, text));
+}
+
+static void log_session(struct hook *h)
+{
+	struct log *l = &h->report.line;
+	const struct ppp_event *e = &h->event;
+
+	log_add(l, "if", "%s", e->ifname);
+	log_addr(l, "local", &e->local);
+	log_addr(l, "peer", &e->peer);
+	if (h->up)
+		return;
+	if (*e->connect_time)
+		log_add(l, "connect_time", "%s", e->connect_time);
+	if (*e->sent)
+		log_add(l, "sent", "%s", e->sent);
+	if (*e->received)
+		log_add(l, "received", "%s", e->received);
+}
+
+/* What the kernel now does with this link's traffic, and with that of others
+ * that are down.
+ */
+static void log_outcome(struct hook *h)
+{
+	struct log *l = &h->report.line;
+	const struct run *r = &h->run;
+	const struct present_link *is = &r->present.link[h->link];
+	bool usable = present_usable(is);
+	char carriers[512], drained[512], addr[ADDR_TEXT];
+
+	run_standby_text(r, carriers, sizeof(carriers));
+	log_add(l, "default", "%s", usable ? h->event.ifname : carriers);
+	if (run_any_usable(r) && run_any_down(r))
+		log_add(l, "takeover", "%s", carriers);
+	if (*run_drained_text(r, drained, sizeof(drained)))
+		log_add(l, "drained", "%s", drained);
+	if (r->ended[0])
+		log_add(l, "ended", "%s", r->ended);
+	if (!run_any_usable(r))
+		log_add(l, "note", "all links are down");
+	else if (!h->up && usable)
+		log_add(l, "note", "%s has a session with address %s: it "
+			"stays in use", h->event.ifname,
+			addr_text(&is->local, addr));
+	else if (h->up && !usable)
+		log_add(l, "note", "%s is not up any more", h->event.ifname);
+}
+
+/* The link's own words for "the file is bad, and this is what I did". */
+static void tell_bad_conf(struct hook *h)
+{
+	struct err err;
+
+	if (!h->run.bad_conf.msg[0])
+		return;
+	err_set(&err, 0, "%s%s", h->run.bad_conf.msg,
+		run_bad_conf_use(&h->run));
+	report_say(&h->report, err.msg);
+	log_add(&h->report.line, "config", "%s", err.msg);
+}
+
+static int refuse_event(struct hook *h, const struct err *err)
+{
+	report_say(&h->report, err->msg);
+	if (!h->dry) {
+		report_event(&h->report, "failed");
+		log_add(&h->report.line, "error", "%s", err->msg);
+		report_end(&h->report, h->run.conf.log, "usage");
+	}
+	return EXIT_USAGE;
+}
+
+static int ignore(struct hook *h)
+{
+	if (h->dry)
+		return h->run.bad_conf.msg[0] ? EXIT_CONFIG : 0;
+	report_event(&h->report, "ignored");
+	log_session(h);
+	log_add(&h->report.line, "note", "%s is not a configured link",
+		h->event.ifname);
+	tell_bad_conf(h);
+	if (h->run.bad_conf.msg[0]) {
+		report_end(&h->report, h->run.conf.log, "config");
+		return EXIT_CONFIG;
+	}
+	report_end(&h->report, h->run.conf.log, "ok");
+	return 0;
+}
+
+static int fail(struct hook *h, const char *event, const char *result,
+		const struct err *err, int status)
+{
+	report_say(&h->report, err->msg);
+	if (!h->dry) {
+		report_event(&h->report, event);
+		log_session(h);
+		log_add(&h->report.line, "error", "%s", err->msg);
+		tell_bad_conf(h);
+		report_end(&h->report, h->run.conf.log, result);
+	}
+	return status;
+}
+
+/* With the lock: bring the kernel about. Then, without it, say what came of it:
+ * a slow log holds up no other link.
+ */
+static int carry_out(struct hook *h)
+{
+	struct run *r = &h->run;
+	struct plan_event event = { .gone_link = -1 };
+	struct err err;
+	bool queues;
+	int code;
+
+	if (!h->up) {
+		event.gone = h->event.local;
+		event.gone_link = h->link;
+	}
+	code = run_open(r, &err);
+	if (!code)
+		code = run_links(r, &event, h->dry ? stdout : NULL, &err);
+	if (!h->dry)
+		code = run_again(r, code, &err);
+	/* By now it may be another configuration. */
+	h->link = conf_link_index(&r->conf, h->event.ifname);
+	if (h->link < 0)
+		return ignore(h);
+	queues = code && apply_only_queues(&r->result);
+	if (code && !queues)
+		return fail(h, "failed", "failed", &err, EXIT_FAILED);
+	if (h->dry)
+		return 0;
+	log_session(h);
+	log_outcome(h);
+	if (queues) {
+		report_say(&h->report, err.msg);
+		log_add(&h->report.line, "warning", "%s", err.msg);
+	}
+	log_add(&h->report.line, "changes", "%u", r->changes);
+	if (r->sysctls[0])
+		log_add(&h->report.line, "sysctl", "%s", r->sysctls);
+	tell_bad_conf(h);
+	if (r->bad_drained.msg[0]) {
+		report_say(&h->report, r->bad_drained.msg);
+		log_add(&h->report.line, "warning", "%s", r->bad_drained.msg);
+	}
+	if (r->no_lock.msg[0])
+		log_add(&h->report.line, "warning", "%s", r->no_lock.msg);
+	report_end(&h->report, r->conf.log, queues ? "partial" :
+		   r->changes ? "ok" : "unchanged");
+	if (r->bad_conf.msg[0])
+		return EXIT_CONFIG;
+	return queues ? EXIT_FAILED : 0;
+}
+
+/* With the lock, or without the right to it. */
+static int run_locked(struct hook *h, const struct err *bad_event)
+{
+	struct err err;
+	int code = run_conf(&h->run, &err);
+
+	if (bad_event)
+		return refuse_event(h, bad_event);
+	h->link = code ? -1 : conf_link_index(&h->run.conf, h->event.ifname);
+	if (h->link >= 0)
+		return carry_out(h);
+	/* As there: a slow log holds up no other link. */
+	lock_release(&h->run.lock);
+	return code ? fail(h, "failed", "failed", &err, EXIT_CONFIG) :
+	       ignore(h);
+}
+
+/* Somebody else holds the lock, and looks once more when he has let go of it
+ * (run_again()).
+ */
+static int give_up(struct hook *h, const struct err *busy)
+{
+	struct err err;
+
+	if (!run_conf(&h->run, &err) &&
+	    conf_link_index(&h->run.conf, h->event.ifname) < 0)
+		return ignore(h);
+	return fail(h, "busy", "busy", busy, EXIT_BUSY);
+}
+
+int hook_main(const char *tool, bool up, int argc, char **argv)
+{
+	/* Large: what is not used is never touched. */
+	static struct hook hook;
+	struct hook *h = &hook;
+	struct err err, bad_event;
+	char usage[1024];
+	int code = 0, bad;
+
+	h->tool = tool;
+	h->up = up;
+	snprintf(usage, sizeof(usage), USAGE, tool, tool);
+	if (report_help(tool, usage, argc, argv))
+		return 0;
+	if (argc > 1 && !strcmp(argv[1], "-n")) {
+		h->dry = true;
+		argv++;
+		argc--;
+	}
+	if (argc > 1 && argv[1][0] == '-') {
+		fprintf(stderr, "%s: unknown option \"%s\"; see %s --help\n",
+			tool, argv[1], tool);
+		return EXIT_USAGE;
+	}
+	bad = ppp_event_read(&h->event, up, argc, argv, &bad_event);
+	report_begin(&h->report, tool, up ? "up" : "down");
+	if (priv_drop(&err))
+		report_say(&h->report, err.msg);
+	h->run.lock.fd = -1;
+	if (!h->dry && !bad)
+		code = lock_take(&h->run.lock, "lock", LOCK_WAIT_MS, &err);
+	if (code == -EBUSY)
+		return give_up(h, &err);
+	/* pppd may run its hooks without root: changing routes needs only
+	 * CAP_NET_ADMIN, the lock needs a directory below /run.
+	 */
+	if (code) {
+		h->run.no_lock = err;
+		report_say(&h->report, err.msg);
+	}
+	code = run_locked(h, bad ? &bad_event : NULL);
+	run_close(&h->run);
+	lock_release(&h->run.lock);
+	return report_status(&h->report, code);
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tool/priv.h"
+
+/* In the first of two words. */
+#define KEEP (1U << CAP_NET_ADMIN)
+
+/* What an execve(2) could give at the most. Only CAP_SETPCAP may take from it,
+ * which pppd's own user need not have: then no_new_privs must do.
+ */
+static void drop_bounding(void)
+{
+	unsigned long cap;
+
+	/* Until the last one that this kernel knows: then it is EINVAL. */
+	for (cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (cap != CAP_NET_ADMIN &&
+		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
+			return;
+}
+
+static bool is_dropped(const struct __user_cap_data_struct has[2])
+{
+	return !((has[0].permitted & ~KEEP) | has[1].permitted |
+		 has[0].inheritable | has[1].inheritable);
+}
+
+int priv_drop(struct err *err)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct has[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct __user_cap_data_struct keep[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	drop_bounding();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    syscall(SYS_capget, &head, has))
+		return err_set(err, -errno, "cannot limit its own privileges: "
+			       "%s; going on with all of them, allow prctl(2) "
+			       "and capget(2) in whatever starts it",
+			       strerror(errno));
+	/* A service manager that has done so may forbid the call as well. */
+	if (is_dropped(has))
+		return 0;
+	/* What is no longer inheritable leaves the ambient set, too. */
+	keep[0].permitted = has[0].permitted & KEEP;
+	keep[0].effective = keep[0].permitted;
+	if (syscall(SYS_capset, &head, keep))
+		return err_set(err, -errno, "cannot give up its other "
+			       "capabilities: %s; going on with them, allow "
+			       "capset(2) in whatever starts it",
+			       strerror(errno));
+	return 0;
+}
