@@ -1,6 +1,6 @@
 #!/bin/bash
 # Options, usage errors and exit statuses of the hooks and of mwan-rules.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 printf '[mwan]\nqdisc = none\n[link ppp0]\ntable = 201\n' >/etc/ppp/mwan.ini
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The log: a line an event whatever happens, and never in the way of routing.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=/var/log/ifchang.log
 printf '[mwan]\nqdisc = none\n[link ppp0]\ntable = 201\n' >/etc/ppp/mwan.ini

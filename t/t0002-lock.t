@@ -1,7 +1,7 @@
 #!/bin/bash
 # The lock: one at a time, never for long, and never in the way of routing
 # when it cannot be had at all.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 log=/var/log/ifchang.log
 printf '[mwan]\nqdisc = none\n[link ppp0]\ntable = 201\n' >/etc/ppp/mwan.ini

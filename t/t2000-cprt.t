@@ -1,8 +1,8 @@
 #!/bin/bash
 # cprt, every kind of route: what is in SRC arrives in DST as it is, both as
 # written by cprt and by the commands of cprt -n, and a second run is idle.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 # All routes of a table but the defaults, without the seconds that run.
 table() {

@@ -1,8 +1,8 @@
 #!/bin/bash
 # cprt's command line, what it leaves alone, and what it says when something
 # cannot be done.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 state() {
 	ip -d -4 route show table "$1" 2>/dev/null

@@ -1,8 +1,8 @@
 #!/bin/bash
 # cprt while things change: no gap for what is in both tables, two at once, a
 # source that does not stand still, and an end in the middle.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 state() {
 	ip -d -4 route show table "$1" 2>/dev/null

@@ -4,8 +4,8 @@
 # The pairs are the same ones every time, so that the check is repeatable; with
 # TEST_LONG set they are new ones. SEED='N...' sets what they are made from,
 # TURNS=N how many each seed makes.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 # 4805 hides a route between legs that is in the way of another one.
 seeds='4805 1 2'

@@ -1,8 +1,8 @@
 #!/bin/bash
 # cprt when the kernel's answers get lost and when it is ended in the middle of
 # what must not stay half done. strace(1) lets single system calls fail.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 state() {
 	ip -d -4 route show table "$1" 2>/dev/null

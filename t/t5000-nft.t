@@ -15,7 +15,7 @@
 
 # shellcheck disable=SC2317	# functions that ok calls
 
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 unit=$BIN/../t/unit-nft
 

@@ -3,7 +3,7 @@
 # every method, over 3 links and 64, with UDP, TCP and ICMP.
 #
 # Tolerance: a hash and the dice give binomially distributed shares, see fair
-# in net5.sh. Parity is exact. Round-robin is exact at every moment: after n
+# in lib/lan.sh. Parity is exact. Round-robin is exact at every moment: after n
 # connections each of L links has had n times its share, give or take
 # 1 - 1 / 2(L-1), the least that an order for any weights can promise (Tijdeman,
 # The chairman assignment problem, 1980). In blocks the link of weight 3 of 6
@@ -11,10 +11,10 @@
 # 0.99 is.
 
 # shellcheck disable=SC2317	# functions that ok calls
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-# shellcheck source=net5.sh
-. "$root/t/net5.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/lan.sh
+. "$root/t/lib/lan.sh"
 
 # at_every_moment FILE WEIGHT...: round-robin, as said above.
 at_every_moment() {

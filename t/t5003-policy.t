@@ -2,13 +2,13 @@
 # Policies: which connections they are about, what becomes of them, and that
 # nothing of the LAN or of main's own routes is ever sent to a link.
 #
-# As in net5.sh, with the tunnel, into which main has a default of its own.
+# As in lib/lan.sh, with the tunnel, into which main has a default of its own.
 
 # shellcheck disable=SC2317	# functions that ok calls
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-# shellcheck source=net5.sh
-. "$root/t/net5.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/lan.sh
+. "$root/t/lib/lan.sh"
 
 # by DESCRIPTION TALLY OPTION...: a line of deal ask's, and where it goes. The
 # destination and its port are $inet and $port.

@@ -4,10 +4,10 @@
 # they were and work, whatever we do.
 
 # shellcheck disable=SC2317	# functions that ok calls
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-# shellcheck source=net5.sh
-. "$root/t/net5.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/lan.sh
+. "$root/t/lib/lan.sh"
 
 ipt() {
 	iptables-nft -w -t mangle "$@"

@@ -3,10 +3,10 @@
 # another link; and a reload that has nothing to change writes nothing.
 
 # shellcheck disable=SC2317	# functions that ok calls
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-# shellcheck source=net5.sh
-. "$root/t/net5.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/lan.sh
+. "$root/t/lib/lan.sh"
 
 # Requests that would change something in the kernel, in a run of apply.
 writes() {

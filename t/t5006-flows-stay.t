@@ -4,10 +4,10 @@
 # failback; what comes in by a link is answered by it; the router's own.
 
 # shellcheck disable=SC2317	# functions that ok calls
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-# shellcheck source=net5.sh
-. "$root/t/net5.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/lan.sh
+. "$root/t/lib/lan.sh"
 
 # stay DESCRIPTION [LINK]: every kept connection, but those of LINK, is as it
 # was. A connection that loses a packet does not count as moved but fails too.

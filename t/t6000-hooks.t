@@ -1,8 +1,8 @@
 #!/bin/bash
 # The hooks and mwan-rules on kernel state: what they make, that a second run
 # changes nothing, and that the next run of anything mends what was broken.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 # Our objects as text that can be compared; ifindexes are left out by ip.
 state() {

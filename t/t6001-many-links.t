@@ -1,8 +1,8 @@
 #!/bin/bash
 # 1, 3 and 64 links: tiers, weights, and that every link's mark has a way as
 # long as one link lives. Links go in an order that ends with the last one.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 # configure N: links ppp0 to pppN-1, weights 1 to 5; the last third is tier 2.
 configure() {

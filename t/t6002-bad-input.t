@@ -1,8 +1,8 @@
 #!/bin/bash
 # Whatever is missing or malformed: one sentence that quotes it, exit 64 or
 # 78, nothing changed; and links keep working under a bad configuration.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 objects() {
 	ip rule

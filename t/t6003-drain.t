@@ -1,7 +1,7 @@
 #!/bin/bash
 # A link that is put aside: mwan-rules drain and undrain, on kernel state.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 state() {
 	ip rule | sed 's/\t/ /g'

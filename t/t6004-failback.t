@@ -1,8 +1,8 @@
 #!/bin/bash
 # failback = move: when a better tier is back, the connections of worse ones
 # are ended, and no others.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 log_last() {
 	tail -n 1 /var/log/ifchang.log

@@ -1,7 +1,7 @@
 #!/bin/bash
 # last_resort: what becomes of packets when no link is usable.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 configure() { # LAST_RESORT
 	printf '[mwan]\nqdisc = none\nlast_resort = %s\n[link ppp0]\n' "$1" \

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Whatever a caller leaves a hook with, and whatever stands where its files
 # should be: the routes are made, one line is logged, and nothing waits.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 log=/var/log/ifchang.log
 ini=/etc/ppp/mwan.ini

@@ -1,8 +1,8 @@
 #!/bin/bash
 # With how little they do: CAP_NET_ADMIN and nothing else, root or not, and
 # nothing that cannot be written keeps a link from its routes.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 log=/var/log/ifchang.log
 net_admin=0000000000001000 # 1 << 12, capability.h

@@ -1,8 +1,8 @@
 #!/bin/bash
 # When one of three links is cut, each of its hosts goes on by one other link
 # with all its connections, and the hosts are spread by weight.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 hosts=250
 per_host=6

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A link's mark stays when links are added or removed: connections have it.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 configure() { # LINK...
 	printf '[mwan]\nqdisc = none\nbalance = source\n' >/etc/ppp/mwan.ini

@@ -1,8 +1,8 @@
 #!/bin/bash
 # mwan-rules status: what it shows, and each thing that can be wrong: it is
 # caused, said in one sentence, mended as the sentence says, and gone.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 promtool=$root/build/deps/prometheus/usr/bin/promtool
 

@@ -1,14 +1,14 @@
 #!/bin/bash
 # mwan-rules why: what it says of a packet is what the kernel then does with it.
 # Each question is put first, then a real packet is sent from the LAN, and the
-# server's answer tells by which link it has come. As in net5.sh, with four
+# server's answer tells by which link it has come. As in lib/lan.sh, with four
 # links and the tunnel, into which main has specific routes.
 
 # shellcheck disable=SC2317	# functions that ok calls
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-# shellcheck source=net5.sh
-. "$root/t/net5.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/lan.sh
+. "$root/t/lib/lan.sh"
 
 RANDOM=${SEED:-2301}
 server=$inet

@@ -3,8 +3,8 @@
 # kernel as the tool itself; -n alone changes nothing. The twin has links of
 # the same names and addresses, and sees the same files: -n is asked there
 # before the tool runs here, the commands run after it.
-# shellcheck source-path=SCRIPTDIR source=lib.sh disable=SC2317 # both calls
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh disable=SC2317 # both calls
+. "$(dirname "$0")/lib/lib.sh"
 
 twin() {
 	nsenter --net=/run/netns/twin "$@"

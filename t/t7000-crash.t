@@ -3,10 +3,10 @@
 # marks still lead somewhere, nothing is locked, and the next run of anything
 # leads to what it leads to without. In short the calls that change something,
 # those behind them, and some of the others; with TEST_LONG all.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-# shellcheck source=points.sh
-. "$root/t/points.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/faults.sh
+. "$root/t/lib/faults.sh"
 
 # judge EVENT: of a killed run.
 # shellcheck disable=SC2317,SC2154 # point calls it and sets status

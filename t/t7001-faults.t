@@ -2,10 +2,10 @@
 # Every binary, for every event, with an error forced into each of its system
 # calls: no exit 0 unless all is as wanted, no hang, and the next run of anything
 # mends it. In short a seeded sample, with TEST_LONG all.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
-# shellcheck source=points.sh
-. "$root/t/points.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/faults.sh
+. "$root/t/lib/faults.sh"
 
 # judge EVENT: of a run with an error in it.
 # shellcheck disable=SC2317,SC2154 # point calls it and sets status and now

@@ -1,10 +1,10 @@
 #!/bin/bash
 # 64 links that come and go, and the hooks of as many pppds at once, in an order
 # that a seed gives. SEED=N in the environment repeats it; TEST_LONG=1 runs a
-# thousand rounds, and a flap at every system call. t/schedule.c has the rest.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
+# thousand rounds, and a flap at every system call. t/helper/schedule.c has the rest.
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 # shellcheck disable=SC2317 # ok calls schedule
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 seed=${SEED:-$((RANDOM * 32768 + RANDOM + 1))}
 rounds=100 step=10

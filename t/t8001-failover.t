@@ -4,8 +4,8 @@
 # scripts of 2004; t/lab/failover.sh says what the words mean.
 
 [ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/retry" "$0" "$@"
-# shellcheck source=t/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source=t/lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 # shellcheck source=t/lab/results.sh
 . "$root/t/lab/results.sh"
 

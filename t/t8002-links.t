@@ -2,9 +2,9 @@
 # What happens to real PPPoE links, and what becomes of flows of 10 packets/s:
 # hooks before apply, poff, a silent line, both links down, a new address, only
 # the address going, a killed hook, nft flush ruleset.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 [ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/retry" "$0" "$@"
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 # shellcheck source=lab/net.sh
 . "$root/t/lab/net.sh"
 # shellcheck source=lab/verdict.sh

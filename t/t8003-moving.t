@@ -3,9 +3,9 @@
 # iptables commands; the move from the scripts on a running machine and the way
 # back, step by step as in the README; and inbound connections through a DNAT
 # rule of the user's.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 [ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/retry" "$0" "$@"
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 # shellcheck source=lab/net.sh
 . "$root/t/lab/net.sh"
 # shellcheck source=lab/verdict.sh
@@ -39,7 +39,7 @@ links_wanted ppp0 ppp1
 sysctl -qw net.ipv4.ip_forward=1
 
 # --- the thread's machine, with our hooks in the place of its scripts ---
-"$root/t/baseline/rc.local" >/dev/null 2>&1
+"$root/t/bench/baseline/rc.local" >/dev/null 2>&1
 install_hooks "$BIN"
 isp_start 1
 isp_start 2
@@ -73,7 +73,7 @@ for group in a b c; do
 done
 
 # --- from the scripts to ours, while everything runs ---
-install_hooks "$root/t/baseline"
+install_hooks "$root/t/bench/baseline"
 link_cut 1
 ok "upgrade: the scripts' failover" wait_for 60 sh -c \
 	'ip route show table 201 | grep -q "default dev ppp1"'
@@ -119,7 +119,7 @@ is "back: nothing of ours is left" "$(
 	nft list tables | grep mwan
 	ls /etc/ppp/ip-*.d/*mwan 2>/dev/null)" ""
 rename_scripts .before-mwan ""
-"$root/t/baseline/rc.local" >/dev/null 2>&1
+"$root/t/bench/baseline/rc.local" >/dev/null 2>&1
 hooks_before=$(hooks_ended)
 for n in 1 2; do
 	link_up $n
@@ -129,7 +129,7 @@ ok "back: flows" open_group g
 is "back: the scripts share them" "$(links_of g udp even) $(
 	links_of g udp odd)" "1 2"
 ok "back: ip-up.local is the script" \
-	cmp "$root/t/baseline/ip-up.local" /etc/ppp/ip-up.local
+	cmp "$root/t/bench/baseline/ip-up.local" /etc/ppp/ip-up.local
 close_group g
 install_hooks "$BIN"
 

@@ -1,11 +1,11 @@
 #!/bin/bash
-# What t/bench promises of link events, in the lab: ours and the shell way do
+# What t/bench/run promises of link events, in the lab: ours and the shell way do
 # the same work there, queues included, in one run.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 [ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/boot" "$0" "$@"
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
-ok "the ratios are as promised" env LAB_ROUNDS=9 "$root/t/bench" --check
+ok "the ratios are as promised" env LAB_ROUNDS=9 "$root/t/bench/run" --check
 diag "$(cat "$T/ok.out")"
 table=$(cat "$T/ok.out")
 like "an unchanged second run writes nothing" "$table" ' second run: 0 writes'

@@ -7,12 +7,12 @@
 # echoes. What it sees as the source tells which way a packet came: a LAN
 # host's own address by the tunnel, a link's address if the link took it. (The
 # ISPs would bring such a packet there, too.)
-# shellcheck source-path=SCRIPTDIR source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 if [ -z "${LAB_INSIDE-}" ]; then
 	export LAB_ICOUNT="${LAB_ICOUNT-0}"
 	exec "$(dirname "$0")/lab/retry" "$0" "$@"
 fi
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 # shellcheck source=lab/net.sh
 . "$root/t/lab/net.sh"
 # shellcheck source=lab/verdict.sh

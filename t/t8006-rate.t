@@ -2,7 +2,7 @@
 # Real PPPoE links under flows of 500 packets/s: what a link's failure costs, its
 # return, and putting it aside on purpose. t/lab/rate.sh says what the words
 # mean. 10 failures; with TEST_LONG=1 a hundred.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 if [ -z "${LAB_INSIDE-}" ]; then
 	export LAB_ICOUNT="${LAB_ICOUNT-0}"
 	if [ -n "${TEST_LONG-}" ]; then
@@ -10,7 +10,7 @@ if [ -z "${LAB_INSIDE-}" ]; then
 	fi
 	exec "$(dirname "$0")/lab/retry" "$0" "$@"
 fi
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 # shellcheck source=lab/results.sh
 . "$root/t/lab/results.sh"
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # The service under a real systemd, in the lab: with all that its unit forbids it
 # still puts everything in force.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 [ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/boot" "$0" "$@"
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 # Nothing else of the machine's own services.
 rm -rf /lib/systemd/system/*.wants /etc/systemd/system/*.wants \

@@ -1,8 +1,8 @@
 #!/bin/bash
 # What the manual pages, the README and etc/ say is what the programs do: every
 # example is run, and every list is compared with the source's own.
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 cmd=$root/cmd
 rules=$cmd/mwan-rules.8
@@ -404,7 +404,7 @@ mwan-rules flush
 like "the README is short" "$(wc -c <"$readme")" '^[1-5]?[0-9]{3}$|^60[0-9]{2}$'
 while read -r file; do
 	ok "README: $file is there" test -x "$root/$file"
-done < <(grep -oP '\bt/[a-z]+\b(?!\.)' "$readme" | sort -u)
+done < <(grep -oP '\bt/(?:[a-z]+/)*[a-z]+(?:\.sh)?\b(?!\.)' "$readme" | sort -u)
 while read -r preset; do
 	ok "README: the preset $preset is there" \
 		grep -q "\"name\": \"$preset\"" "$root/CMakePresets.json"
@@ -490,7 +490,7 @@ for variant in baseline ours; do
 		}
 	}' >"$T/run/$variant/series.csv"
 done
-ok "t/picture draws one" "$root/t/picture" "$T/run" "$T/picture.svg"
+ok "t/lab/picture draws one" "$root/t/lab/picture" "$T/run" "$T/picture.svg"
 is "it says what became of each" \
 	"$(sed -n 's/.*>\(\(UDP\|TCP\): .*\)<.*/\1/p' "$T/picture.svg")" \
 	"UDP: 10 lost, 1 of 1 moved at the return

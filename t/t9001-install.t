@@ -4,8 +4,8 @@
 
 # lib.sh hides /etc/ppp; Debian's own scripts are wanted below.
 [ -n "${LIB_INSIDE-}" ] || exec 8</etc/ppp/ip-up 9</etc/ppp/ip-down
-# shellcheck source-path=SCRIPTDIR source=lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
 
 build=$(dirname "$BIN")
 dest=$T/root
@@ -103,7 +103,7 @@ refused() {
 }
 
 fresh
-cp "$root/t/baseline/ip-up.local" "$dest/etc/ppp/"
+cp "$root/t/bench/baseline/ip-up.local" "$dest/etc/ppp/"
 refused "the script ip-up.local" "$dest/etc/ppp/ip-up.local"
 mv "$dest/etc/ppp/ip-up.local" "$dest/etc/ppp/ip-up.local.before-mwan"
 ok "and goes on when that is done" put
@@ -123,7 +123,7 @@ refused "an ip-up.local that would keep ip-up.d from running" \
 
 fresh
 mkdir -p "$dest/usr/local/sbin"
-cp "$root/t/baseline/cprt" "$dest/usr/local/sbin/"
+cp "$root/t/bench/baseline/cprt" "$dest/usr/local/sbin/"
 refused "the script cprt" "$dest/usr/local/sbin/cprt"
 
 fresh

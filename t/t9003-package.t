@@ -11,14 +11,14 @@ if [ -z "${LIB_INSIDE-}" ]; then
 	debians=
 	for release in bookworm trixie; do
 		[ "$VERSION_CODENAME $release" != "trixie bookworm" ] || continue
-		dir=$("$(dirname "$0")/debian" $release) ||
+		dir=$("$(dirname "$0")/lab/debian" $release) ||
 			{ echo "Bail out! no $release, see above"; exit 1; }
 		debians="$debians $dir"
 	done
 	export debians
 fi
-# shellcheck source-path=SCRIPTDIR source=lib.sh disable=SC2317 # ok calls them
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh disable=SC2317 # ok calls them
+. "$(dirname "$0")/lib/lib.sh"
 
 log=var/log/ifchang.log
 
@@ -195,7 +195,7 @@ for R in $debians; do
 	cp "$T/99.1.deb" "$R/tmp/new.deb"
 
 	for what in up down; do
-		cp "$root/t/baseline/ip-$what.local" "$R/etc/ppp"
+		cp "$root/t/bench/baseline/ip-$what.local" "$R/etc/ppp"
 		refused "the script ip-$what.local" "/etc/ppp/ip-$what.local"
 		rm "$R/etc/ppp/ip-$what.local"
 		ln -s /opt/other "$R/etc/ppp/ip-$what.d/0000mwan"

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../unit.h"
+#include "../unit/unit.h"
 #include "fuzz.h"
 
 /* libFuzzer's own limit where nothing else is said is 4096. */

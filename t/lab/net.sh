@@ -15,7 +15,7 @@
 #
 #	[ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/retry" "$0" "$@"
 #	LIB_INSIDE=1
-#	. "$(dirname "$0")/lib.sh"
+#	. "$(dirname "$0")/lib/lib.sh"
 #	. "$root/t/lab/net.sh"
 
 : "${LAB_INSIDE:?net.sh: only for the inside of the lab, see t/lab/boot}"

@@ -9,9 +9,9 @@ router_baseline()
 	mkdir -p /etc/iproute2
 	printf '201 ppp0\n202 ppp1\n' >>/etc/iproute2/rt_tables
 	sysctl -qw net.ipv4.ip_forward=1
-	must "$root/t/baseline/rc.local" >/dev/null
-	must install -m 755 "$root/t/baseline/ip-up.local" \
-		"$root/t/baseline/ip-down.local" /etc/ppp
+	must "$root/t/bench/baseline/rc.local" >/dev/null
+	must install -m 755 "$root/t/bench/baseline/ip-up.local" \
+		"$root/t/bench/baseline/ip-down.local" /etc/ppp
 }
 
 router_ours()

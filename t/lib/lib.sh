@@ -4,7 +4,7 @@
 # empty /run and /var/log and a copy of /etc/iproute2, so that no test can touch
 # the host and no production code needs to know of tests. To be sourced first:
 #
-#	. "$(dirname "$0")/lib.sh"
+#	. "$(dirname "$0")/lib/lib.sh"
 #
 # $root is the repository, $BIN has the binaries under test (BIN=... in the
 # environment, else build/release/bin), $T is a directory for the test's
@@ -12,7 +12,7 @@
 
 set -u
 
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BIN=${BIN:-$root/build/release/bin}
 export PATH=$BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C

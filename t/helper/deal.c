@@ -653,7 +653,7 @@ int main(int argc, char **argv)
 	if (argc > 2 && !strcmp(argv[1], "serve"))
 		serve(argv + 2);
 	if (parse(argc, argv)) {
-		fputs("deal: see the beginning of t/deal.c\n", stderr);
+		fputs("deal: see the beginning of t/helper/deal.c\n", stderr);
 		return 64;
 	}
 	return client();

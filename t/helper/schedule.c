@@ -34,7 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "unit.h"
+#include "../unit/unit.h"
 
 enum {
 	LINKS = 64,

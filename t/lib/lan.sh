@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # For t50NN: the network in which links are shared. After lib.sh:
 #
-#	. "$root/t/net5.sh"
+#	. "$root/t/lib/lan.sh"
 #	net5 2
 #
 #	 lan                     router (the test)                 inet

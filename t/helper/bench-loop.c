@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* bench-loop SRC DST: the plain loop that t/bench-cprt measures cprt against.
+/* bench-loop SRC DST: the plain loop that t/bench/cprt measures cprt against.
  * It dumps the IPv4 routes of one table and adds them to another, 128 in a
  * message, and does nothing else: no comparison, no order, no second look.
  */
