@@ -183,9 +183,7 @@ static bool is_alone(enum op_kind kind)
 	       kind == OP_NFT_DELETE || is_of_conntrack(kind);
 }
 
-/* The operations that are no rtnetlink message. Returns 0, a negative errno, or
- * how many conntrack entries were deleted.
- */
+/* The operations that are no rtnetlink message. */
 static int alone(const struct op *op, const struct plan *plan,
 		 const struct present *present, struct nl *nfnl,
 		 struct err *err)
@@ -197,13 +195,79 @@ static int alone(const struct op *op, const struct plan *plan,
 		return nft_load(nfnl, plan->ruleset, &present->nft, err);
 	case OP_NFT_DELETE:
 		return nft_delete(nfnl, err);
-	case OP_CT_FORGET:
-		return ct_forget(nfnl, &op->addr, err);
-	case OP_CT_END:
-		return ct_end(nfnl, op->mark.value, op->mark.mask, err);
 	default:
 		return -EINVAL;
 	}
+}
+
+static bool same_deletion(const struct op *a, const struct op *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	return a->kind == OP_CT_FORGET ? addr_equal(&a->addr, &b->addr) :
+	       a->mark.value == b->mark.value && a->mark.mask == b->mark.mask;
+}
+
+/* Has this deletion been carried out? If not, it waits in @later. */
+static bool is_done(struct apply_later *later, const struct op *op)
+{
+	unsigned int i;
+
+	for (i = 0; i < later->n; i++)
+		if (same_deletion(&later->item[i].op, op))
+			return later->item[i].done;
+	/* A full list is for rounds upon rounds of new addresses: their rules
+	 * stay, and the next run of anything ends the flows.
+	 */
+	if (i < APPLY_LATER_MAX) {
+		later->item[i].op = *op;
+		later->item[i].done = false;
+		later->n++;
+	}
+	return false;
+}
+
+bool apply_waits(const struct apply_later *later)
+{
+	unsigned int i;
+
+	for (i = 0; i < later->n; i++)
+		if (!later->item[i].done)
+			return true;
+	return false;
+}
+
+int apply_later(struct apply_later *later, const struct plan *plan,
+		struct nl *nfnl, struct apply_result *result, char *ended,
+		size_t size, struct err *err)
+{
+	unsigned int i, failed = result->failed;
+	const struct op *op;
+	struct err why;
+	int code;
+
+	for (i = 0; i < later->n; i++) {
+		op = &later->item[i].op;
+		if (later->item[i].done)
+			continue;
+		if (op->kind == OP_CT_FORGET)
+			code = ct_forget(nfnl, &op->addr, &why);
+		else
+			code = ct_end(nfnl, op->mark.value, op->mark.mask,
+				      &why);
+		if (code < 0) {
+			fail(result, op, plan, code, why.msg);
+			continue;
+		}
+		later->item[i].done = true;
+		result->done += op->kind == OP_CT_END || code > 0;
+		if (op->kind == OP_CT_END)
+			str_add(ended, size, ",", op->dev);
+	}
+	if (result->failed == failed)
+		return 0;
+	*err = result->first;
+	return result->code;
 }
 
 bool apply_only_queues(const struct apply_result *r)
@@ -212,7 +276,8 @@ bool apply_only_queues(const struct apply_result *r)
 }
 
 void apply_plan(const struct plan *plan, struct nl *rtnl, struct nl *nfnl,
-		const struct present *present, struct apply_result *result)
+		const struct present *present, struct apply_later *later,
+		struct apply_result *result)
 {
 	struct applying a = { .plan = plan, .rtnl = rtnl, .result = result };
 	const struct op *op;
@@ -222,11 +287,18 @@ void apply_plan(const struct plan *plan, struct nl *rtnl, struct nl *nfnl,
 	int code;
 
 	*result = (struct apply_result){ 0 };
+	later->kept = 0;
 	begin(&a);
 	for (i = 0; i < plan->n_ops; i++) {
 		op = &plan->op[i];
-		/* The rules behind conntrack remember what is to be ended. */
+		if (is_of_conntrack(op->kind)) {
+			keep = !is_done(later, op) || keep;
+			idle++;
+			continue;
+		}
+		/* The rules after conntrack remember what is to be ended. */
 		if (keep && op->kind == OP_RULE_DEL) {
+			later->kept++;
 			idle++;
 			continue;
 		}
@@ -236,12 +308,8 @@ void apply_plan(const struct plan *plan, struct nl *rtnl, struct nl *nfnl,
 		}
 		flush_batch(&a);
 		code = alone(op, plan, present, nfnl, &err);
-		if (code < 0) {
+		if (code < 0)
 			fail(result, op, plan, code, err.msg);
-			keep = keep || is_of_conntrack(op->kind);
-		} else if (op->kind == OP_CT_FORGET && code == 0) {
-			idle++;
-		}
 	}
 	flush_batch(&a);
 	idle += result->failed;

@@ -133,7 +133,7 @@ static bool transient(int code)
 	       code == -EAGAIN || code == -ENOBUFS || code == -EINTR;
 }
 
-/* Neither a host's setting is changed silently, nor are flows ended. */
+/* No setting of the host is changed silently. */
 static void note_ops(struct run *run)
 {
 	const struct op *op;
@@ -142,13 +142,11 @@ static void note_ops(struct run *run)
 
 	for (i = 0; i < run->plan.n_ops; i++) {
 		op = &run->plan.op[i];
-		if (op->kind == OP_SYSCTL) {
-			snprintf(text, sizeof(text), "%s=%d", op->sysctl.path,
-				 op->sysctl.value);
-			str_add(run->sysctls, sizeof(run->sysctls), " ", text);
-		} else if (op->kind == OP_CT_END) {
-			str_add(run->ended, sizeof(run->ended), ",", op->dev);
-		}
+		if (op->kind != OP_SYSCTL)
+			continue;
+		snprintf(text, sizeof(text), "%s=%d", op->sysctl.path,
+			 op->sysctl.value);
+		str_add(run->sysctls, sizeof(run->sysctls), " ", text);
 	}
 }
 
@@ -181,7 +179,7 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 		}
 		note_ops(run);
 		apply_plan(&run->plan, &run->rtnl, &run->nfnl, &run->present,
-			   &run->result);
+			   &run->later, &run->result);
 		run->changes += run->result.done;
 		/* Done once; nothing in the kernel shows it. */
 		if (run_any_usable(run))
@@ -234,12 +232,36 @@ static bool missed(struct run *run)
 	       lock_take(&run->lock, "lock", 0, &err) != -EBUSY;
 }
 
+/* End the flows that are to be ended, without the lock. Returns whether rules
+ * that remembered them can go now, with the lock then. When somebody else holds
+ * it for long, the rules stay, and the next run of anything removes them.
+ */
+static bool ended(struct run *run, int *code, struct err *err)
+{
+	bool queues = apply_only_queues(&run->result);
+	unsigned int done = run->result.done;
+	struct err why, busy;
+	int failed;
+
+	if (!apply_waits(&run->later))
+		return false;
+	failed = apply_later(&run->later, &run->plan, &run->nfnl, &run->result,
+			     run->ended, sizeof(run->ended), &why);
+	run->changes += run->result.done - done;
+	if (failed && (!*code || queues)) {
+		*code = failed;
+		*err = why;
+	}
+	return !failed && run->later.kept &&
+	       lock_take(&run->lock, "lock", LOCK_WAIT_MS, &busy) != -EBUSY;
+}
+
 int run_again(struct run *run, int code, struct err *err)
 {
 	struct plan_event event = { .gone_link = -1 };
 
 	lock_release(&run->lock);
-	while (missed(run)) {
+	while (ended(run, &code, err) || missed(run)) {
 		run->have_ruleset = false;
 		code = run_conf(run, err);
 		if (!code)

@@ -38,6 +38,7 @@ struct run {
 	struct err no_lock;		/* why there is none; "": there is */
 	unsigned int rounds;		/* of reading and changing, until now */
 	struct apply_result result;	/* of the last round */
+	struct apply_later later;	/* flows that are to be ended */
 	unsigned int changes;		/* of all rounds */
 	char sysctls[256];		/* "path=value ..." that were set */
 	char ended[256];		/* links whose flows were (failback) */
@@ -86,9 +87,10 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 int run_links(struct run *run, struct plan_event *event, FILE *dry,
 	      struct err *err);
 
-/* Let go of the lock, and look whether an interface or address has changed
- * since the last look: a hook that has waited for the lock in vain relies on
- * its holder, which may have been at its end. If so, do as that hook would
+/* Release the lock, end the flows that are to be ended, and look whether an
+ * interface or address has changed since the last look: a hook that has waited
+ * for the lock in vain relies on its holder, which may have been at its end. If
+ * so, or if rules remembered those flows, do as that hook would
  * have, with what is in force by now. @code and @err are the outcome until
  * now; returns the last one.
  */

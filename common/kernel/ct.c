@@ -4,23 +4,36 @@
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "kernel/ct.h"
 
 enum {
-	/* Deletions a round; more entries than this take more rounds. */
-	FORGET_MAX = 1024,
-	ROUNDS_MAX = 64,
+	/* Dumps until one shows no entry: the first finds them, the next one
+	 * confirms that they are gone, the others are for what a resize of the
+	 * kernel's table hid from the first.
+	 */
+	ROUNDS_MAX = 16,
 	/* The original tuple, as the kernel writes it, is below 60 bytes. */
 	TUPLE_MAX = 128,
+	/* CTA_FILTER_F_CTA_IP_DST, which the kernel keeps to itself
+	 * (nf_internals.h).
+	 */
+	FILTER_IP_DST = 1 << 1,
 };
 
+/* The entries of one address, on their way out. */
 struct forget {
 	const struct addr *local;
-	struct nl_batch del;
-	struct nl *del_nl;
+	struct nl *nl;		/* for deletions: the dump has its own */
+	struct nl_batch batch;	/* deletions of single entries */
+	bool one_by_one;	/* the kernel cannot delete by a filter */
+	bool all;		/* it has done so in this round */
+	unsigned int found;	/* in this round */
+	int code;		/* the first failure of a deletion */
+	struct err *err;
 };
 
 static int reply_goes_to(const struct nlattr *reply, const struct addr *local)
@@ -37,45 +50,22 @@ static int reply_goes_to(const struct nlattr *reply, const struct addr *local)
 		       addr_len(local));
 }
 
-/* Put the deletion of this entry into the batch that follows the dump. */
-static int on_entry(const struct nlmsghdr *nlh, void *data)
+/* Ask for the entries whose reply goes to @local. A dump before Linux 5.8 does
+ * not know the filter and shows all entries.
+ */
+static void put_filter(struct nlmsghdr *nlh, const struct addr *local)
 {
-	struct forget *f = data;
-	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *tb[CTA_ZONE + 1];
-	struct nlmsghdr *del;
-	int match;
+	struct nlattr *nest = mnl_attr_nest_start(nlh, CTA_FILTER), *ip;
 
-	if (nl_attrs(nlh, sizeof(*nfg), tb, CTA_ZONE))
-		return -EBADMSG;
-	if (!tb[CTA_TUPLE_ORIG] || !tb[CTA_TUPLE_REPLY])
-		return 0;
-	match = reply_goes_to(tb[CTA_TUPLE_REPLY], f->local);
-	if (match <= 0)
-		return match;
-	if (mnl_attr_get_payload_len(tb[CTA_TUPLE_ORIG]) > TUPLE_MAX)
-		return -EBADMSG;
-	if (f->del.count == FORGET_MAX)
-		return 0;
-	del = nl_put(&f->del, f->del_nl,
-		     NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE, 0, nfg,
-		     sizeof(*nfg), TUPLE_MAX + 32);
-	if (!del)
-		return 0;
-	mnl_attr_put(del, CTA_TUPLE_ORIG | NLA_F_NESTED,
-		     mnl_attr_get_payload_len(tb[CTA_TUPLE_ORIG]),
-		     mnl_attr_get_payload(tb[CTA_TUPLE_ORIG]));
-	/* With its id: a new entry of the same tuple is not meant. */
-	if (tb[CTA_ID] && mnl_attr_get_payload_len(tb[CTA_ID]) ==
-	    sizeof(uint32_t))
-		mnl_attr_put(del, CTA_ID, sizeof(uint32_t),
-			     mnl_attr_get_payload(tb[CTA_ID]));
-	if (tb[CTA_ZONE] && mnl_attr_get_payload_len(tb[CTA_ZONE]) ==
-	    sizeof(uint16_t))
-		mnl_attr_put(del, CTA_ZONE, sizeof(uint16_t),
-			     mnl_attr_get_payload(tb[CTA_ZONE]));
-	nl_end(&f->del, del);
-	return 0;
+	mnl_attr_put_u32(nlh, CTA_FILTER_ORIG_FLAGS, 0);
+	mnl_attr_put_u32(nlh, CTA_FILTER_REPLY_FLAGS, FILTER_IP_DST);
+	mnl_attr_nest_end(nlh, nest);
+	nest = mnl_attr_nest_start(nlh, CTA_TUPLE_REPLY);
+	ip = mnl_attr_nest_start(nlh, CTA_TUPLE_IP);
+	mnl_attr_put(nlh, local->family == AF_INET ? CTA_IP_V4_DST :
+		     CTA_IP_V6_DST, addr_len(local), local->bytes);
+	mnl_attr_nest_end(nlh, ip);
+	mnl_attr_nest_end(nlh, nest);
 }
 
 /* An entry may end by itself before its deletion. */
@@ -87,6 +77,95 @@ static int on_refused(const struct nl_refusal *no, void *data)
 		       err_advice(no->code));
 }
 
+/* Delete all of them with one message (Linux 6.12). It can never flush the
+ * whole table: a kernel that does not take the filter for deletions, or does
+ * not know CTA_FILTER at all, reads CTA_TUPLE_REPLY as the tuple of one entry
+ * (nf_conntrack_netlink.c, ctnetlink_del_conntrack()), and refuses it with
+ * EINVAL because it has no source and no protocol.
+ */
+static int delete_all(struct forget *f)
+{
+	struct nfgenmsg nfg = { .nfgen_family = f->local->family,
+				.version = 1 };
+	char buf[TUPLE_MAX] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+	struct nl_batch b;
+
+	nl_batch_init(&b, f->nl, buf, sizeof(buf));
+	nlh = nl_put(&b, f->nl, NFNL_SUBSYS_CTNETLINK << 8 |
+		     IPCTNL_MSG_CT_DELETE, 0, &nfg, sizeof(nfg), 80);
+	put_filter(nlh, f->local);
+	nl_end(&b, nlh);
+	return nl_send(f->nl, &b, NULL, NULL, NULL, NULL, f->err);
+}
+
+static void send_batch(struct forget *f)
+{
+	if (!f->code)
+		f->code = nl_send(f->nl, &f->batch, NULL, on_refused, NULL,
+				  f->err, f->err);
+	nl_batch_init(&f->batch, f->nl, f->batch.buf, f->batch.size);
+}
+
+/* @tb: the entry's attributes. Its id keeps a new entry of the same tuple. */
+static int delete_one(struct forget *f, const struct nfgenmsg *nfg,
+		      const struct nlattr **tb)
+{
+	const struct nlattr *orig = tb[CTA_TUPLE_ORIG];
+	struct nlmsghdr *del;
+
+	if (mnl_attr_get_payload_len(orig) > TUPLE_MAX)
+		return -EBADMSG;
+	if (f->batch.count == NL_BATCH_MAX)
+		send_batch(f);
+	del = nl_put(&f->batch, f->nl, NFNL_SUBSYS_CTNETLINK << 8 |
+		     IPCTNL_MSG_CT_DELETE, 0, nfg, sizeof(*nfg),
+		     TUPLE_MAX + 32);
+	mnl_attr_put(del, CTA_TUPLE_ORIG | NLA_F_NESTED,
+		     mnl_attr_get_payload_len(orig),
+		     mnl_attr_get_payload(orig));
+	if (tb[CTA_ID] && mnl_attr_get_payload_len(tb[CTA_ID]) ==
+	    sizeof(uint32_t))
+		mnl_attr_put(del, CTA_ID, sizeof(uint32_t),
+			     mnl_attr_get_payload(tb[CTA_ID]));
+	if (tb[CTA_ZONE] && mnl_attr_get_payload_len(tb[CTA_ZONE]) ==
+	    sizeof(uint16_t))
+		mnl_attr_put(del, CTA_ZONE, sizeof(uint16_t),
+			     mnl_attr_get_payload(tb[CTA_ZONE]));
+	nl_end(&f->batch, del);
+	return 0;
+}
+
+static int on_entry(const struct nlmsghdr *nlh, void *data)
+{
+	struct forget *f = data;
+	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[CTA_ZONE + 1];
+	int match;
+
+	if (nl_attrs(nlh, sizeof(*nfg), tb, CTA_ZONE))
+		return -EBADMSG;
+	if (!tb[CTA_TUPLE_ORIG] || !tb[CTA_TUPLE_REPLY])
+		return 0;
+	match = reply_goes_to(tb[CTA_TUPLE_REPLY], f->local);
+	if (match <= 0)
+		return match;
+	f->found++;
+	if (f->all || f->code)
+		return 0;
+	if (!f->one_by_one) {
+		f->code = delete_all(f);
+		f->all = !f->code;
+		if (f->code != -EINVAL && f->code != -EOPNOTSUPP)
+			return 0;
+		f->code = 0;
+		f->one_by_one = true;
+		/* Its first number comes after that message's. */
+		nl_batch_init(&f->batch, f->nl, f->batch.buf, f->batch.size);
+	}
+	return delete_one(f, nfg, tb);
+}
+
 /* nfnetlink says EINVAL for a subsystem that it does not have. */
 static int no_conntrack(int code, struct err *err)
 {
@@ -96,33 +175,60 @@ static int no_conntrack(int code, struct err *err)
 		       "nf_conntrack_netlink missing?", strerror(-code));
 }
 
+/* Dump on @dump what is there, and delete it on f->nl meanwhile: a deletion per
+ * dump of limited length would read a long table many times.
+ */
+static int forget_round(struct forget *f, struct nl *dump)
+{
+	static char del[NL_BATCH_MAX * (TUPLE_MAX + 64)]
+		__attribute__((aligned(8)));
+	struct nfgenmsg nfg = { .nfgen_family = f->local->family };
+	char buf[TUPLE_MAX] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+	struct nl_batch b;
+	struct err err;
+	int code;
+
+	f->found = 0;
+	f->all = false;
+	nl_batch_init(&f->batch, f->nl, del, sizeof(del));
+	nl_batch_init(&b, dump, buf, sizeof(buf));
+	nlh = nl_put(&b, dump, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
+		     0, &nfg, sizeof(nfg), 80);
+	put_filter(nlh, f->local);
+	nl_end(&b, nlh);
+	code = nl_dump(dump, &b, on_entry, f, &err);
+	send_batch(f);
+	if (f->code)
+		return f->code;
+	if (code)
+		*f->err = err;
+	return no_conntrack(code, f->err);
+}
+
 int ct_forget(struct nl *nl, const struct addr *local, struct err *err)
 {
-	static char del[FORGET_MAX * (TUPLE_MAX + 64)]
-		__attribute__((aligned(8)));
-	struct nfgenmsg nfg = { .nfgen_family = local->family };
-	struct forget f = { .local = local, .del_nl = nl };
-	char buf[64] __attribute__((aligned(8)));
-	struct nl_batch b;
+	static struct nl dump;
+	struct forget f = { .local = local, .nl = nl, .err = err };
+	char text[ADDR_TEXT];
 	unsigned int round;
-	int code, n = 0;
+	int n = 0, code = nl_open(&dump, NETLINK_NETFILTER, err);
 
+	if (code)
+		return code;
 	for (round = 0; round < ROUNDS_MAX; round++) {
-		nl_batch_init(&b, nl, buf, sizeof(buf));
-		nl_end(&b, nl_put(&b, nl, NFNL_SUBSYS_CTNETLINK << 8 |
-				  IPCTNL_MSG_CT_GET, 0, &nfg, sizeof(nfg), 0));
-		nl_batch_init(&f.del, nl, del, sizeof(del));
-		code = nl_dump(nl, &b, on_entry, &f, err);
-		if (code)
-			return no_conntrack(code, err);
-		if (!f.del.count)
-			return n;
-		code = nl_send(nl, &f.del, NULL, on_refused, NULL, err, err);
-		if (code)
-			return code;
-		n += (int)f.del.count;
+		code = forget_round(&f, &dump);
+		if (code || !f.found)
+			break;
+		n += (int)f.found;
 	}
-	return n;
+	nl_close(&dump);
+	if (code)
+		return code;
+	return !f.found ? n :
+	       err_set(err, -EBUSY, "%u connections of %s are left, or new "
+		       "ones keep beginning: does a rule of yours (snat) still "
+		       "translate to it?", f.found, addr_text(local, text));
 }
 
 struct count {

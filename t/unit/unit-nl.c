@@ -7,6 +7,8 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/fib_rules.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/nexthop.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -53,14 +55,31 @@ static char out[4096] __attribute__((aligned(8)));
 static struct nl_batch batch;
 static struct err err;
 
+/* Conntrack, for its own test alone. */
+static struct {
+	bool on;
+	bool dump_filter;	/* Linux 5.8 */
+	bool delete_filter;	/* Linux 6.12 */
+	bool stubborn;		/* its entries cannot be deleted */
+	unsigned int n, n_kept;	/* entries of the address, and others */
+	unsigned int dumps, singles;
+} ct;
+
+static void ct_request(int fd, const struct nlmsghdr *nlh);
+static ssize_t ct_receive(int fd, char *buf, size_t size);
+
 ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 	       __CONST_SOCKADDR_ARG to, socklen_t to_len)
 {
-	(void)fd;
-	(void)buf;
+	const struct nlmsghdr *nlh = buf;
+	int left = (int)len;
+
 	(void)flags;
 	(void)to;
 	(void)to_len;
+	for (; ct.on && mnl_nlmsg_ok(nlh, left);
+	     nlh = mnl_nlmsg_next(nlh, &left))
+		ct_request(fd, nlh);
 	errno = send_error;
 	return send_error ? -1 : (ssize_t)len;
 }
@@ -70,8 +89,14 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	struct sockaddr_nl *from = msg->msg_name;
 	unsigned int i = next_answer++;
 
-	(void)fd;
 	(void)flags;
+	if (ct.on) {
+		from->nl_pid = 0;
+		msg->msg_namelen = sizeof(*from);
+		msg->msg_flags = 0;
+		return ct_receive(fd, msg->msg_iov->iov_base,
+				  msg->msg_iov->iov_len);
+	}
 	errno = EAGAIN;
 	if (i >= n_answers)
 		return -1;
@@ -769,6 +794,185 @@ static void test_refused_reads(void)
 		"no conntrack");
 }
 
+/* --- ending the flows of an address --- */
+
+/* Two sockets: of the dump, and of the deletions (nl's). Their answers wait
+ * apart.
+ */
+static struct ct_queue {
+	char data[1 << 20] __attribute__((aligned(8)));
+	size_t len, at;
+} ct_dump, ct_said;
+
+static struct ct_queue *ct_queue_of(int fd)
+{
+	return fd == mnl_socket_get_fd(nl.sock) ? &ct_said : &ct_dump;
+}
+
+/* As much as fits, in whole messages. */
+static ssize_t ct_receive(int fd, char *buf, size_t size)
+{
+	struct ct_queue *q = ct_queue_of(fd);
+	const struct nlmsghdr *nlh;
+	size_t n = 0;
+
+	while (q->at + n < q->len) {
+		nlh = (const void *)(q->data + q->at + n);
+		if (n + nlh->nlmsg_len > size)
+			break;
+		n += (size_t)MNL_ALIGN((int)nlh->nlmsg_len);
+	}
+	memcpy(buf, q->data + q->at, n);
+	q->at += n;
+	if (q->at == q->len)
+		q->at = q->len = 0;
+	errno = EAGAIN;
+	return n ? (ssize_t)n : -1;
+}
+
+static struct nlmsghdr *ct_say(int fd, uint16_t type, uint32_t seq)
+{
+	struct ct_queue *q = ct_queue_of(fd);
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(q->data + q->len);
+	struct sockaddr_nl own = { 0 };
+	socklen_t len = sizeof(own);
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_seq = seq;
+	nlh->nlmsg_pid = PORT;
+	if (q == &ct_dump && !getsockname(fd, (struct sockaddr *)&own, &len))
+		nlh->nlmsg_pid = own.nl_pid;
+	return nlh;
+}
+
+static void ct_said_end(int fd, const struct nlmsghdr *nlh)
+{
+	struct ct_queue *q = ct_queue_of(fd);
+
+	q->len = (size_t)((const char *)nlh - q->data) +
+		 (size_t)MNL_ALIGN((int)nlh->nlmsg_len);
+}
+
+static void ct_entry(int fd, uint32_t seq, uint32_t to, uint32_t id)
+{
+	static const struct nfgenmsg head = { .nfgen_family = AF_INET };
+	struct nlmsghdr *nlh = ct_say(fd, NFNL_SUBSYS_CTNETLINK << 8 |
+				      IPCTNL_MSG_CT_NEW, seq);
+	struct nlattr *tuple, *ip;
+	uint16_t type;
+
+	nlh->nlmsg_flags = NLM_F_MULTI;
+	memcpy(mnl_nlmsg_put_extra_header(nlh, sizeof(head)), &head,
+	       sizeof(head));
+	for (type = CTA_TUPLE_ORIG; type <= CTA_TUPLE_REPLY; type++) {
+		tuple = mnl_attr_nest_start(nlh, type);
+		ip = mnl_attr_nest_start(nlh, CTA_TUPLE_IP);
+		mnl_attr_put_u32(nlh, CTA_IP_V4_DST, htonl(to));
+		mnl_attr_nest_end(nlh, ip);
+		mnl_attr_nest_end(nlh, tuple);
+	}
+	mnl_attr_put_u32(nlh, CTA_ID, htonl(id));
+	ct_said_end(fd, nlh);
+}
+
+/* As ctnetlink_del_conntrack(): 0, or why it refuses. */
+static int ct_delete(const struct nlattr **tb)
+{
+	const struct nlattr *tuple[CTA_TUPLE_PROTO + 1];
+
+	if (tb[CTA_FILTER] && ct.delete_filter) {
+		ct.n = ct.stubborn ? ct.n : 0;
+		return 0;
+	}
+	if (tb[CTA_TUPLE_ORIG]) {
+		ct.singles++;
+		if (!ct.n)
+			return -ENOENT;
+		ct.n -= !ct.stubborn;
+		return 0;
+	}
+	if (tb[CTA_TUPLE_REPLY])
+		return nl_nested(tb[CTA_TUPLE_REPLY], tuple, CTA_TUPLE_PROTO) ||
+		       !tuple[CTA_TUPLE_PROTO] ? -EINVAL : 0;
+	/* Without a tuple it flushes the whole table. */
+	ct.n = ct.n_kept = 0;
+	return 0;
+}
+
+static void ct_request(int fd, const struct nlmsghdr *nlh)
+{
+	const struct nlattr *tb[CTA_FILTER + 1];
+	struct nlmsgerr *e;
+	struct nlmsghdr *no;
+	unsigned int i;
+	int code;
+
+	code = nl_attrs(nlh, sizeof(struct nfgenmsg), tb, CTA_FILTER);
+	if ((nlh->nlmsg_type & 0xff) == IPCTNL_MSG_CT_GET) {
+		ct.dumps++;
+		for (i = 0; i < ct.n_kept && !ct.dump_filter; i++)
+			ct_entry(fd, nlh->nlmsg_seq, 0x0a400165, i);
+		for (i = 0; i < ct.n; i++)
+			ct_entry(fd, nlh->nlmsg_seq, 0x0a400164, i);
+		no = ct_say(fd, NLMSG_DONE, nlh->nlmsg_seq);
+		ct_said_end(fd, no);
+		return;
+	}
+	code = code ? code : ct_delete(tb);
+	if (!code && !(nlh->nlmsg_flags & NLM_F_ACK))
+		return;
+	no = ct_say(fd, NLMSG_ERROR, nlh->nlmsg_seq);
+	e = mnl_nlmsg_put_extra_header(no, sizeof(*e));
+	e->error = code;
+	e->msg.nlmsg_len = sizeof(e->msg);
+	no->nlmsg_flags = NLM_F_CAPPED;
+	ct_said_end(fd, no);
+}
+
+/* Kernels by what they know of CTA_FILTER. */
+static void test_forget(void)
+{
+	static const struct {
+		const char *what;
+		bool dump, delete;
+		unsigned int n, singles, dumps;
+	} kernels[] = {
+		{ "6.12", true, true, 1000, 0, 2 },
+		{ "5.8", true, false, 1000, 1000, 2 },
+		{ "5.4", false, false, 1000, 1000, 2 },
+		{ "6.12 without any", true, true, 0, 0, 1 },
+		{ "5.4 without any", false, false, 0, 0, 1 },
+	};
+	struct addr local;
+	const uint32_t to = htonl(0x0a400164);
+	size_t i;
+	int n;
+
+	addr_set(&local, &to, sizeof(to));
+	for (i = 0; i < sizeof(kernels) / sizeof(kernels[0]); i++) {
+		begin();
+		ASAN_UNPOISON_MEMORY_REGION(nl.rx, sizeof(nl.rx));
+		ct.on = true;
+		ct.dump_filter = kernels[i].dump;
+		ct.delete_filter = kernels[i].delete;
+		ct.n = kernels[i].n;
+		ct.n_kept = 3;
+		ct.singles = ct.dumps = 0;
+		n = ct_forget(&nl, &local, &err);
+		ok(n == (int)kernels[i].n && !ct.n && ct.n_kept == 3 &&
+		   ct.singles == kernels[i].singles &&
+		   ct.dumps == kernels[i].dumps,
+		   "the flows of an address are ended, and no others: Linux "
+		   "%s", kernels[i].what);
+	}
+	ct.n = 5;
+	ct.stubborn = true;
+	verdict(ct_forget(&nl, &local, &err), -EBUSY, "5 connections of "
+		"10.64.1.100 are left, or new ones keep beginning: does a rule "
+		"of yours (snat) still translate to it?", "some are left");
+	ct.on = false;
+}
+
 int main(void)
 {
 	int pair[2];
@@ -791,6 +995,7 @@ int main(void)
 	test_changed_objects();
 	test_odd_objects();
 	test_refused_reads();
+	test_forget();
 	close(pair[1]);
 	nl_close(&nl);
 	return done();
