@@ -56,8 +56,7 @@ keys_of_page() {
 }
 
 keys_of_code() {
-	sed -n "/struct key $1_keys/,/^};/s/^\t{ \"\([a-z_]*\)\", .*/\1/p" \
-		"$root/common/conf/conf.c"
+	"$BIN/../t/unit-conf" keys | sed -n "s/^$1 \([a-z_]*\) .*/\1/p"
 }
 
 like "the source has keys" "$(keys_of_code mwan | wc -l)" '^[1-9][0-9]$'
@@ -108,6 +107,18 @@ like "the page tells defaults" "$(wc -l <"$T/said")" '^1[0-9]$'
 while read -r line; do
 	ok "default: $line" grep -qx "$line" "$T/defaults"
 done <"$T/said"
+is "every row with a default has it in the page" \
+	"$("$BIN/../t/unit-conf" keys | sed -nE 's/^(mwan|link) (.* = .)/\2/p' |
+		sort)" "$(sort "$T/said")"
+# "What is commented out shows the default."
+while read -r key value; do
+	case $key in
+	mark | balance | lan | table) continue ;;	# of others
+	esac
+	[[ $value != cake* ]] || continue		# an example of a link
+	ok "etc/mwan.ini: $key = $value is the default" \
+		grep -qx "$key = $value" "$T/said"
+done < <(sed -nE 's/^# ([a-z_]+) = (.*)/\1 \2/p' "$root/etc/mwan.ini")
 is "no other default but those that the page describes in words" \
 	"$(sed -n 's/ = .*//p' "$T/defaults" | grep -vxf \
 		<(sed 's/ = .*//' "$T/said") | set_of)" "balance mark table "
@@ -149,7 +160,7 @@ said "$conf" 'numbers; @ at most' POLICY_PROTOCOLS conf/policy.h
 said "$conf" 'Ports and ranges; @ at most' POLICY_PORTS conf/policy.h
 said "$conf" 'comes in by; @ at most' POLICY_INTERFACES conf/policy.h
 said "$conf" 'more than @' RULESET_STICKY_SIZE nft/table.h
-said "$conf" 'at most @ characters' LINE_LEN_MAX conf/conf.c
+said "$conf" 'at most @ characters' LINE_LEN_MAX conf/keys.h
 said "$rules" 'protocol number @\.' PROTO_MWAN kernel/route.h
 is "the lock is waited for as long as the pages say" \
 	"$(grep -c 'more than 1.5 seconds' "$rules" "$hooks" | cut -d: -f2 |

@@ -14,18 +14,14 @@
 
 #include "base/util.h"
 #include "conf/conf.h"
+#include "conf/keys.h"
 #include "conf/rttables.h"
 #include "kernel/route.h"
 
-enum {
-	/* inih's INI_MAX_LINE is 200 as packaged: a longer line would be
-	 * split, and its tail taken for a line of its own.
-	 */
-	LINE_LEN_MAX = 198,
-	/* What the rules' priorities must stay below: main's own rule. */
-	PRIORITY_SPAN = 1000,
-	PRIORITY_MAIN = 32766,
-	STICKY_MAX = 365 * 24 * 60 * 60,
+/* Where a section and its keys are in the file. */
+struct lines {
+	unsigned int head;
+	unsigned int key[KEYS_MAX];	/* 0: it was not given */
 };
 
 /* Everything that is known only while the file is read. */
@@ -35,44 +31,28 @@ struct parse {
 	char *next;			/* the rest of the text */
 	unsigned int line;
 	bool unread;			/* the line has not come to handle() */
-	/* IN_REFUSED: what is below a head that was refused is passed over. */
-	enum { IN_NONE, IN_MWAN, IN_LINK, IN_POLICY, IN_REFUSED } section;
-	unsigned int seen;		/* bit per key of the section */
-	bool balance_given, mwan_given;
-	unsigned int balance_line, lan_line;
-	struct link_parse {
-		unsigned int line, mark_line, table_line;
-		bool qdisc_given;
-	} link[LINKS_MAX];
-	struct policy_parse {
-		unsigned int line, use_line, if_down_line, port_line;
-		unsigned int interface_line;
-		char use[IFNAMSIZ];	/* links may follow the policies */
-	} policy[POLICIES_MAX];
+	bool refused;			/* what is below such a head, too */
+	enum section section;
+	void *of;			/* the struct that its keys are kept in */
+	struct lines *at;		/* NULL: before the first section */
+	struct lines mwan;
 	struct err *err;
 	int code;
 	struct conf_faults *faults;	/* NULL: the first one is enough */
 	bool finishing;			/* every line has been read */
-	bool tables_loaded;
-	struct rttables tables;		/* last: large, and not cleared */
+	/* Large: a link or a policy is cleared when there is one. */
+	struct lines link[LINKS_MAX], policy[POLICIES_MAX];
+	struct rttables tables;
 };
 
-static const char *const balances[] = {
-	[BALANCE_SOURCE] = "source",
-	[BALANCE_SOURCE_PARITY] = "source-parity",
-	[BALANCE_FLOW] = "flow",
-	[BALANCE_ROUND_ROBIN] = "round-robin",
-	[BALANCE_RANDOM] = "random",
-};
-
-static const char *const last_resorts[] = {
-	[LAST_RESORT_MAIN] = "main",
-	[LAST_RESORT_UNREACHABLE] = "unreachable",
-	[LAST_RESORT_BLACKHOLE] = "blackhole",
-};
-
-/* The value of one key; returns 0 or -EINVAL after fail(). */
-typedef int (*set_fn)(struct parse *p, const char *key, const char *value);
+/* The line that gave a key, by its field; 0: none did. */
+#define LINE_OF(lines, section, of, member) \
+	((lines)->key[key_at(section, offsetof(struct of, member))])
+#define MWAN_LINE(p, member) LINE_OF(&(p)->mwan, SECTION_MWAN, conf, member)
+#define LINK_LINE(p, i, member) \
+	LINE_OF(&(p)->link[i], SECTION_LINK, conf_link, member)
+#define POLICY_LINE(lines, member) \
+	LINE_OF(lines, SECTION_POLICY, policy, member)
 
 static int fail(struct parse *p, unsigned int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -110,7 +90,7 @@ static int fail(struct parse *p, unsigned int line, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	/* Of what is in no file there is no line. */
+	/* Defaults come from no file, so they have no line number. */
 	if (line)
 		err_set(&err, -EINVAL, "%s:%u: %s", p->path, line, what);
 	else
@@ -123,360 +103,15 @@ static int fail(struct parse *p, unsigned int line, const char *fmt, ...)
 	return p->code;
 }
 
-static int number(struct parse *p, const char *key, const char *value,
-		  uint32_t min, uint32_t max, uint32_t *out)
+static void open_section(struct parse *p, enum section section, void *of,
+			 struct lines *at)
 {
-	if (!u32_parse(value, min, max, out))
-		return 0;
-	return fail(p, p->line, "%s = \"%s\" is not a number from %u to %u",
-		    key, value, min, max);
+	p->refused = false;
+	p->section = section;
+	p->of = of;
+	p->at = at;
+	*at = (struct lines){ .head = p->line };
 }
-
-static int yes_no(struct parse *p, const char *key, const char *value,
-		  bool *out)
-{
-	*out = !strcmp(value, "yes");
-	if (*out || !strcmp(value, "no"))
-		return 0;
-	return fail(p, p->line, "%s = \"%s\" is neither yes nor no", key,
-		    value);
-}
-
-/* A file that gives every table by number never needs their names. */
-static uint32_t table_named(struct parse *p, const char *name)
-{
-	if (!p->tables_loaded)
-		rttables_load(&p->tables);
-	p->tables_loaded = true;
-	return rttables_find(&p->tables, name);
-}
-
-static int table(struct parse *p, const char *key, const char *value,
-		 uint32_t *out)
-{
-	if (u32_parse(value, 1, UINT32_MAX, out)) {
-		*out = table_named(p, value);
-		if (!*out)
-			return fail(p, p->line, "%s = \"%s\" is neither a "
-				    "number from 1 to 4294967295 nor a name "
-				    "in /etc/iproute2/rt_tables", key, value);
-	}
-	if (*out >= TABLE_DEFAULT && *out <= TABLE_LOCAL)
-		return fail(p, p->line, "%s = \"%s\": the tables local, main "
-			    "and default are the system's, take another", key,
-			    value);
-	return 0;
-}
-
-static int set_queue(struct parse *p, const char *value, struct qdisc_conf *q)
-{
-	struct err err;
-
-	return qdisc_conf_parse(value, q, &err) ?
-	       fail(p, p->line, "%s", err.msg) : 0;
-}
-
-static int set_log(struct parse *p, const char *key, const char *value)
-{
-	if (value[0] == '/' && !str_copy(p->conf->log, sizeof(p->conf->log),
-					 value))
-		return 0;
-	return fail(p, p->line, "%s = \"%s\" is not an absolute path like "
-		    CONF_LOG, key, value);
-}
-
-static int set_rule_priority(struct parse *p, const char *key,
-			     const char *value)
-{
-	return number(p, key, value, 1, PRIORITY_MAIN - PRIORITY_SPAN,
-		      &p->conf->rule_priority);
-}
-
-static int set_mark_mask(struct parse *p, const char *key, const char *value)
-{
-	/* Which marks would fit a mask that was refused is not known. */
-	p->conf->mark_mask = UINT32_MAX;
-	return number(p, key, value, 1, UINT32_MAX, &p->conf->mark_mask);
-}
-
-static int set_nexthop_base(struct parse *p, const char *key,
-			    const char *value)
-{
-	return number(p, key, value, 1, UINT32_MAX - NEXTHOP_SPAN,
-		      &p->conf->nexthop_base);
-}
-
-static int set_standby_table(struct parse *p, const char *key,
-			     const char *value)
-{
-	return table(p, key, value, &p->conf->standby_table);
-}
-
-static int set_lan(struct parse *p, const char *key, const char *value)
-{
-	struct conf *c = p->conf;
-	char words[LINE_LEN_MAX + 2], *word, *save;
-
-	p->lan_line = p->line;
-	str_copy(words, sizeof(words), value);
-	for (word = strtok_r(words, " \t,", &save); word;
-	     word = strtok_r(NULL, " \t,", &save)) {
-		if (!ifname_valid(word))
-			return fail(p, p->line, "%s: \"%s\" " IFNAME_RULE,
-				    key, word);
-		if (c->n_lan == LAN_MAX)
-			return fail(p, p->line, "%s: more than %d interfaces: "
-				    "without %s all but the links count", key,
-				    LAN_MAX, key);
-		str_copy(c->lan[c->n_lan++], IFNAMSIZ, word);
-	}
-	return 0;
-}
-
-static int set_balance(struct parse *p, const char *key, const char *value)
-{
-	unsigned int i;
-
-	p->balance_given = true;
-	p->balance_line = p->line;
-	for (i = 0; i < COUNT(balances); i++) {
-		p->conf->balance = i;
-		if (!strcmp(value, balances[i]))
-			return 0;
-	}
-	return fail(p, p->line, "%s = \"%s\" is none of: source, "
-		    "source-parity, flow, round-robin, random", key, value);
-}
-
-static const struct {
-	char name;
-	uint32_t seconds;
-} time_units[] = {
-	{ 'd', 24 * 60 * 60 }, { 'h', 60 * 60 }, { 'm', 60 }, { 's', 1 },
-};
-
-static int set_sticky(struct parse *p, const char *key, const char *value)
-{
-	size_t digits = strspn(value, "0123456789"), i;
-	char head[12] = "";
-	uint32_t n;
-
-	p->conf->sticky = 0;
-	if (!strcmp(value, "0"))
-		return 0;
-	if (digits < sizeof(head))
-		memcpy(head, value, digits);
-	for (i = 0; i < COUNT(time_units); i++) {
-		if (value[digits] != time_units[i].name || value[digits + 1] ||
-		    u32_parse(head, 1, STICKY_MAX / time_units[i].seconds, &n))
-			continue;
-		p->conf->sticky = n * time_units[i].seconds;
-		return 0;
-	}
-	return fail(p, p->line, "%s = \"%s\" is neither 0 nor a time up to "
-		    "365d: a number and s, m, h or d", key, value);
-}
-
-static int set_masquerade(struct parse *p, const char *key, const char *value)
-{
-	return yes_no(p, key, value, &p->conf->masquerade);
-}
-
-static int set_clamp_mss(struct parse *p, const char *key, const char *value)
-{
-	return yes_no(p, key, value, &p->conf->clamp_mss);
-}
-
-static int set_sysctl(struct parse *p, const char *key, const char *value)
-{
-	return yes_no(p, key, value, &p->conf->sysctl);
-}
-
-static int set_last_resort(struct parse *p, const char *key,
-			   const char *value)
-{
-	unsigned int i;
-
-	p->conf->last_resort_given = true;
-	for (i = 0; i < COUNT(last_resorts); i++) {
-		p->conf->last_resort = i;
-		if (!strcmp(value, last_resorts[i]))
-			return 0;
-	}
-	return fail(p, p->line, "%s = \"%s\" is none of: main, unreachable, "
-		    "blackhole", key, value);
-}
-
-static int set_failback(struct parse *p, const char *key, const char *value)
-{
-	p->conf->failback = FAILBACK_STAY;
-	if (!strcmp(value, "stay"))
-		return 0;
-	p->conf->failback = FAILBACK_MOVE;
-	if (!strcmp(value, "move"))
-		return 0;
-	return fail(p, p->line, "%s = \"%s\" is neither stay nor move", key,
-		    value);
-}
-
-static int set_qdisc(struct parse *p, const char *key, const char *value)
-{
-	(void)key;
-	return set_queue(p, value, &p->conf->qdisc);
-}
-
-static struct conf_link *link_of(struct parse *p)
-{
-	return &p->conf->link[p->conf->n_links - 1];
-}
-
-static int set_link_table(struct parse *p, const char *key, const char *value)
-{
-	p->link[p->conf->n_links - 1].table_line = p->line;
-	return table(p, key, value, &link_of(p)->table);
-}
-
-static int set_link_mark(struct parse *p, const char *key, const char *value)
-{
-	p->link[p->conf->n_links - 1].mark_line = p->line;
-	link_of(p)->mark_given = true;
-	return number(p, key, value, 1, UINT32_MAX, &link_of(p)->mark);
-}
-
-static int small_number(struct parse *p, const char *key, const char *value,
-			uint8_t *out)
-{
-	uint32_t n = *out;
-	int code = number(p, key, value, 1, UINT8_MAX, &n);
-
-	*out = (uint8_t)n;
-	return code;
-}
-
-static int set_link_weight(struct parse *p, const char *key, const char *value)
-{
-	return small_number(p, key, value, &link_of(p)->weight);
-}
-
-static int set_link_tier(struct parse *p, const char *key, const char *value)
-{
-	return small_number(p, key, value, &link_of(p)->tier);
-}
-
-static int set_link_qdisc(struct parse *p, const char *key, const char *value)
-{
-	(void)key;
-	p->link[p->conf->n_links - 1].qdisc_given = true;
-	return set_queue(p, value, &link_of(p)->qdisc);
-}
-
-static struct policy *policy_of(struct parse *p)
-{
-	return &p->conf->policy[p->conf->n_policies - 1];
-}
-
-static struct policy_parse *policy_parse_of(struct parse *p)
-{
-	return &p->policy[p->conf->n_policies - 1];
-}
-
-static int set_policy_list(struct parse *p, const char *key, const char *value)
-{
-	struct err why = { "" };
-
-	if (policy_set(policy_of(p), key, value, &why))
-		return fail(p, p->line, "%s: %s", key, why.msg);
-	return 0;
-}
-
-static int set_policy_port(struct parse *p, const char *key, const char *value)
-{
-	policy_parse_of(p)->port_line = p->line;
-	return set_policy_list(p, key, value);
-}
-
-static int set_policy_interface(struct parse *p, const char *key,
-				const char *value)
-{
-	policy_parse_of(p)->interface_line = p->line;
-	return set_policy_list(p, key, value);
-}
-
-static int set_policy_use(struct parse *p, const char *key, const char *value)
-{
-	struct policy_parse *q = policy_parse_of(p);
-
-	q->use_line = p->line;
-	if (str_copy(q->use, sizeof(q->use), value))
-		return fail(p, p->line, "%s = \"%s\" is neither a link nor "
-			    "balance nor main", key, value);
-	return 0;
-}
-
-static int set_policy_if_down(struct parse *p, const char *key,
-			      const char *value)
-{
-	policy_parse_of(p)->if_down_line = p->line;
-	policy_of(p)->unreachable = !strcmp(value, "unreachable");
-	if (policy_of(p)->unreachable || !strcmp(value, "balance"))
-		return 0;
-	return fail(p, p->line, "%s = \"%s\" is neither balance nor "
-		    "unreachable", key, value);
-}
-
-struct key {
-	const char *name;
-	set_fn set;
-};
-
-static const struct key mwan_keys[] = {
-	{ "log", set_log },
-	{ "rule_priority", set_rule_priority },
-	{ "mark_mask", set_mark_mask },
-	{ "standby_table", set_standby_table },
-	{ "nexthop_base", set_nexthop_base },
-	{ "lan", set_lan },
-	{ "balance", set_balance },
-	{ "sticky", set_sticky },
-	{ "masquerade", set_masquerade },
-	{ "clamp_mss", set_clamp_mss },
-	{ "sysctl", set_sysctl },
-	{ "last_resort", set_last_resort },
-	{ "failback", set_failback },
-	{ "qdisc", set_qdisc },
-	{ NULL, NULL },
-};
-
-static const struct key link_keys[] = {
-	{ "table", set_link_table },
-	{ "mark", set_link_mark },
-	{ "weight", set_link_weight },
-	{ "tier", set_link_tier },
-	{ "qdisc", set_link_qdisc },
-	{ NULL, NULL },
-};
-
-static const struct key policy_keys[] = {
-	{ "source", set_policy_list },
-	{ "destination", set_policy_list },
-	{ "protocol", set_policy_list },
-	{ "source_port", set_policy_port },
-	{ "destination_port", set_policy_port },
-	{ "interface", set_policy_interface },
-	{ "use", set_policy_use },
-	{ "if_down", set_policy_if_down },
-	{ NULL, NULL },
-};
-
-/* The keys of each kind of section, and what messages call it. */
-static const struct {
-	const struct key *keys;
-	const char *name;
-} sections[] = {
-	[IN_MWAN] = { mwan_keys, "[mwan]" },
-	[IN_LINK] = { link_keys, "a [link]" },
-	[IN_POLICY] = { policy_keys, "a [policy]" },
-};
 
 static void push_policy(struct parse *p, const char *name)
 {
@@ -496,9 +131,9 @@ static void push_policy(struct parse *p, const char *name)
 		fail(p, p->line, "more than %d policies: join some that use "
 		     "the same", POLICIES_MAX);
 	} else {
-		p->section = IN_POLICY;
-		p->policy[i].line = p->line;
+		open_section(p, SECTION_POLICY, &c->policy[i], &p->policy[i]);
 		c->policy[i] = (struct policy){ .use = USE_NONE };
+		key_defaults(SECTION_POLICY, &c->policy[i]);
 		str_copy(c->policy[i].name, POLICY_NAME, name);
 		c->n_policies++;
 	}
@@ -507,22 +142,31 @@ static void push_policy(struct parse *p, const char *name)
 static void push_link(struct parse *p, const char *name)
 {
 	struct conf *c = p->conf;
+	unsigned int i = c->n_links;
 
 	if (!ifname_valid(name)) {
 		fail(p, p->line, "[link %s]: this " IFNAME_RULE, name);
 	} else if (conf_link_index(c, name) >= 0) {
 		fail(p, p->line, "[link %s] is there a second time: put its "
 		     "keys below the first", name);
-	} else if (c->n_links == LINKS_MAX) {
+	} else if (i == LINKS_MAX) {
 		fail(p, p->line, "more than %d links: take some out",
 		     LINKS_MAX);
 	} else {
-		p->section = IN_LINK;
-		p->link[c->n_links].line = p->line;
-		c->link[c->n_links] = (struct conf_link){ .weight = 1,
-							  .tier = 1 };
-		str_copy(c->link[c->n_links++].name, IFNAMSIZ, name);
+		open_section(p, SECTION_LINK, &c->link[i], &p->link[i]);
+		c->link[i] = (struct conf_link){ 0 };
+		key_defaults(SECTION_LINK, &c->link[i]);
+		str_copy(c->link[i].name, IFNAMSIZ, name);
+		c->n_links++;
 	}
+}
+
+static void push_mwan(struct parse *p)
+{
+	if (p->mwan.head)
+		fail(p, p->line, "[mwan] is there a second time: put its keys "
+		     "below the first");
+	open_section(p, SECTION_MWAN, p->conf, &p->mwan);
 }
 
 /* inih tells of keys only, and cuts a section's name at 49 characters: the
@@ -534,8 +178,7 @@ static void section(struct parse *p, const char *line)
 	const char *end = strchr(line, ']');
 	size_t len;
 
-	p->seen = 0;
-	p->section = IN_REFUSED;
+	p->refused = true;
 	if (!end || end[1 + strspn(end + 1, " \t\r\n")]) {
 		fail(p, p->line, "a section is a name in brackets, alone on "
 		     "its line: [mwan] or [link ppp0]");
@@ -545,11 +188,7 @@ static void section(struct parse *p, const char *line)
 	memcpy(name, line + 1, len);
 	name[len] = '\0';
 	if (!strcmp(name, "mwan")) {
-		if (p->mwan_given)
-			fail(p, p->line, "[mwan] is there a second time: put "
-			     "its keys below the first");
-		p->mwan_given = true;
-		p->section = IN_MWAN;
+		push_mwan(p);
 	} else if (!strncmp(name, "link ", 5)) {
 		push_link(p, name + 5 + strspn(name + 5, " \t"));
 	} else if (!strncmp(name, "policy ", 7)) {
@@ -612,35 +251,43 @@ static int handle(void *user, const char *sec, const char *name,
 		  const char *value)
 {
 	struct parse *p = user;
-	const struct key *keys;
-	unsigned int i;
+	struct err why = { "" };
+	struct setting s;
+	int i;
 
 	(void)sec;
 	p->unread = false;
-	if (p->section == IN_REFUSED || (p->code && !p->faults))
+	if (p->refused || (p->code && !p->faults))
 		return 1;
-	if (p->section == IN_NONE) {
-		p->section = IN_REFUSED;
+	if (!p->at) {
+		p->refused = true;
 		return !fail(p, p->line, "%s stands before the first section: "
 			     "begin with [mwan] or [link NAME]", name);
 	}
-	keys = sections[p->section].keys;
-	for (i = 0; keys[i].name && strcmp(keys[i].name, name); i++)
-		;
-	if (!keys[i].name)
+	i = key_find(p->section, name);
+	if (i < 0)
 		return !fail(p, p->line, "unknown key \"%s\" in %s: see "
-			     "mwan.ini(5)", name, sections[p->section].name);
-	if (p->seen & 1U << i)
+			     "mwan.ini(5)", name,
+			     key_sections[p->section].name);
+	if (p->at->key[i])
 		return !fail(p, p->line, "%s is there a second time: keep one",
 			     name);
-	p->seen |= 1U << i;
+	p->at->key[i] = p->line;
 	if (!*value)
 		return !fail(p, p->line, "%s has no value: give it one, or "
 			     "delete the line", name);
 	if (strstr(value, " #"))
 		return !fail(p, p->line, "%s: behind a value a comment begins "
 			     "with \" ;\", not with #", name);
-	return !keys[i].set(p, name, value);
+	s = (struct setting){ &key_sections[p->section].keys[i], p->of, value,
+			      &p->tables, &why };
+	if (!s.key->type->set(&s))
+		return 1;
+	/* Which marks would fit a mask that was refused is not known. */
+	if (p->section == SECTION_MWAN && s.key->offset ==
+					  offsetof(struct conf, mark_mask))
+		p->conf->mark_mask = UINT32_MAX;
+	return !fail(p, p->line, "%s", why.msg);
 }
 
 static void set_defaults(struct conf *c)
@@ -648,28 +295,19 @@ static void set_defaults(struct conf *c)
 	/* A link or a policy is cleared when there is one. */
 	memset(c, 0, offsetof(struct conf, link));
 	c->n_policies = 0;
-	strcpy(c->log, CONF_LOG);
-	c->rule_priority = 1000;
-	c->mark_mask = 0xff;
-	c->standby_table = 200;
-	/* Far from what people and routing daemons count up from 1. */
-	c->nexthop_base = 77000;
-	c->masquerade = true;
-	c->clamp_mss = true;
-	c->sysctl = true;
-	c->qdisc.kind = QDISC_PRIO_SFQ;
+	key_defaults(SECTION_MWAN, c);
 }
 
 static int check_table(struct parse *p, unsigned int i)
 {
 	struct conf *c = p->conf;
 	struct conf_link *l = &c->link[i];
-	unsigned int k, line = p->link[i].table_line;
+	unsigned int k, line = LINK_LINE(p, i, table);
 
 	if (!line)
-		line = p->link[i].line;
+		line = p->link[i].head;
 	if (!l->table)
-		l->table = table_named(p, l->name);
+		l->table = key_table(&p->tables, l->name);
 	if (!l->table)
 		return fail(p, line, "link %s has no table: add "
 			    "\"table = NUMBER\" here, or a line \"NUMBER %s\" "
@@ -693,10 +331,10 @@ static int check_mark(struct parse *p, unsigned int i)
 {
 	const struct conf *c = p->conf;
 	const struct conf_link *l = &c->link[i];
-	unsigned int k, line = p->link[i].mark_line;
+	unsigned int k, line = LINK_LINE(p, i, mark);
 
 	if (!l->mark)
-		return fail(p, p->link[i].line, "link %s: no mark is left "
+		return fail(p, p->link[i].head, "link %s: no mark is left "
 			    "under mark_mask 0x%x, which must have more bits",
 			    l->name, c->mark_mask);
 	if (l->mark & ~c->mark_mask)
@@ -718,7 +356,7 @@ static void check_lan(struct parse *p)
 
 	for (i = 0; i < c->n_lan; i++)
 		if (conf_link_index(c, c->lan[i]) >= 0)
-			fail(p, p->lan_line, "lan: %s is a link: name "
+			fail(p, MWAN_LINE(p, lan), "lan: %s is a link: name "
 			     "interfaces of the LAN", c->lan[i]);
 }
 
@@ -727,7 +365,7 @@ static int check_balance(struct parse *p)
 {
 	struct conf *c = p->conf;
 	uint8_t best = conf_best_tier(c);
-	unsigned int i, n = 0;
+	unsigned int i, n = 0, line = MWAN_LINE(p, balance);
 	bool even = true;
 
 	for (i = 0; i < c->n_links; i++) {
@@ -736,17 +374,17 @@ static int check_balance(struct parse *p)
 		n++;
 		even = even && c->link[i].weight == 1;
 	}
-	if (!p->balance_given)
+	if (!line)
 		c->balance = n == 2 && even ? BALANCE_SOURCE_PARITY :
 					      BALANCE_SOURCE;
 	if (c->balance != BALANCE_SOURCE_PARITY)
 		return 0;
 	if (n & (n - 1))
-		return fail(p, p->balance_line, "balance = source-parity "
+		return fail(p, line, "balance = source-parity "
 			    "needs 1, 2, 4, 8 ... links in the best tier, and "
 			    "there are %u: use source", n);
 	if (!even)
-		return fail(p, p->balance_line, "balance = source-parity "
+		return fail(p, line, "balance = source-parity "
 			    "knows no weights: use source");
 	return 0;
 }
@@ -764,48 +402,51 @@ static bool has_ports(const struct policy *y)
 
 /* What becomes of the connections: the link, or balance, or main. */
 static int check_use(struct parse *p, struct policy *y,
-		     const struct policy_parse *q)
+		     const struct lines *at)
 {
-	int link = conf_link_index(p->conf, q->use);
+	int link = conf_link_index(p->conf, y->use_name);
+	unsigned int line = POLICY_LINE(at, use_name);
 
-	if (!q->use_line)
-		return fail(p, q->line, "policy %s does not say what to use: "
+	if (!line)
+		return fail(p, at->head, "policy %s does not say what to use: "
 			    "add \"use = LINK\", \"use = balance\" or "
 			    "\"use = main\"", y->name);
-	if (!strcmp(q->use, "balance")) {
+	if (!strcmp(y->use_name, "balance")) {
 		y->use = USE_BALANCE;
-	} else if (!strcmp(q->use, "main")) {
+	} else if (!strcmp(y->use_name, "main")) {
 		y->use = USE_MAIN;
 	} else if (link >= 0) {
 		y->use = USE_LINK;
 		y->link = (uint8_t)link;
 		return 0;
 	} else {
-		return fail(p, q->use_line, "use = \"%s\" is neither a link "
-			    "nor balance nor main", q->use);
+		return fail(p, line, "use = \"%s\" is neither a link "
+			    "nor balance nor main", y->use_name);
 	}
-	if (q->if_down_line)
-		return fail(p, q->if_down_line, "if_down is for \"use = "
-			    "LINK\" only: delete it");
+	line = POLICY_LINE(at, unreachable);
+	if (line)
+		return fail(p, line, "if_down is for \"use = LINK\" only: "
+			    "delete it");
 	return 0;
 }
 
 static int check_policy(struct parse *p, struct policy *y,
-			const struct policy_parse *q)
+			const struct lines *at)
 {
-	unsigned int i;
+	unsigned int i, sport = POLICY_LINE(at, source_port);
+	unsigned int dport = POLICY_LINE(at, destination_port);
 
-	if (q->port_line && !has_ports(y))
-		fail(p, q->port_line, "ports are those of tcp and udp: "
+	if ((sport || dport) && !has_ports(y))
+		fail(p, sport > dport ? sport : dport, "ports are those of tcp and udp: "
 		     "add \"protocol = tcp\", \"protocol = udp\" or "
 		     "\"protocol = tcp udp\"");
 	for (i = 0; i < y->n_interface; i++)
 		if (conf_link_index(p->conf, y->interface[i]) >= 0 ||
 		    !strcmp(y->interface[i], "lo"))
-			fail(p, q->interface_line, "interface: policies are "
+			fail(p, POLICY_LINE(at, interface), "interface: policies are "
 			     "not for what comes in by %s: name interfaces of "
 			     "the LAN", y->interface[i]);
-	return check_use(p, y, q);
+	return check_use(p, y, at);
 }
 
 static int finish(struct parse *p)
@@ -814,10 +455,14 @@ static int finish(struct parse *p)
 	unsigned int i;
 
 	p->finishing = true;
+	c->last_resort_given = MWAN_LINE(p, last_resort);
+	for (i = 0; i < c->n_links; i++) {
+		c->link[i].mark_given = LINK_LINE(p, i, mark);
+		if (!LINK_LINE(p, i, qdisc))
+			c->link[i].qdisc = c->qdisc;
+	}
 	conf_give_marks(c, NULL);
 	for (i = 0; i < c->n_links; i++) {
-		if (!p->link[i].qdisc_given)
-			c->link[i].qdisc = c->qdisc;
 		check_table(p, i);
 		check_mark(p, i);
 	}
@@ -836,7 +481,7 @@ static void links_from_rttables(struct parse *p)
 	char name[IFNAMSIZ];
 	unsigned int i;
 
-	(void)table_named(p, "");
+	(void)key_table(&p->tables, "");
 	for (;;) {
 		best = UINT32_MAX;
 		for (i = 0; i < p->tables.n; i++) {
@@ -852,7 +497,7 @@ static void links_from_rttables(struct parse *p)
 			return;
 		snprintf(name, sizeof(name), "ppp%u", best);
 		/* "ppp00" is not the interface ppp0. */
-		if (table_named(p, name))
+		if (key_table(&p->tables, name))
 			push_link(p, name);
 		last = best;
 		first = false;
@@ -943,7 +588,8 @@ int conf_read_all(struct conf *conf, const char *path, bool must_exist,
 	struct parse *p = &parse;
 	int code;
 
-	memset(p, 0, offsetof(struct parse, tables));
+	memset(p, 0, offsetof(struct parse, link));
+	p->tables.loaded = false;
 	p->conf = conf;
 	p->path = path;
 	p->err = err;
@@ -1049,76 +695,25 @@ uint8_t conf_best_tier(const struct conf *conf)
 	return best;
 }
 
-static void print_links(FILE *f, const struct conf *c)
-{
-	const struct conf_link *l;
-	char text[64];
-	unsigned int i;
-
-	for (i = 0; i < c->n_links; i++) {
-		l = &c->link[i];
-		fprintf(f, "\n[link %s]\ntable = %u\nmark = 0x%x\n"
-			"weight = %u\ntier = %u\nqdisc = %s\n", l->name,
-			l->table, l->mark, l->weight, l->tier,
-			qdisc_conf_text(&l->qdisc, text, sizeof(text)));
-	}
-}
-
-static void print_sticky(FILE *f, uint32_t sticky)
-{
-	size_t i = 0;
-
-	while (sticky % time_units[i].seconds)
-		i++;
-	if (sticky)
-		fprintf(f, "sticky = %u%c\n", sticky / time_units[i].seconds,
-			time_units[i].name);
-	else
-		fputs("sticky = 0\n", f);
-}
-
-static void print_policies(FILE *f, const struct conf *c)
-{
-	const struct policy *y;
-
-	for (y = c->policy; y < c->policy + c->n_policies; y++) {
-		fprintf(f, "\n[policy %s]\n", y->name);
-		policy_print_lists(y, f);
-		fprintf(f, "use = %s\n", y->use == USE_BALANCE ? "balance" :
-			y->use == USE_MAIN ? "main" : c->link[y->link].name);
-		if (y->use == USE_LINK)
-			fprintf(f, "if_down = %s\n",
-				y->unreachable ? "unreachable" : "balance");
-	}
-}
-
 int conf_print(const struct conf *c, char *buf, size_t size)
 {
-	char text[64];
-	unsigned int i;
+	const struct conf_link *l;
+	const struct policy *y;
 	long len;
 	FILE *f = fmemopen(buf, size, "w");
 
 	if (!f)
 		return -errno;
-	fprintf(f, "[mwan]\nlog=%s\nrule_priority = %u\nmark_mask = 0x%x\n"
-		"standby_table = %u\nnexthop_base = %u\n", c->log,
-		c->rule_priority, c->mark_mask, c->standby_table,
-		c->nexthop_base);
-	for (i = 0; i < c->n_lan; i++)
-		fprintf(f, "%s%s", i ? " " : "lan=", c->lan[i]);
-	fprintf(f, "%sbalance = %s\nmasquerade = %s\nclamp_mss = %s\n"
-		"sysctl = %s\nqdisc = %s\n", i ? "\n" : "",
-		balances[c->balance],
-		c->masquerade ? "yes" : "no", c->clamp_mss ? "yes" : "no",
-		c->sysctl ? "yes" : "no",
-		qdisc_conf_text(&c->qdisc, text, sizeof(text)));
-	fprintf(f, "last_resort = %s\nfailback = %s\n",
-		last_resorts[c->last_resort],
-		c->failback == FAILBACK_MOVE ? "move" : "stay");
-	print_sticky(f, c->sticky);
-	print_links(f, c);
-	print_policies(f, c);
+	fputs("[mwan]\n", f);
+	key_print(SECTION_MWAN, c, c, f);
+	for (l = c->link; l < c->link + c->n_links; l++) {
+		fprintf(f, "\n[link %s]\n", l->name);
+		key_print(SECTION_LINK, l, c, f);
+	}
+	for (y = c->policy; y < c->policy + c->n_policies; y++) {
+		fprintf(f, "\n[policy %s]\n", y->name);
+		key_print(SECTION_POLICY, y, c, f);
+	}
 	len = ftell(f);
 	if (fclose(f) || len < 0 || (size_t)len + 1 >= size)
 		return -ENOSPC;

@@ -2,6 +2,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,8 +40,9 @@ static uint32_t free_bits(uint32_t len)
 	return len ? (1U << (ADDRESS_BITS - len)) - 1 : UINT32_MAX;
 }
 
-static int read_address(char *word, struct range *r, struct err *err)
+static int read_address(char *word, void *slot, struct err *err)
 {
+	struct range *r = slot;
 	char *slash = strchr(word, '/'), *dash = strchr(word, '-');
 	char whole[WORDS_LEN], text[RANGE_TEXT];
 	uint32_t len = ADDRESS_BITS;
@@ -74,8 +77,9 @@ static int read_address(char *word, struct range *r, struct err *err)
 	return 0;
 }
 
-static int read_port(char *word, struct range *r, struct err *err)
+static int read_port(char *word, void *slot, struct err *err)
 {
+	struct range *r = slot;
 	char *dash = strchr(word, '-');
 	char whole[WORDS_LEN];
 	int code;
@@ -114,85 +118,124 @@ int protocol_parse(const char *word, uint8_t *out, struct err *err)
 	return 0;
 }
 
-/* One list of a policy: where it is, and how a word of it is read. */
-struct list {
-	uint8_t *n, max;
-	struct range *range;
-	bool ports;
-	uint8_t *protocol;
-	char (*interface)[IFNAMSIZ];
-};
-
-static bool find_list(struct policy *p, const char *key, struct list *l)
+static int read_protocol(char *word, void *slot, struct err *err)
 {
-	const struct {
-		const char *key;
-		struct list list;
-	} lists[] = {
-		{ "source", { .n = &p->n_source, .range = p->source,
-			      .max = POLICY_ADDRESSES } },
-		{ "destination", { .n = &p->n_destination,
-				   .range = p->destination,
-				   .max = POLICY_ADDRESSES } },
-		{ "source_port", { .n = &p->n_source_port, .ports = true,
-				   .range = p->source_port,
-				   .max = POLICY_PORTS } },
-		{ "destination_port", { .n = &p->n_destination_port,
-					.ports = true,
-					.range = p->destination_port,
-					.max = POLICY_PORTS } },
-		{ "protocol", { .n = &p->n_protocol, .protocol = p->protocol,
-				.max = POLICY_PROTOCOLS } },
-		{ "interface", { .n = &p->n_interface,
-				 .interface = p->interface,
-				 .max = POLICY_INTERFACES } },
-	};
-	size_t i;
-
-	for (i = 0; i < COUNT(lists); i++) {
-		*l = lists[i].list;
-		if (!strcmp(key, lists[i].key))
-			return true;
-	}
-	return false;
+	return protocol_parse(word, slot, err);
 }
 
-static int read_word(const struct list *l, char *word, struct err *err)
+static int read_interface(char *word, void *slot, struct err *err)
 {
-	if (l->ports)
-		return read_port(word, &l->range[*l->n], err);
-	if (l->range)
-		return read_address(word, &l->range[*l->n], err);
-	if (l->protocol)
-		return protocol_parse(word, &l->protocol[*l->n], err);
 	if (!ifname_valid(word))
 		return err_set(err, -EINVAL, "\"%s\" " IFNAME_RULE, word);
-	memset(l->interface[*l->n], 0, IFNAMSIZ);
-	return str_copy(l->interface[*l->n], IFNAMSIZ, word);
+	memset(slot, 0, IFNAMSIZ);
+	return str_copy(slot, IFNAMSIZ, word);
+}
+
+static const char *address_text(const void *slot, char text[RANGE_TEXT])
+{
+	return range_text(slot, text);
+}
+
+static const char *port_text(const void *slot, char text[RANGE_TEXT])
+{
+	const struct range *r = slot;
+
+	if (r->last == r->first)
+		snprintf(text, RANGE_TEXT, "%u", r->first);
+	else
+		snprintf(text, RANGE_TEXT, "%u-%u", r->first, r->last);
+	return text;
+}
+
+static const char *number_text(const void *slot, char text[RANGE_TEXT])
+{
+	const uint8_t *protocol = slot;
+
+	return protocol_text(*protocol, text);
+}
+
+static const char *name_text(const void *slot, char text[RANGE_TEXT])
+{
+	str_copy(text, RANGE_TEXT, slot);
+	return text;
+}
+
+/* One list of a policy: where it is, and how a word of it is read and written. */
+struct list {
+	const char *key;
+	int (*read)(char *word, void *slot, struct err *err);
+	const char *(*text)(const void *slot, char text[RANGE_TEXT]);
+	size_t n, at, slot;	/* the count, the slots, the size of one */
+	uint8_t max;
+};
+
+#define SLOTS(member) .n = offsetof(struct policy, n_##member), \
+		      .at = offsetof(struct policy, member), \
+		      .slot = sizeof(((struct policy *)NULL)->member[0])
+
+static const struct list lists[] = {
+	{ "source", read_address, address_text, SLOTS(source),
+	  POLICY_ADDRESSES },
+	{ "destination", read_address, address_text, SLOTS(destination),
+	  POLICY_ADDRESSES },
+	{ "protocol", read_protocol, number_text, SLOTS(protocol),
+	  POLICY_PROTOCOLS },
+	{ "source_port", read_port, port_text, SLOTS(source_port),
+	  POLICY_PORTS },
+	{ "destination_port", read_port, port_text, SLOTS(destination_port),
+	  POLICY_PORTS },
+	{ "interface", read_interface, name_text, SLOTS(interface),
+	  POLICY_INTERFACES },
+};
+
+static const struct list *find_list(const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(lists); i++)
+		if (!strcmp(key, lists[i].key))
+			return &lists[i];
+	return NULL;
 }
 
 int policy_set(struct policy *p, const char *key, const char *value,
 	       struct err *err)
 {
 	char words[WORDS_LEN], *word, *save;
-	struct list l;
+	const struct list *l = find_list(key);
+	char *of = (char *)p;
+	uint8_t n = 0;
 	int code;
 
-	if (!find_list(p, key, &l) || str_copy(words, sizeof(words), value))
+	if (!l || str_copy(words, sizeof(words), value))
 		return err_set(err, -EINVAL, "unknown or too long");
-	*l.n = 0;
 	for (word = strtok_r(words, " \t,", &save); word;
 	     word = strtok_r(NULL, " \t,", &save)) {
-		if (*l.n == l.max)
+		if (n == l->max)
 			return err_set(err, -EINVAL, "more than %u of them: "
-				       "make a second policy", l.max);
-		code = read_word(&l, word, err);
+				       "make a second policy", l->max);
+		code = l->read(word, of + l->at + n * l->slot, err);
 		if (code)
 			return code;
-		(*l.n)++;
+		memcpy(of + l->n, &(uint8_t){ ++n }, 1);
 	}
-	return *l.n ? 0 : err_set(err, -EINVAL, "there is nothing in it: "
-				  "delete the line");
+	return n ? 0 : err_set(err, -EINVAL, "there is nothing in it: "
+			       "delete the line");
+}
+
+void policy_text(const struct policy *p, const char *key, char *buf,
+		 size_t size)
+{
+	const struct list *l = find_list(key);
+	const char *of = (const char *)p;
+	char text[RANGE_TEXT];
+	uint8_t i, n;
+
+	*buf = '\0';
+	memcpy(&n, of + l->n, 1);
+	for (i = 0; i < n; i++)
+		str_add(buf, size, " ",
+			l->text(of + l->at + i * l->slot, text));
 }
 
 bool policy_name_valid(const char *name)
@@ -241,50 +284,6 @@ const char *protocol_text(uint8_t protocol, char text[PROTOCOL_TEXT])
 		if (protocols[i].number == protocol)
 			snprintf(text, PROTOCOL_TEXT, "%s", protocols[i].name);
 	return text;
-}
-
-static void print_addresses(FILE *f, const char *key, const struct range *r,
-			    unsigned int n)
-{
-	char text[RANGE_TEXT];
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		fprintf(f, "%s%s%s", i ? "" : key, i ? " " : "=",
-			range_text(&r[i], text));
-	fputs(n ? "\n" : "", f);
-}
-
-static void print_ports(FILE *f, const char *key, const struct range *r,
-			unsigned int n)
-{
-	unsigned int i;
-
-	for (i = 0; i < n; i++) {
-		fprintf(f, "%s%s%u", i ? "" : key, i ? " " : "=", r[i].first);
-		if (r[i].last != r[i].first)
-			fprintf(f, "-%u", r[i].last);
-	}
-	fputs(n ? "\n" : "", f);
-}
-
-void policy_print_lists(const struct policy *p, FILE *f)
-{
-	char text[PROTOCOL_TEXT];
-	unsigned int i;
-
-	print_addresses(f, "source", p->source, p->n_source);
-	print_addresses(f, "destination", p->destination, p->n_destination);
-	for (i = 0; i < p->n_protocol; i++)
-		fprintf(f, "%s%s", i ? " " : "protocol=",
-			protocol_text(p->protocol[i], text));
-	fputs(i ? "\n" : "", f);
-	print_ports(f, "source_port", p->source_port, p->n_source_port);
-	print_ports(f, "destination_port", p->destination_port,
-		    p->n_destination_port);
-	for (i = 0; i < p->n_interface; i++)
-		fprintf(f, "%s%s", i ? " " : "interface=", p->interface[i]);
-	fputs(i ? "\n" : "", f);
 }
 
 static int by_first(const void *a, const void *b)

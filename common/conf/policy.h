@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/err.h"
 
@@ -46,6 +45,7 @@ struct policy {
 	struct range destination_port[POLICY_PORTS];
 	uint8_t protocol[POLICY_PROTOCOLS];
 	char interface[POLICY_INTERFACES][IFNAMSIZ];
+	char use_name[IFNAMSIZ];	/* as the file has it */
 	enum policy_use use;
 	uint8_t link;		/* of USE_LINK: its place in conf.link */
 	bool unreachable;	/* ... when that is down; else balance */
@@ -60,10 +60,11 @@ int policy_set(struct policy *p, const char *key, const char *value,
 /* Letters, digits, '_', '-', '.'; 1 to 31 of them. */
 bool policy_name_valid(const char *name);
 
-/* Write the lists as lines that policy_set() takes back, none longer than the
- * one it was read from: without blanks around the '='.
+/* Write one of them as policy_set() takes it back, no longer than what it was
+ * read from; "" when it is empty.
  */
-void policy_print_lists(const struct policy *p, FILE *f);
+void policy_text(const struct policy *p, const char *key, char *buf,
+		 size_t size);
 
 /* Sort @count ranges and make one of those that overlap or touch. Returns how
  * many are left; 0 when they are all of 0 to @max.

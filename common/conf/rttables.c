@@ -84,6 +84,7 @@ void rttables_load(struct rttables *t)
 	size_t i;
 	int fd;
 
+	t->loaded = true;
 	t->n = 0;
 	for (i = 0; i < COUNT(dirs); i++) {
 		fd = open(dirs[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);

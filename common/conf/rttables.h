@@ -2,6 +2,7 @@
 #ifndef MWAN_CONF_RTTABLES_H
 #define MWAN_CONF_RTTABLES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -18,6 +19,7 @@ struct rttables_entry {
 
 /* The names of routing tables, as ip(8) knows them. */
 struct rttables {
+	bool loaded;
 	unsigned int n;
 	struct rttables_entry entry[RTTABLES_MAX];
 };

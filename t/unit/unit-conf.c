@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "conf/keys.h"
 #include "unit.h"
 
 enum { ROUNDS = 1000 };
@@ -887,18 +888,55 @@ static bool enter(char *dir)
 		!mount("usr", "/usr/share/iproute2", "tmpfs", 0, NULL));
 }
 
-int main(void)
+/* For t9000-docs.t: "SECTION KEY = DEFAULT", a row each. */
+static int show_keys(void)
+{
+	static const char *const names[] = { "mwan", "link", "policy" };
+	const struct key *k;
+	unsigned int s, i;
+
+	for (s = 0; s < SECTIONS; s++)
+		for (i = 0; i < key_sections[s].n; i++) {
+			k = &key_sections[s].keys[i];
+			printf("%s %s =%s%s\n", names[s], k->name,
+			       k->standard ? " " : "",
+			       k->standard ? k->standard : "");
+		}
+	return 0;
+}
+
+/* A row that is not found would be looked for outside the table. */
+static void test_keys(void)
+{
+	unsigned int s, i, bad = 0;
+
+	for (s = 0; s < SECTIONS; s++)
+		for (i = 0; i < key_sections[s].n; i++)
+			bad += key_at(s, key_sections[s].keys[i].offset) != i ||
+			       key_find(s, key_sections[s].keys[i].name) !=
+				       (int)i;
+	ok(!bad && key_find(SECTION_MWAN, "weight") < 0,
+	   "each key is found by its name and by its field");
+	for (s = 0; s < SECTIONS; s++)
+		ok(key_sections[s].n <= KEYS_MAX, "%s has at most %d keys",
+		   key_sections[s].name, KEYS_MAX);
+}
+
+int main(int argc, char **argv)
 {
 	static const char rt_tables[] = "201 ppp0\n202 ppp1\n203 ppp2\n"
 					"210 ppp10\n";
 	char dir[] = "/tmp/unit-conf.XXXXXX";
 
+	if (argc > 1 && !strcmp(argv[1], "keys"))
+		return show_keys();
 	umask(022);
 	if (!enter(dir)) {
 		printf("Bail out! no namespace of our own\n");
 		return 1;
 	}
 	put("/etc/iproute2/rt_tables", rt_tables, sizeof(rt_tables) - 1);
+	test_keys();
 	test_files();
 	test_deals();
 	test_many_policies();

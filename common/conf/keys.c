@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "conf/keys.h"
+#include "kernel/route.h"
+
+enum {
+	/* Our rules' priorities must stay below that of main's rule. */
+	PRIORITY_SPAN = 1000,
+	PRIORITY_MAIN = 32766,
+	STICKY_MAX = 365 * 24 * 60 * 60,
+};
+
+static void *field(const struct key *k, void *of)
+{
+	return (char *)of + k->offset;
+}
+
+static const void *kept(const struct key *k, const void *of)
+{
+	return (const char *)of + k->offset;
+}
+
+/* Fields are as wide as their values need. */
+static void put_number(const struct key *k, void *of, uint32_t n)
+{
+	uint8_t small = (uint8_t)n;
+
+	if (k->size == sizeof(n))
+		memcpy(field(k, of), &n, sizeof(n));
+	else
+		memcpy(field(k, of), &small, sizeof(small));
+}
+
+static uint32_t get_number(const struct key *k, const void *of)
+{
+	uint8_t small;
+	uint32_t n;
+
+	if (k->size == sizeof(n)) {
+		memcpy(&n, kept(k, of), sizeof(n));
+		return n;
+	}
+	memcpy(&small, kept(k, of), sizeof(small));
+	return small;
+}
+
+/* "KEY = "VALUE" is not ...". */
+__attribute__((format(printf, 2, 3)))
+static int refuse(const struct setting *s, const char *fmt, ...)
+{
+	char why[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, sizeof(why), fmt, ap);
+	va_end(ap);
+	return err_set(s->err, -EINVAL, "%s = \"%s\" %s", s->key->name,
+		       s->value, why);
+}
+
+/* --- an absolute path --- */
+
+static int set_path(const struct setting *s)
+{
+	if (s->value[0] == '/' &&
+	    !str_copy(field(s->key, s->of), s->key->size, s->value))
+		return 0;
+	return refuse(s, "is not an absolute path like %s", s->key->standard);
+}
+
+static void path_text(const struct key *k, const void *of,
+		      const struct conf *conf, char *buf, size_t size)
+{
+	(void)conf;
+	str_copy(buf, size, kept(k, of));
+}
+
+static const struct key_type path = { set_path, path_text, true };
+
+/* --- a number --- */
+
+static int set_number(const struct setting *s)
+{
+	uint32_t n;
+
+	if (u32_parse(s->value, s->key->min, s->key->max, &n))
+		return refuse(s, "is not a number from %u to %u",
+			      s->key->min, s->key->max);
+	put_number(s->key, s->of, n);
+	return 0;
+}
+
+static void number_text(const struct key *k, const void *of,
+			const struct conf *conf, char *buf, size_t size)
+{
+	(void)conf;
+	snprintf(buf, size, "%u", get_number(k, of));
+}
+
+static void hex_text(const struct key *k, const void *of,
+		     const struct conf *conf, char *buf, size_t size)
+{
+	(void)conf;
+	snprintf(buf, size, "0x%x", get_number(k, of));
+}
+
+static const struct key_type number = { set_number, number_text, false };
+static const struct key_type bits = { set_number, hex_text, false };
+
+/* --- a routing table --- */
+
+uint32_t key_table(struct rttables *names, const char *name)
+{
+	/* A file that gives every table by number never needs their names. */
+	if (!names->loaded)
+		rttables_load(names);
+	return rttables_find(names, name);
+}
+
+static int set_table(const struct setting *s)
+{
+	uint32_t n;
+
+	if (u32_parse(s->value, 1, UINT32_MAX, &n)) {
+		n = key_table(s->names, s->value);
+		if (!n)
+			return refuse(s, "is neither a number from 1 to "
+				      "4294967295 nor a name in "
+				      "/etc/iproute2/rt_tables");
+	}
+	put_number(s->key, s->of, n);
+	if (n >= TABLE_DEFAULT && n <= TABLE_LOCAL)
+		return err_set(s->err, -EINVAL, "%s = \"%s\": the tables "
+			       "local, main and default are the system's, "
+			       "take another", s->key->name, s->value);
+	return 0;
+}
+
+static const struct key_type table = { set_table, number_text, false };
+
+/* --- the interfaces of the LAN --- */
+
+static int set_lan(const struct setting *s)
+{
+	char words[LINE_LEN_MAX + 2], *word, *save;
+	struct conf *c = s->of;
+
+	str_copy(words, sizeof(words), s->value);
+	for (word = strtok_r(words, " \t,", &save); word;
+	     word = strtok_r(NULL, " \t,", &save)) {
+		if (!ifname_valid(word))
+			return err_set(s->err, -EINVAL,
+				       "%s: \"%s\" " IFNAME_RULE, s->key->name,
+				       word);
+		if (c->n_lan == LAN_MAX)
+			return err_set(s->err, -EINVAL, "%s: more than %d "
+				       "interfaces: without %s all but the "
+				       "links count", s->key->name, LAN_MAX,
+				       s->key->name);
+		str_copy(c->lan[c->n_lan++], IFNAMSIZ, word);
+	}
+	return 0;
+}
+
+static void lan_text(const struct key *k, const void *of,
+		     const struct conf *conf, char *buf, size_t size)
+{
+	unsigned int i;
+
+	(void)k;
+	(void)of;
+	for (i = 0; i < conf->n_lan; i++)
+		str_add(buf, size, " ", conf->lan[i]);
+}
+
+static const struct key_type lan = { set_lan, lan_text, true };
+
+/* --- one of several words --- */
+
+static const char *const balances[] = {
+	[BALANCE_SOURCE] = "source",
+	[BALANCE_SOURCE_PARITY] = "source-parity",
+	[BALANCE_FLOW] = "flow",
+	[BALANCE_ROUND_ROBIN] = "round-robin",
+	[BALANCE_RANDOM] = "random",
+};
+
+static const char *const last_resorts[] = {
+	[LAST_RESORT_MAIN] = "main",
+	[LAST_RESORT_UNREACHABLE] = "unreachable",
+	[LAST_RESORT_BLACKHOLE] = "blackhole",
+};
+
+static const char *const failbacks[] = {
+	[FAILBACK_STAY] = "stay",
+	[FAILBACK_MOVE] = "move",
+};
+
+static const char *const no_yes[] = { "no", "yes" };
+
+static int find_word(const struct setting *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->key->n_words; i++) {
+		put_number(s->key, s->of, i);
+		if (!strcmp(s->value, s->key->words[i]))
+			return 0;
+	}
+	return -EINVAL;
+}
+
+static int set_word(const struct setting *s)
+{
+	char list[128] = "";
+	unsigned int i;
+
+	if (!find_word(s))
+		return 0;
+	if (s->key->n_words == 2)
+		return refuse(s, "is neither %s nor %s", s->key->words[0],
+			      s->key->words[1]);
+	for (i = 0; i < s->key->n_words; i++)
+		str_add(list, sizeof(list), ", ", s->key->words[i]);
+	return refuse(s, "is none of: %s", list);
+}
+
+static int set_yes_no(const struct setting *s)
+{
+	if (!find_word(s))
+		return 0;
+	return refuse(s, "is neither yes nor no");
+}
+
+static void word_text(const struct key *k, const void *of,
+		      const struct conf *conf, char *buf, size_t size)
+{
+	(void)conf;
+	str_copy(buf, size, k->words[get_number(k, of)]);
+}
+
+static const struct key_type word = { set_word, word_text, false };
+static const struct key_type yes_no = { set_yes_no, word_text, false };
+
+/* --- a time --- */
+
+static const struct {
+	char name;
+	uint32_t seconds;
+} time_units[] = {
+	{ 'd', 24 * 60 * 60 }, { 'h', 60 * 60 }, { 'm', 60 }, { 's', 1 },
+};
+
+static int set_time(const struct setting *s)
+{
+	size_t digits = strspn(s->value, "0123456789"), i;
+	char head[12] = "";
+	uint32_t n;
+
+	put_number(s->key, s->of, 0);
+	if (!strcmp(s->value, "0"))
+		return 0;
+	if (digits < sizeof(head))
+		memcpy(head, s->value, digits);
+	for (i = 0; i < COUNT(time_units); i++) {
+		if (s->value[digits] != time_units[i].name ||
+		    s->value[digits + 1] ||
+		    u32_parse(head, 1, s->key->max / time_units[i].seconds, &n))
+			continue;
+		put_number(s->key, s->of, n * time_units[i].seconds);
+		return 0;
+	}
+	return refuse(s, "is neither 0 nor a time up to 365d: a number and s, "
+		      "m, h or d");
+}
+
+static void time_text(const struct key *k, const void *of,
+		      const struct conf *conf, char *buf, size_t size)
+{
+	uint32_t seconds = get_number(k, of);
+	size_t i = 0;
+
+	(void)conf;
+	while (seconds % time_units[i].seconds)
+		i++;
+	if (seconds)
+		snprintf(buf, size, "%u%c", seconds / time_units[i].seconds,
+			 time_units[i].name);
+	else
+		str_copy(buf, size, "0");
+}
+
+static const struct key_type duration = { set_time, time_text, false };
+
+/* --- a queue --- */
+
+static int set_queue(const struct setting *s)
+{
+	return qdisc_conf_parse(s->value, field(s->key, s->of), s->err);
+}
+
+static void queue_text(const struct key *k, const void *of,
+		       const struct conf *conf, char *buf, size_t size)
+{
+	(void)conf;
+	qdisc_conf_text(kept(k, of), buf, size);
+}
+
+static const struct key_type queue = { set_queue, queue_text, false };
+
+/* --- a policy's own --- */
+
+static int set_list(const struct setting *s)
+{
+	struct err why = {""};
+
+	if (policy_set(s->of, s->key->name, s->value, &why))
+		return err_set(s->err, -EINVAL, "%s: %s", s->key->name,
+			       why.msg);
+	return 0;
+}
+
+static void list_text(const struct key *k, const void *of,
+		      const struct conf *conf, char *buf, size_t size)
+{
+	(void)conf;
+	policy_text(of, k->name, buf, size);
+}
+
+static const struct key_type list = { set_list, list_text, true };
+
+/* Links may follow the policies that name them. */
+static int set_use(const struct setting *s)
+{
+	if (!str_copy(field(s->key, s->of), s->key->size, s->value))
+		return 0;
+	return refuse(s, "is neither a link nor balance nor main");
+}
+
+static void use_text(const struct key *k, const void *of,
+		     const struct conf *conf, char *buf, size_t size)
+{
+	const struct policy *y = of;
+
+	(void)k;
+	str_copy(buf, size,
+		 y->use == USE_BALANCE ? "balance"
+		 : y->use == USE_MAIN  ? "main"
+				       : conf->link[y->link].name);
+}
+
+static const struct key_type use = { set_use, use_text, false };
+
+static const char *const if_downs[] = { "balance", "unreachable" };
+
+/* Only a link can be down. */
+static void if_down_text(const struct key *k, const void *of,
+			 const struct conf *conf, char *buf, size_t size)
+{
+	const struct policy *y = of;
+
+	if (y->use == USE_LINK)
+		word_text(k, of, conf, buf, size);
+}
+
+static const struct key_type if_down = { set_word, if_down_text, false };
+
+/* --- the tables --- */
+
+#define FIELD(of, member) .offset = offsetof(struct of, member), \
+			  .size = sizeof(((struct of *)NULL)->member)
+#define WORDS(list) .words = (list), .n_words = COUNT(list)
+
+static const struct key mwan_keys[] = {
+	{ "log", &path, FIELD(conf, log), .standard = CONF_LOG },
+	{ "rule_priority", &number, FIELD(conf, rule_priority),
+	  .standard = "1000", .min = 1, .max = PRIORITY_MAIN - PRIORITY_SPAN },
+	{ "mark_mask", &bits, FIELD(conf, mark_mask), .standard = "0xff",
+	  .min = 1, .max = UINT32_MAX },
+	{ "standby_table", &table, FIELD(conf, standby_table),
+	  .standard = "200" },
+	/* Far from what people and routing daemons count up from 1. */
+	{ "nexthop_base", &number, FIELD(conf, nexthop_base),
+	  .standard = "77000", .min = 1, .max = UINT32_MAX - NEXTHOP_SPAN },
+	{ "lan", &lan, FIELD(conf, lan) },
+	{ "balance", &word, FIELD(conf, balance), WORDS(balances) },
+	{ "sticky", &duration, FIELD(conf, sticky), .standard = "0",
+	  .max = STICKY_MAX },
+	{ "masquerade", &yes_no, FIELD(conf, masquerade), .standard = "yes",
+	 WORDS(no_yes) },
+	{ "clamp_mss", &yes_no, FIELD(conf, clamp_mss), .standard = "yes",
+	 WORDS(no_yes) },
+	{ "sysctl", &yes_no, FIELD(conf, sysctl), .standard = "yes",
+	 WORDS(no_yes) },
+	{ "last_resort", &word, FIELD(conf, last_resort), .standard = "main",
+	 WORDS(last_resorts) },
+	{ "failback", &word, FIELD(conf, failback), .standard = "stay",
+	 WORDS(failbacks) },
+	{ "qdisc", &queue, FIELD(conf, qdisc), .standard = "prio-sfq" },
+};
+
+static const struct key link_keys[] = {
+	{ "table", &table, FIELD(conf_link, table) },
+	{ "mark", &bits, FIELD(conf_link, mark), .min = 1, .max = UINT32_MAX },
+	{ "weight", &number, FIELD(conf_link, weight), .standard = "1",
+	  .min = 1, .max = WEIGHT_MAX },
+	{ "tier", &number, FIELD(conf_link, tier), .standard = "1",
+	  .min = 1, .max = TIER_MAX },
+	{ "qdisc", &queue, FIELD(conf_link, qdisc) },
+};
+
+static const struct key policy_keys[] = {
+	{ "source", &list, FIELD(policy, source) },
+	{ "destination", &list, FIELD(policy, destination) },
+	{ "protocol", &list, FIELD(policy, protocol) },
+	{ "source_port", &list, FIELD(policy, source_port) },
+	{ "destination_port", &list, FIELD(policy, destination_port) },
+	{ "interface", &list, FIELD(policy, interface) },
+	{ "use", &use, FIELD(policy, use_name) },
+	{ "if_down", &if_down, FIELD(policy, unreachable), .standard = "balance",
+	 WORDS(if_downs) },
+};
+
+const struct key_section key_sections[SECTIONS] = {
+	[SECTION_MWAN] = { "[mwan]", mwan_keys, COUNT(mwan_keys) },
+	[SECTION_LINK] = { "a [link]", link_keys, COUNT(link_keys) },
+	[SECTION_POLICY] = { "a [policy]", policy_keys, COUNT(policy_keys) },
+};
+
+int key_find(enum section s, const char *name)
+{
+	const struct key_section *is = &key_sections[s];
+	unsigned int i;
+
+	for (i = 0; i < is->n; i++)
+		if (!strcmp(is->keys[i].name, name))
+			return (int)i;
+	return -1;
+}
+
+unsigned int key_at(enum section s, size_t offset)
+{
+	unsigned int i = 0;
+
+	while (key_sections[s].keys[i].offset != offset)
+		i++;
+	return i;
+}
+
+void key_defaults(enum section s, void *of)
+{
+	const struct key_section *is = &key_sections[s];
+	const struct key *k;
+
+	/* Defaults are right, and name no table. */
+	for (k = is->keys; k < is->keys + is->n; k++)
+		if (k->standard)
+			(void)k->type->set(&(struct setting){
+				.key = k, .of = of, .value = k->standard });
+}
+
+void key_print(enum section s, const void *of, const struct conf *conf,
+	       FILE *f)
+{
+	const struct key_section *is = &key_sections[s];
+	const struct key *k;
+	char text[KEY_TEXT];
+
+	for (k = is->keys; k < is->keys + is->n; k++) {
+		*text = '\0';
+		k->type->text(k, of, conf, text, sizeof(text));
+		if (*text)
+			fprintf(f, k->type->fills_line ? "%s=%s\n" :
+				"%s = %s\n", k->name, text);
+	}
+}
