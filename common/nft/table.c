@@ -831,10 +831,12 @@ static void other_chains(struct build *b)
 
 	/* Original direction only: the answers of a connection from outside
 	 * may leave by a standby link during an outage, but the connection
-	 * belongs to the link that it came by.
+	 * belongs to the link that it came by. After mangle: a script that
+	 * saves whole marks there (CONNMARK --save-mark) would otherwise undo
+	 * this, and move a flow back when its first link returns.
 	 */
 	add_chain(b, "postrouting", TYPE_FILTER, HOOK_POSTROUTING,
-		  RULESET_MANGLE);
+		  RULESET_MANGLE + 1);
 	only_ipv4(b);
 	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
 	remember_dealt(b);
