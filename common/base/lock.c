@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/lock.h"
 
 enum { POLL_NS = 5000000 };
@@ -71,7 +72,6 @@ int rundir_check(struct err *err)
  */
 static int open_lock(int dir, const char *name, struct err *err)
 {
-	struct stat st;
 	int code, fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW |
 			      O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
 
@@ -79,8 +79,8 @@ static int open_lock(int dir, const char *name, struct err *err)
 		return err_set(err, -errno, "cannot open the lock %s/%s: %s%s",
 			       RUN_DIR, name, strerror(errno),
 			       err_file_advice(-errno));
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_nlink < 2 &&
-	    st.st_uid == geteuid() && !(st.st_mode & 077))
+	if (!file_lacks(fd, FILE_PLAIN | FILE_OWN | FILE_PRIVATE |
+			FILE_ONE_NAME))
 		return fd;
 	code = err_set(err, -EPERM, "the lock %s/%s is not a plain file of "
 		       "ours alone: remove it, it is made again", RUN_DIR,

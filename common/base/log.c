@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 
 enum {
@@ -180,13 +181,13 @@ static int cannot_open(const char *path, int code, struct err *err)
 
 static int examine(int fd, const char *path, struct err *err)
 {
-	struct stat st;
+	int code = file_lacks(fd, FILE_PLAIN | FILE_OWN | FILE_ONE_NAME |
+			      FILE_OTHERS_DO_NOT_WRITE);
 
-	if (fstat(fd, &st))
-		return err_set(err, -errno, "cannot examine the log %s: %s%s",
-			       path, strerror(errno), err_file_advice(-errno));
-	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 ||
-	    st.st_uid != geteuid() || (st.st_mode & S_IWOTH))
+	if (code < 0)
+		return err_set(err, code, "cannot examine the log %s: %s%s",
+			       path, strerror(-code), err_file_advice(code));
+	if (code)
 		return err_set(err, -EPERM, "the log %s is not a plain file "
 			       "of ours (one name, not writable by others) "
 			       "and stays as it is: move it away, it is made "

@@ -9,9 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/util.h"
 #include "conf/conf.h"
 #include "conf/keys.h"
@@ -504,7 +504,7 @@ static void links_from_rttables(struct parse *p)
 	}
 }
 
-static int cannot_open(const struct parse *p, int code)
+static int cannot_read(const struct parse *p, int code)
 {
 	const char *why = strerror(-code);
 
@@ -529,41 +529,41 @@ static int cannot_open(const struct parse *p, int code)
 	}
 }
 
-/* The whole file, NUL-terminated, or a negative errno. */
-static int read_text(struct parse *p, char *text, size_t size)
-{
-	struct stat st;
-	ssize_t n;
-	int code, fd = open(p->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-			    O_NOCTTY | O_CLOEXEC);
+/* What a program that is root believes must be root's. */
+enum {
+	CONF_MUST = FILE_NO_SYMLINK | FILE_PLAIN | FILE_OWN_OR_ROOTS |
+		    FILE_OWNER_WRITES | FILE_ONE_NAME,
+};
 
-	if (fd < 0)
-		return cannot_open(p, -errno);
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-		close(fd);
+static int not_ours(const struct parse *p, enum file_must lacks)
+{
+	switch (lacks) {
+	case FILE_PLAIN:
 		/* No chmod: it may be a device, such as /dev/null. */
 		return err_set(p->err, -EPERM, "%s must be a plain file: "
 			       "replace it by one, or name another one with "
 			       "-f", p->path);
-	}
-	if ((st.st_uid && st.st_uid != geteuid()) || (st.st_mode & 022)) {
-		close(fd);
+	case FILE_ONE_NAME:
+		return err_set(p->err, -EPERM, "%s has another name as well "
+			       "(a hard link): replace it by a copy", p->path);
+	default:
 		return err_set(p->err, -EPERM, "%s must be a plain file of "
 			       "root that nobody else can write: chown root, "
 			       "chmod 644", p->path);
 	}
-	if (st.st_nlink > 1) {
-		close(fd);
-		return err_set(p->err, -EPERM, "%s has another name as well "
-			       "(a hard link): replace it by a copy", p->path);
-	}
-	n = read(fd, text, size - 1);
-	code = -errno;
-	close(fd);
+}
+
+/* The whole file, NUL-terminated, or a negative errno. */
+static int read_text(struct parse *p, char *text, size_t size)
+{
+	enum file_must lacks;
+	ssize_t n = file_read(AT_FDCWD, p->path, text, size, CONF_MUST,
+			      &lacks);
+
+	if (lacks)
+		return not_ours(p, lacks);
 	if (n < 0)
-		return err_set(p->err, code, "cannot read %s: %s%s", p->path,
-			       strerror(-code), err_file_advice(code));
-	text[n] = '\0';
+		return cannot_read(p, (int)n);
 	if ((size_t)n == size - 1)
 		return err_set(p->err, -EFBIG, "%s is longer than %zu bytes: "
 			       "take comments out, if it is the right file",

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/util.h"
 #include "conf/rttables.h"
 #include "kernel/route.h"
@@ -39,16 +40,9 @@ static void read_file(struct rttables *t, int dir, const char *file)
 {
 	static char text[FILE_MAX];
 	char *line, *save;
-	ssize_t n;
-	int fd = openat(dir, file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
-	if (fd < 0)
+	if (file_read(dir, file, text, sizeof(text), FILE_ANY, NULL) < 0)
 		return;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
 	for (line = strtok_r(text, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save))
 		parse_line(t, line);

@@ -3,50 +3,24 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/lock.h"
 #include "base/util.h"
 #include "conf/state.h"
 
 #define FILE_NAME "mwan.ini"
 #define FILE_PATH RUN_DIR "/" FILE_NAME
-/* Of what is being written; left by who is killed meanwhile. */
-#define TEMP ".new"
 #define DRAINED_NAME (&DRAINED_PATH[sizeof(RUN_DIR)])
 
 enum { DRAINED_MAX = LINKS_MAX * IFNAMSIZ };
 
-/* Its first @size bytes at the most; returns their number or -errno, which is
- * -EPERM for what is @strictly no file of ours.
- */
-static ssize_t read_head(const char *path, char *buf, size_t size,
-			 bool strictly)
-{
-	struct stat st;
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, buf, size - 1);
-	if (n < 0)
-		n = -errno;
-	if (strictly && (fstat(fd, &st) || !S_ISREG(st.st_mode) ||
-			 (st.st_uid && st.st_uid != geteuid()) ||
-			 (st.st_mode & 022)))
-		n = -EPERM;
-	close(fd);
-	if (n >= 0)
-		buf[n] = '\0';
-	return n;
-}
-
 int accepted_source(char source[LOG_PATH_MAX], struct err *err)
 {
 	char head[LOG_PATH_MAX + 8];
-	ssize_t n = read_head(FILE_PATH, head, sizeof(head), false);
+	ssize_t n = file_read(AT_FDCWD, FILE_PATH, head, sizeof(head),
+			      FILE_NO_SYMLINK, NULL);
 
 	source[0] = '\0';
 	switch (n) {
@@ -73,34 +47,6 @@ int accepted_read(struct conf *conf, struct err *err)
 	return conf_read(conf, FILE_PATH, true, err);
 }
 
-static int write_to(int dir, const char *name, const char *text, size_t len,
-		    struct err *err)
-{
-	char temp[32];
-	int code = 0, fd;
-	bool done;
-
-	snprintf(temp, sizeof(temp), "%s" TEMP, name);
-	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
-		    O_NONBLOCK | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_set(err, -errno, "cannot make %s/%s: %s%s", RUN_DIR,
-			       temp, strerror(errno), err_file_advice(-errno));
-	/* Also for a hook without root, in spite of pppd's umask. */
-	done = !fchmod(fd, 0644);
-	if (done) {
-		errno = ENOSPC;
-		done = write(fd, text, len) == (ssize_t)len &&
-		       !renameat(dir, temp, dir, name);
-	}
-	if (!done)
-		code = err_set(err, -errno, "cannot write %s/%s: %s%s",
-			       RUN_DIR, name, strerror(errno),
-			       err_file_advice(-errno));
-	close(fd);
-	return code;
-}
-
 static int write_file(const char *name, const char *text, size_t len,
 		      struct err *err)
 {
@@ -108,7 +54,7 @@ static int write_file(const char *name, const char *text, size_t len,
 
 	if (dir < 0)
 		return dir;
-	code = write_to(dir, name, text, len, err);
+	code = file_replace(dir, RUN_DIR, name, text, len, err);
 	close(dir);
 	return code;
 }
@@ -159,7 +105,8 @@ int accepted_write(const struct conf *conf, const char *source,
 
 	if (len < 0)
 		return len;
-	if (read_head(FILE_PATH, old, sizeof(old), false) == len &&
+	if (file_read(AT_FDCWD, FILE_PATH, old, sizeof(old), FILE_NO_SYMLINK,
+		      NULL) == len &&
 	    !strcmp(old, text))
 		return 0;
 	return write_file(FILE_NAME, text, (size_t)len, err);
@@ -169,7 +116,9 @@ int drained_read(struct conf *conf, struct err *err)
 {
 	char text[DRAINED_MAX + 1], *name, *save;
 	unsigned int i;
-	ssize_t n = read_head(DRAINED_PATH, text, sizeof(text), true);
+	ssize_t n = file_read(AT_FDCWD, DRAINED_PATH, text, sizeof(text),
+			      FILE_NO_SYMLINK | FILE_PLAIN | FILE_OWN_OR_ROOTS |
+			      FILE_OWNER_WRITES, NULL);
 	bool odd = n == -EPERM || n == -ELOOP || n == -ENXIO;
 	int k;
 
@@ -213,7 +162,7 @@ int accepted_drop(struct err *err)
 {
 	/* What is in force is known to the last. */
 	static const char *const paths[] = {
-		DRAINED_PATH TEMP, DRAINED_PATH, FILE_PATH TEMP, FILE_PATH,
+		DRAINED_PATH FILE_TEMP, DRAINED_PATH, FILE_PATH FILE_TEMP, FILE_PATH,
 	};
 	unsigned int i;
 	int code = 0;

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "kernel/sysctl.h"
 
 void sysctl_rp_filter_path(const char *dev, char path[SYSCTL_PATH_MAX])
@@ -65,19 +66,12 @@ int sysctl_read(const char *path)
 {
 	char full[SYSCTL_PATH_MAX + 16], text[16];
 	ssize_t n;
-	int fd;
 
 	snprintf(full, sizeof(full), "/proc/sys/%s", path);
-	fd = open(full, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT || errno == EACCES ? -1 :
-		       SYSCTL_UNKNOWN;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return SYSCTL_UNKNOWN;
-	text[n] = '\0';
-	return (int)strtol(text, NULL, 10);
+	n = file_read(AT_FDCWD, full, text, sizeof(text), FILE_ANY, NULL);
+	if (n == -ENOENT || n == -EACCES)
+		return -1;
+	return n > 0 ? (int)strtol(text, NULL, 10) : SYSCTL_UNKNOWN;
 }
 
 int sysctl_write(const char *path, int value, struct err *err)

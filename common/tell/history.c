@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "tell/history.h"
 
 enum { LOG_READ_MAX = 1 << 18 };
@@ -17,19 +16,8 @@ struct told {
 /* The last part of the log, NUL-terminated; "" when there is none. */
 static void read_log(const char *log, char *text, size_t size)
 {
-	off_t len;
-	ssize_t n;
-	int fd = open(log, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n = file_read_end(log, text, size, FILE_NO_SYMLINK);
 
-	text[0] = '\0';
-	if (fd < 0)
-		return;
-	len = lseek(fd, 0, SEEK_END);
-	lseek(fd, len > (off_t)size - 1 ? len - ((off_t)size - 1) : 0,
-	      SEEK_SET);
-	n = read(fd, text, size - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
 	/* What a power cut leaves where the file had grown. */
 	while (n-- > 0)
 		if (!text[n])

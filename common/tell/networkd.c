@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/util.h"
 #include "tell/networkd.h"
 
@@ -48,14 +49,9 @@ static void read_file(const char *path, bool *routes, bool *rules)
 {
 	char text[TEXT_MAX], *line, *value, *save;
 	bool network = false;
-	ssize_t n;
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
-	if (fd < 0)
+	if (file_read(AT_FDCWD, path, text, sizeof(text), FILE_ANY, NULL) < 0)
 		return;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = '\0';
 	for (line = strtok_r(text, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save)) {
 		line = trim(line);

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tell/pppd_hook.h"
-
+#include "base/file.h"
 #include "base/util.h"
+#include "tell/pppd_hook.h"
 
 #define PPP "/etc/ppp"
 
@@ -20,10 +20,9 @@ enum { SCRIPT_MAX = 16384 };
 static enum hookfile_state look(const char *path)
 {
 	static const char elf[] = { 0x7f, 'E', 'L', 'F' };
-	char head[sizeof(elf)];
+	char head[sizeof(elf) + 1];
 	struct stat st;
 	ssize_t n;
-	int fd;
 
 	if (lstat(path, &st))
 		return errno == ENOENT || errno == ENOTDIR ? HOOKFILE_NONE :
@@ -32,12 +31,10 @@ static enum hookfile_state look(const char *path)
 		return errno == EACCES ? HOOKFILE_UNKNOWN : HOOKFILE_DANGLING;
 	if (!S_ISREG(st.st_mode))
 		return HOOKFILE_FOREIGN;
-	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
+	n = file_read(AT_FDCWD, path, head, sizeof(head), FILE_ANY, NULL);
+	if (n < 0)
 		return HOOKFILE_UNKNOWN;
-	n = read(fd, head, sizeof(head));
-	close(fd);
-	if (n != sizeof(head) || memcmp(head, elf, sizeof(elf)))
+	if (n != sizeof(elf) || memcmp(head, elf, sizeof(elf)))
 		return HOOKFILE_FOREIGN;
 	return st.st_mode & 0111 ? HOOKFILE_FINE : HOOKFILE_NO_EXEC;
 }
@@ -101,19 +98,6 @@ static enum hookfile_state look_in(const char *dir, const char *tool,
 	return best;
 }
 
-/* pppd's own script; "" when it cannot be read. */
-static void read_script(const char *path, char text[SCRIPT_MAX])
-{
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	ssize_t n = 0;
-
-	if (fd >= 0) {
-		n = read(fd, text, SCRIPT_MAX - 1);
-		close(fd);
-	}
-	text[n > 0 ? n : 0] = '\0';
-}
-
 /* Does it end in "exec /etc/ppp/ip-up.local"? */
 static bool gives_way(const char *script, const char *local)
 {
@@ -171,7 +155,9 @@ void hookfile_read(struct hookfile *h, const char *what)
 	h->state = look_at_script(path);
 	if (h->state != HOOKFILE_FINE)
 		return;
-	read_script(path, script);
+	/* What cannot be read is like an empty one. */
+	(void)file_read(AT_FDCWD, path, script, sizeof(script), FILE_ANY,
+			NULL);
 	runs_dir = !*script || strstr(script, dir) ||
 		   strstr(script, "run-parts");
 	snprintf(dir, sizeof(dir), PPP "/ip-%s.d", what);
