@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/bin/bash
 # The same as t6016 on Debian's kernel, which cannot delete conntrack entries by
 # the address of their replies: each has a message of its own there.
 [ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/boot" "$0" "$@"

@@ -570,6 +570,21 @@ static bool find_failback(const struct making *m)
 	return moves && left;
 }
 
+/* A socket of the router that is connected has the source address of the link
+ * that it was routed by, bound or not: the rule "from" would keep it on the
+ * backup line for ever. After the primary's, the rule leads nothing there, so
+ * the socket's next packet takes the primary and is masqueraded. Without
+ * masquerading it would leave under an address that is not its link's.
+ */
+static uint32_t from_priority(const struct making *m, unsigned int i)
+{
+	bool moves = m->conf->failback == FAILBACK_MOVE &&
+		     m->conf->masquerade && !m->conf->link[i].drained;
+
+	return moves && behind(m, (int)i) ? PRIORITY_FROM + i :
+	       m->conf->rule_priority + RULE_FROM + i;
+}
+
 /* In the order in which they are added: the standby before the rules that
  * fall through to it.
  */
@@ -601,7 +616,7 @@ static void want_rules(struct making *m)
 	for (i = 0; i < c->n_links; i++) {
 		if (!m->usable[i])
 			continue;
-		r = want_rule(m, base + RULE_FROM + i, c->link[i].table);
+		r = want_rule(m, from_priority(m, i), c->link[i].table);
 		r->from = m->present->link[i].local;
 	}
 }

@@ -32,6 +32,10 @@ enum {
 	 * are still to be ended.
 	 */
 	PRIORITY_FAILBACK = 32770,
+	/* Of link 0: its rule "from" while its tier is worse than the
+	 * primary's, with failback = move.
+	 */
+	PRIORITY_FROM = 32771,
 };
 
 enum {

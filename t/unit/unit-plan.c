@@ -742,7 +742,8 @@ static struct {
 	[P_LINKS_ONLY] = { .what = "the links' part alone leaves other rules "
 				   "and nftables as they are" },
 	[P_MARK] = { .what = "a mark goes by its link, else by the standby" },
-	[P_FROM] = { .what = "a link's address goes by the link" },
+	[P_FROM] = { .what = "a link's address goes by the link, "
+			     "unless that one is given up" },
 	[P_UNMARKED] = { .what = "unmarked traffic goes by one link of the "
 				 "best tier" },
 	[P_DOWN] = { .what = "without a link nothing of ours leads anywhere" },
@@ -1117,9 +1118,37 @@ static bool foreign_way(struct kernel *k, const struct way *w)
 	return w->n == 1 && w->dev[0] == &k->dev[DEV_FOREIGN];
 }
 
+/* Are the router's sockets that have this link's address to leave it, because a
+ * better tier is back?
+ */
+static bool gives_up(struct kernel *k, unsigned int i)
+{
+	return conf.failback == FAILBACK_MOVE && conf.masquerade &&
+	       !conf.link[i].drained &&
+	       worse((int)i, link_of_rule(k, PRIORITY_PRIMARY));
+}
+
+/* A packet from a link's address goes by the first live link that has it. */
+static void check_from(struct kernel *k, unsigned int link)
+{
+	const struct dev *own = dev_of_link(k, link), *d = NULL;
+	struct way w, unmarked;
+	unsigned int i;
+
+	for (i = 0; i < conf.n_links && !d; i++)
+		if (alive(dev_of_link(k, i)) && !gives_up(k, i) &&
+		    addr_equal(&dev_of_link(k, i)->local, &own->local))
+			d = dev_of_link(k, i);
+	find_way(k, 0, &own->local, &w);
+	find_way(k, 0, NULL, &unmarked);
+	if (!d && unmarked.n == 1)
+		d = unmarked.dev[0];
+	hold(P_FROM, d && only_way(&w, d), "from %s", conf.link[link].name);
+}
+
 static void check_ways(struct kernel *k, bool marks)
 {
-	unsigned int i, m;
+	unsigned int i;
 	const struct dev *d;
 	struct way w;
 
@@ -1130,15 +1159,8 @@ static void check_ways(struct kernel *k, bool marks)
 		     foreign_way(k, &w) || standby_way(k, &w),
 		     "mark 0x%x of %s goes wrong", conf.link[i].mark,
 		     conf.link[i].name);
-		if (!alive(d))
-			continue;
-		for (m = 0; m < i; m++)
-			if (alive(dev_of_link(k, m)) &&
-			    addr_equal(&dev_of_link(k, m)->local, &d->local))
-				break;
-		d = dev_of_link(k, m);
-		find_way(k, 0, &d->local, &w);
-		hold(P_FROM, only_way(&w, d), "from %s", conf.link[i].name);
+		if (alive(d))
+			check_from(k, i);
 	}
 	find_way(k, 0, NULL, &w);
 	if (!marks) {
@@ -2238,6 +2260,10 @@ static void failback(struct kernel *k)
 		"ip rule add pref 32768 lookup 201 protocol 119\n"
 		"ip rule add pref 1301 from 10.64.0.1 lookup 201 protocol "
 		"119\n"
+		"ip rule add pref 32772 from 10.64.0.2 lookup 202 protocol "
+		"119\n"
+		"ip rule del pref 1302 from 10.64.0.2 lookup 202 protocol "
+		"119\n"
 		"ip rule del pref 32768 lookup 202 protocol 119\n"
 		"conntrack -D --mark 0x2/0xff\n"
 		"ip rule del pref 32770 lookup 202 protocol 119\n");
@@ -2247,9 +2273,13 @@ static void failback(struct kernel *k)
 		"ip route prepend default nhid 77256 table 200 metric 256 "
 		"protocol 119\n"
 		"ip rule add pref 32768 lookup 202 protocol 119\n"
+		"ip rule add pref 1302 from 10.64.0.2 lookup 202 protocol "
+		"119\n"
 		"ip route del default nhid 77257 table 200 metric 1 protocol "
 		"119\n"
 		"ip rule del pref 32768 lookup 201 protocol 119\n"
+		"ip rule del pref 32772 from 10.64.0.2 lookup 202 protocol "
+		"119\n"
 		"ip nexthop del id 77257\n");
 	dev_gone(k, 1);
 	ok(good_way(k, 2) && good_way(k, 0), "a drained link is used when no "

@@ -1,0 +1,115 @@
+#!/bin/bash
+# failback = move: what the router itself sends by the backup line goes by the
+# better one when that is back. A connected socket has the source address of the
+# line that it began by, though nobody has bound it. So has WireGuard, which t8009
+# adds in the lab: not every kernel has it.
+# shellcheck disable=SC2317	# functions that wait_for calls
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/lan.sh
+. "$root/t/lib/lan.sh"
+
+configure() { # LINE...
+	conf "balance = round-robin" "$@" -- 1 "1 tier=2"
+	mwan-rules apply 2>/dev/null
+}
+
+# The address that the server saw, of the connected UDP socket.
+udp_seen() {
+	local a
+
+	printf x >&"$udp"
+	a=$(timeout 3 head -c 4 <&"$udp" | od -An -tu1)
+	# shellcheck disable=SC2086	# words
+	printf '%s.%s.%s.%s' $a
+}
+
+udp_is() { # ADDRESS
+	[ "$(udp_seen)" = "$1" ]
+}
+
+bound_seen() { # ADDRESS
+	"$deal" ask -s "$1" $inet $port | awk '{ print $3 }'
+}
+
+# By which line is a socket bound to this device?
+device_uses() { # DEVICE
+	conntrack -F 2>/dev/null
+	busybox ping -c 1 -W 1 -I "$1" $inet >/dev/null
+	conntrack -L -p icmp 2>/dev/null |
+		sed -n 's/^icmp.* dst=\(10\.64[^ ]*\) .*/\1/p'
+}
+
+net5 2
+configure "failback = move"
+down 0
+exec {udp}<>/dev/udp/$inet/$port
+is "a connected UDP socket uses the backup" "$(udp_seen)" "$(local_of 1)"
+
+# --- WireGuard ---
+wireguard() { # NAMESPACE PRIVATE PUBLIC-OF-THE-OTHER ADDRESS [WORD...]
+	local ns=${1:+ip netns exec $1} key=$2 other=$3 address=$4
+	shift 4
+
+	# shellcheck disable=SC2086 # a command's words, or none
+	$ns ip link add wg0 type wireguard &&
+		$ns wg set wg0 private-key <(echo "$key") listen-port 51820 \
+			peer "$other" allowed-ips 10.97.0.0/24 "$@" &&
+		$ns ip addr add "$address/24" dev wg0 &&
+		$ns ip link set wg0 up
+}
+# A packet into the tunnel, and the address that the peer then knows.
+wireguard_seen() {
+	printf x >/dev/udp/10.97.0.2/9
+	inet wg show wg0 endpoints | sed 's/.*\t//; s/:.*//'
+}
+wireguard_is() { # ADDRESS
+	[ "$(wireguard_seen)" = "$1" ]
+}
+if [ -n "${LAB_WIREGUARD-}" ]; then
+	key1=$(wg genkey)
+	key2=$(wg genkey)
+	ok "WireGuard on the peer" wireguard inet "$key2" \
+		"$(wg pubkey <<<"$key1")" 10.97.0.2
+	ok "WireGuard on the router" wireguard "" "$key1" \
+		"$(wg pubkey <<<"$key2")" 10.97.0.1 endpoint "$inet:51820"
+	ok "WireGuard uses the backup" wait_for 20 wireguard_is "$(local_of 1)"
+fi
+
+# --- the better line is back ---
+up 0
+is "the connected UDP socket moves, with its next packet" "$(udp_seen)" \
+	"$(local_of 0)"
+is "and stays" "$(udp_seen) $(udp_seen)" "$(local_of 0) $(local_of 0)"
+if [ -n "${LAB_WIREGUARD-}" ]; then
+	ok "WireGuard moves" wait_for 20 wireguard_is "$(local_of 0)"
+fi
+is "what is bound to the backup's address leaves it, too" \
+	"$(bound_seen "$(local_of 1)")" "$(local_of 0)"
+is "what is bound to its device does not" "$(device_uses ppp1)" \
+	"$(local_of 1)"
+is "what comes to the backup's address is answered by it" \
+	"$(inet "$deal" ask -s 10.64.1.1 "$(local_of 1)" 9 | cut -d' ' -f3)" \
+	ECONNREFUSED
+
+# --- it fails again ---
+cut_off 0
+ok "the UDP socket goes back before any hook" wait_for 9 udp_is "$(local_of 1)"
+hook down ppp0 "$(local_of 0)" 10.64.0.1
+is "and after it" "$(udp_seen)" "$(local_of 1)"
+is "the rule is where it was" "$(ip rule | grep -c '^1302:.*from 10.64.1.100')" 1
+
+# --- not wanted, or not possible ---
+configure "failback = stay"
+up 0
+is "stay: the UDP socket stays" "$(udp_seen)" "$(local_of 1)"
+is "stay: what is bound to the backup's address uses it" \
+	"$(bound_seen "$(local_of 1)")" "$(local_of 1)"
+configure "failback = move" "masquerade = no"
+is "without masquerade no line gets another's address" \
+	"$(ip rule | grep -c '^1302:.*from 10.64.1.100')" 1
+configure "failback = move"
+mwan-rules drain ppp1 2>/dev/null
+is "a drained line keeps what it has" \
+	"$(ip rule | grep -c '^1302:.*from 10.64.1.100')" 1
+done_testing
