@@ -264,7 +264,8 @@ static int read_once(struct present *p, const struct conf *conf,
 	p->more = false;
 	code = read_links(&r, from->rtnl, err);
 	if (!code)
-		code = link_addr_dump(from->rtnl, AF_INET, on_addr, &r, err);
+		code = link_addr_dump(from->rtnl, AF_INET, 0, on_addr, &r,
+				      err);
 	if (!code)
 		code = nexthop_dump(from->rtnl, on_nexthop, &r, err);
 	if (!code)

@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "conf/state.h"
 #include "core/session.h"
+#include "kernel/iface.h"
 
 enum {
 	/* One to change things, and the rest for links that come and go
@@ -158,6 +159,26 @@ static int nft_outcome(const struct run *run, struct err *err)
 	return run->present.nft_code;
 }
 
+/* Is this change one of our links'? An address tells its interface's index
+ * alone; an interface that is made, or gets another name, tells its name
+ * before.
+ */
+static int is_ours(const struct nlmsghdr *nlh, void *data)
+{
+	const struct run *run = data;
+	struct link l;
+
+	return link_event(nlh, &l) || !run->rounds ||
+	       present_link_of(&run->present, &run->conf, l.ifindex) >= 0 ||
+	       conf_link_index(&run->conf, l.name) >= 0;
+}
+
+/* Have our links changed since the last look, or may they have? */
+static bool links_changed(struct run *run)
+{
+	return nl_heard(&run->watch, is_ours, run);
+}
+
 int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 	       struct err *err)
 {
@@ -184,7 +205,7 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 		/* Done once; nothing in the kernel shows it. */
 		if (run_any_usable(run))
 			event->gone.family = 0;
-		if (nl_heard(&run->watch) || run->plan.more ||
+		if (links_changed(run) || run->plan.more ||
 		    transient(run->result.code))
 			continue;
 		if (run->result.failed)
@@ -228,7 +249,7 @@ static bool missed(struct run *run)
 {
 	struct err err;
 
-	return run->watch.sock && nl_heard(&run->watch) &&
+	return run->watch.sock && links_changed(run) &&
 	       lock_take(&run->lock, "lock", 0, &err) != -EBUSY;
 }
 

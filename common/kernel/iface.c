@@ -14,6 +14,7 @@
 #endif
 
 struct dump {
+	uint32_t ifindex;	/* 0: any */
 	link_addr_cb cb;
 	void *data;
 };
@@ -44,6 +45,33 @@ int link_reply(const struct nlmsghdr *nlh, struct link *l)
 	l->ifindex = (uint32_t)ifi->ifi_index;
 	l->up = ifi->ifi_flags & IFF_UP;
 	l->carrier = ifi->ifi_flags & IFF_LOWER_UP;
+	return str_copy(l->name, sizeof(l->name), nl_str(tb[IFLA_IFNAME])) ?
+	       -EBADMSG : 0;
+}
+
+int link_event(const struct nlmsghdr *nlh, struct link *l)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[IFLA_IFNAME + 1];
+
+	*l = (struct link){ 0 };
+	switch (nlh->nlmsg_type) {
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifa))
+			return -EBADMSG;
+		l->ifindex = ifa->ifa_index;
+		return 0;
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		break;
+	default:
+		return -EBADMSG;
+	}
+	if (nl_attrs(nlh, sizeof(struct ifinfomsg), tb, IFLA_IFNAME))
+		return -EBADMSG;
+	l->ifindex = (uint32_t)((const struct ifinfomsg *)
+				mnl_nlmsg_get_payload(nlh))->ifi_index;
 	return str_copy(l->name, sizeof(l->name), nl_str(tb[IFLA_IFNAME])) ?
 	       -EBADMSG : 0;
 }
@@ -98,7 +126,9 @@ static int on_addr(const struct nlmsghdr *nlh, void *data)
 		return -EBADMSG;
 	/* On a point-to-point interface IFA_ADDRESS is the peer's. */
 	local = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
-	if (!local || !tb[IFA_ADDRESS])
+	/* Kernels without the strict check answer with every interface. */
+	if (!local || !tb[IFA_ADDRESS] ||
+	    (d->ifindex && ifa->ifa_index != d->ifindex))
 		return 0;
 	a.ifindex = ifa->ifa_index;
 	if (addr_set(&a.local, mnl_attr_get_payload(local),
@@ -109,11 +139,11 @@ static int on_addr(const struct nlmsghdr *nlh, void *data)
 	return d->cb(&a, d->data);
 }
 
-int link_addr_dump(struct nl *nl, uint8_t family, link_addr_cb cb, void *data,
-		   struct err *err)
+int link_addr_dump(struct nl *nl, uint8_t family, uint32_t ifindex,
+		   link_addr_cb cb, void *data, struct err *err)
 {
-	struct ifaddrmsg head = { .ifa_family = family };
-	struct dump d = { .cb = cb, .data = data };
+	struct ifaddrmsg head = { .ifa_family = family, .ifa_index = ifindex };
+	struct dump d = { .ifindex = ifindex, .cb = cb, .data = data };
 	char buf[64] __attribute__((aligned(8)));
 	struct nl_batch b;
 

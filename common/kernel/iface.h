@@ -34,6 +34,11 @@ typedef int (*link_addr_cb)(const struct link_addr *a, void *data);
 int link_put_get(struct nl_batch *b, struct nl *nl, const char *name);
 int link_reply(const struct nlmsghdr *nlh, struct link *l);
 
+/* Which interface is a message of nl_watch() about? Its index, and its name
+ * where the message tells it; else "". Returns 0 or -EBADMSG.
+ */
+int link_event(const struct nlmsghdr *nlh, struct link *l);
+
 /* What an interface has carried since it was made. */
 struct link_bytes {
 	uint64_t rx, tx;
@@ -43,8 +48,10 @@ struct link_bytes {
 int link_read_bytes(struct nl *nl, uint32_t ifindex, struct link_bytes *bytes,
 		    struct err *err);
 
-/* Read all addresses of @family. Errors of nl_dump(). */
-int link_addr_dump(struct nl *nl, uint8_t family, link_addr_cb cb, void *data,
-		   struct err *err);
+/* Read the addresses of @family, of the interface @ifindex or of all (0).
+ * Errors of nl_dump().
+ */
+int link_addr_dump(struct nl *nl, uint8_t family, uint32_t ifindex,
+		   link_addr_cb cb, void *data, struct err *err);
 
 #endif

@@ -23,6 +23,11 @@ enum {
 	 * would never end.
 	 */
 	NL_LOST_MAX = 32,
+	/* What a machine with thousands of interfaces may say in the tenths of
+	 * a second that a run takes; it counts what waits and takes nothing by
+	 * itself. The default holds about a hundred messages.
+	 */
+	NL_WATCH_SIZE = 4 * 1024 * 1024,
 };
 
 /* NLMSG_ALIGN() for sizes: the kernel's macro counts in int. */
@@ -79,20 +84,48 @@ int nl_open(struct nl *nl, int bus, struct err *err)
 
 int nl_watch(struct nl *nl, struct err *err)
 {
-	return open_bound(nl, NETLINK_ROUTE, RTMGRP_LINK | RTMGRP_IPV4_IFADDR,
-			  err);
+	int size = NL_WATCH_SIZE;
+	int code = open_bound(nl, NETLINK_ROUTE,
+			      RTMGRP_LINK | RTMGRP_IPV4_IFADDR, err);
+
+	/* Without the right to it the default has to do. */
+	if (!code)
+		setsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET,
+			   SO_RCVBUFFORCE, &size, sizeof(size));
+	return code;
 }
 
-bool nl_heard(struct nl *nl)
+/* Does one of the messages in these @n bytes matter? What is malformed may. */
+static bool any_matters(const struct nl *nl, size_t n, nl_reply_cb matters,
+			void *data)
+{
+	const struct nlmsghdr *nlh = (const void *)nl->rx;
+	int left = (int)n;
+
+	if (!n || n > sizeof(nl->rx))
+		return true;
+	while (mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (uint32_t)left) {
+		if (matters(nlh, data))
+			return true;
+		nlh = mnl_nlmsg_next(nlh, &left);
+	}
+	return left > 0;
+}
+
+bool nl_heard(struct nl *nl, nl_reply_cb matters, void *data)
 {
 	bool heard = false;
 	ssize_t n;
 
 	do {
+		/* MSG_TRUNC: the length that it has, not what fits. */
 		n = recv(mnl_socket_get_fd(nl->sock), nl->rx, sizeof(nl->rx),
-			 MSG_DONTWAIT);
+			 MSG_DONTWAIT | MSG_TRUNC);
+		if (n >= 0)
+			heard = heard ||
+				any_matters(nl, (size_t)n, matters, data);
 		/* ENOBUFS: there was more than the buffer holds. */
-		if (n >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+		else if (errno != EAGAIN && errno != EWOULDBLOCK)
 			heard = true;
 	} while (n >= 0 || errno == EINTR || errno == ENOBUFS);
 	return heard;
@@ -191,7 +224,7 @@ static ssize_t receive(struct nl *nl, struct err *err)
 static int transmit(struct nl *nl, const struct nl_batch *b, struct err *err)
 {
 	static const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	int fd = mnl_socket_get_fd(nl->sock);
+	int fd = nl->sock ? mnl_socket_get_fd(nl->sock) : -1;
 	ssize_t n;
 
 	do {
@@ -209,7 +242,7 @@ struct talk {
 	struct nl *nl;
 	const struct nl_batch *b;
 	uint32_t ack;
-	bool acked, interrupted;
+	bool acked, interrupted, enough;
 	nl_refused_cb refused;
 	nl_reply_cb reply;
 	void *data;
@@ -275,10 +308,11 @@ static void answer(struct talk *t, const struct nlmsghdr *nlh)
 			refuse(t, nlh, errno_of(e->error));
 		return;
 	}
-	if (nlh->nlmsg_type < NLMSG_MIN_TYPE || !t->reply)
+	if (nlh->nlmsg_type < NLMSG_MIN_TYPE || !t->reply || t->enough)
 		return;
 	code = t->reply(nlh, t->data);
-	if (code && !t->code)
+	t->enough = code == NL_ENOUGH;
+	if (code && !t->enough && !t->code)
 		t->code = err_set(t->err, code, "cannot use an answer of the "
 				  "kernel: %s%s", strerror(-code),
 				  err_advice(code));
@@ -330,7 +364,7 @@ int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 {
 	struct talk t = { .nl = nl, .b = b, .reply = reply, .data = data,
 			  .err = err, .ack = b->first };
-	unsigned int lost = 0;
+	unsigned int lost = 0, rest = 0;
 	ssize_t n;
 	int code;
 
@@ -340,6 +374,11 @@ int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 		return code;
 	/* Each receive() makes the kernel fill the next part. */
 	while (!t.acked) {
+		/* Once more: most dumps end there, and a new socket costs
+		 * more than that.
+		 */
+		if (t.enough && !t.code && ++rest > 1)
+			return NL_ENOUGH;
 		n = receive(nl, err);
 		if (n == -ENOBUFS && ++lost < NL_LOST_MAX)
 			continue;

@@ -22,6 +22,7 @@ enum {
 	 * lost (ENOBUFS) though the changes were made.
 	 */
 	NL_BATCH_MAX = 128,
+	NL_ENOUGH = 1,
 };
 
 /* One netlink socket. */
@@ -56,11 +57,9 @@ int nl_open(struct nl *nl, int bus, struct err *err);
 void nl_close(struct nl *nl);
 
 /* Open a socket that hears of every change to the interfaces and their IPv4
- * addresses (RTMGRP_LINK, RTMGRP_IPV4_IFADDR). nl_heard(): has there been any
- * since it was opened, or since the last call? When in doubt, yes.
+ * addresses (RTMGRP_LINK, RTMGRP_IPV4_IFADDR).
  */
 int nl_watch(struct nl *nl, struct err *err);
-bool nl_heard(struct nl *nl);
 
 /* Begin an empty batch in @size bytes at @buf (aligned to 8). */
 void nl_batch_init(struct nl_batch *b, struct nl *nl, void *buf, size_t size);
@@ -84,6 +83,12 @@ typedef int (*nl_refused_cb)(const struct nl_refusal *no, void *data);
  */
 typedef int (*nl_reply_cb)(const struct nlmsghdr *nlh, void *data);
 
+/* Has the socket of nl_watch() heard, since it was opened or since the last
+ * call, of a change for which @matters returns other than 0? Also true when
+ * changes were lost or cannot be read.
+ */
+bool nl_heard(struct nl *nl, nl_reply_cb matters, void *data);
+
 /* Send the batch and collect every answer. The kernel handles a batch before
  * sendmsg(2) returns, so its answers are waiting by then. Messages after a
  * refused one have still been carried out, except in an nftables batch, which
@@ -97,8 +102,11 @@ int nl_send(struct nl *nl, struct nl_batch *b, struct nlmsghdr *acked,
 	    struct err *err);
 
 /* Send a dump request, the only message of @b, and hand every answer to
- * @reply. Always reads to the end, also when @reply fails: a dump that is not
- * read to its end makes the next one fail with EBUSY. Returns -EINTR when the
+ * @reply. Reads to the end also when @reply fails: a dump that is not read to
+ * its end makes the next one fail with EBUSY. When @reply returns NL_ENOUGH the
+ * rest is not handed over, and if it would have to be asked for, not read
+ * either: then NL_ENOUGH is returned, and the caller must close and open the
+ * socket before its next use. Returns -EINTR when the
  * kernel's objects changed meanwhile (NLM_F_DUMP_INTR), after the last
  * answer: what was read may be incomplete; -ENOBUFS when a part of the answer
  * was lost, after the last one, too. An error in the payload of

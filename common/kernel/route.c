@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "kernel/route.h"
 
@@ -24,8 +25,15 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 		return -EBADMSG;
 	/* An older kernel answers with every table. */
 	r.table = tb[RTA_TABLE] ? nl_u32(tb[RTA_TABLE]) : rtm->rtm_table;
-	if (r.table != d->table || rtm->rtm_dst_len ||
-	    (rtm->rtm_flags & RTM_F_CLONED))
+	if (r.table != d->table)
+		return 0;
+	/* The kernel tells the routes of an IPv4 table in the order of their
+	 * destinations (fib_trie.c, fib_table_dump()): behind 0.0.0.0 there
+	 * are no defaults, but there may be a million other routes.
+	 */
+	if (rtm->rtm_family == AF_INET && nl_u32(tb[RTA_DST]))
+		return NL_ENOUGH;
+	if (rtm->rtm_dst_len || (rtm->rtm_flags & RTM_F_CLONED))
 		return 0;
 	r.metric = nl_u32(tb[RTA_PRIORITY]);
 	r.ifindex = nl_u32(tb[RTA_OIF]);
@@ -35,6 +43,7 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	r.type = rtm->rtm_type;
 	r.scope = rtm->rtm_scope;
 	r.tos = rtm->rtm_tos;
+	r.opaque = tb[RTA_MULTIPATH] || tb[RTA_VIA];
 	if (tb[RTA_GATEWAY] &&
 	    addr_set(&r.gateway, mnl_attr_get_payload(tb[RTA_GATEWAY]),
 		     mnl_attr_get_payload_len(tb[RTA_GATEWAY])))
@@ -57,6 +66,10 @@ int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
 	mnl_attr_put_u32(nlh, RTA_TABLE, table);
 	nl_end(&b, nlh);
 	code = nl_dump(nl, &b, on_route, &d, err);
+	if (code == NL_ENOUGH) {
+		nl_close(nl);
+		code = nl_open(nl, NETLINK_ROUTE, err);
+	}
 	/* A table comes into being with its first route. */
 	return code == -ENOENT ? 0 :
 	       err_prefix(err, code, "cannot read the routes");

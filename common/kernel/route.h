@@ -32,12 +32,17 @@ struct route {
 	uint8_t scope;
 	uint8_t tos;
 	struct addr gateway;	/* family 0: none */
+	/* It has legs, or a gateway of another family: a request cannot be
+	 * made from this struct that means it and no other one.
+	 */
+	bool opaque;
 };
 
 typedef int (*route_cb)(const struct route *r, void *data);
 
-/* Read the default routes of @table; one that does not exist has none. Errors
- * of nl_dump().
+/* Read the default routes of @table; one that does not exist has none. Where
+ * the table is large, @nl is closed and opened again, so as not to read the
+ * rest of it. Errors of nl_dump() and nl_open().
  */
 int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
 			route_cb cb, void *data, struct err *err);

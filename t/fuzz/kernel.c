@@ -278,7 +278,8 @@ ssize_t __wrap_recv(int fd, void *buf, size_t len, int flags)
 	errno = data ? head.error : EAGAIN;
 	if (errno)
 		return -1;
-	return head.len < len ? head.len : (ssize_t)len;
+	memcpy(buf, data, head.len < len ? head.len : len);
+	return head.len;
 }
 
 /* --- sockets --- */
@@ -292,6 +293,8 @@ void kernel_open(struct nl *nl)
 		must(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair));
 		sock = mnl_socket_fdopen(pair[0]);
 	}
+	/* What an earlier socket has not read is gone with it. */
+	k.head = k.tail;
 	nl->sock = sock;
 	nl->portid = PORT;
 	nl->seq = 0xfffffff0;	/* numbers may wrap */

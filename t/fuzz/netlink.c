@@ -196,7 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kernel_begin(data, size);
 	kernel_open(&nl);
 	verdict(send_some());
-	verdict(link_addr_dump(&nl, AF_INET, on_addr, NULL, &err));
+	verdict(link_addr_dump(&nl, AF_INET, 0, on_addr, NULL, &err));
 	verdict(nexthop_dump(&nl, on_nexthop, NULL, &err));
 	verdict(rule_dump(&nl, AF_INET, PROTO_MWAN, on_rule, NULL, &err));
 	verdict(route_dump_defaults(&nl, AF_INET, table, on_route, &table,

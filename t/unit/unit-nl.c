@@ -36,7 +36,7 @@
 						start, size)
 #endif
 
-enum { PORT = 77, ROUNDS = 20000, ANSWER_MAX = 8192, ANSWERS = 4 };
+enum { PORT = 77, ROUNDS = 20000, ANSWER_MAX = 8192, ANSWERS = 8 };
 
 /* --- the kernel that is not there --- */
 
@@ -82,6 +82,21 @@ ssize_t sendto(int fd, const void *buf, size_t len, int flags,
 		ct_request(fd, nlh);
 	errno = send_error;
 	return send_error ? -1 : (ssize_t)len;
+}
+
+/* Only the watching socket is read so. */
+ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	unsigned int i = next_answer++;
+
+	(void)fd;
+	(void)flags;
+	errno = i < n_answers ? answer[i].error : EAGAIN;
+	if (errno)
+		return -1;
+	ASAN_UNPOISON_MEMORY_REGION(buf, len);
+	memcpy(buf, answer[i].data, answer[i].len < len ? answer[i].len : len);
+	return (ssize_t)(answer[i].flags ? len + 1 : answer[i].len);
 }
 
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
@@ -406,6 +421,88 @@ static void test_dumps(void)
 	verdict(dump(&n), 0, "", "NLMSG_DONE without a payload");
 }
 
+/* --- changes that are heard of --- */
+
+/* The interface 7 is of interest, and the name "ppp0". */
+static int matters(const struct nlmsghdr *nlh, void *data)
+{
+	struct link l;
+
+	++*(int *)data;
+	return link_event(nlh, &l) || l.ifindex == 7 ||
+	       !strcmp(l.name, "ppp0");
+}
+
+static void change(unsigned int i, uint16_t type, unsigned int ifindex,
+		   const char *name)
+{
+	struct nlmsghdr *nlh = reply(i, type, 0);
+	struct ifinfomsg *ifi;
+	struct ifaddrmsg *ifa;
+
+	if (name) {
+		ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+		ifi->ifi_index = (int)ifindex;
+		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	} else {
+		ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+		ifa->ifa_index = ifindex;
+	}
+	end(i, nlh);
+}
+
+static bool heard(void)
+{
+	int n = 0;
+
+	return nl_heard(&nl, matters, &n);
+}
+
+static void test_heard(void)
+{
+	static const uint16_t types[] = { RTM_NEWLINK, RTM_DELLINK,
+					  RTM_NEWADDR, RTM_DELADDR };
+	unsigned int i;
+
+	begin();
+	ok(!heard(), "silence");
+	for (i = 0; i < 4; i++) {
+		begin();
+		change(0, types[i], 8, i < 2 ? "veth0" : NULL);
+		change(1, types[i], 9, i < 2 ? "ppp01" : NULL);
+		ok(!heard() && next_answer == 3, "type %u of others",
+		   types[i]);
+		change(1, types[i], 7, i < 2 ? "x" : NULL);
+		change(2, types[i], 8, i < 2 ? "veth0" : NULL);
+		next_answer = 0;
+		ok(heard() && next_answer == 4, "type %u of ours among them",
+		   types[i]);
+	}
+	begin();
+	change(0, RTM_NEWLINK, 8, "ppp0");
+	ok(heard(), "a new interface of ours");
+	begin();
+	change(0, RTM_NEWADDR, 8, NULL);
+	answer[0].len -= 4;
+	ok(heard(), "what is cut off may be ours");
+	begin();
+	change(0, RTM_NEWADDR, 8, NULL);
+	answer[0].flags = 1;
+	ok(heard(), "what is longer than the buffer may be ours");
+	begin();
+	change(0, RTM_NEWROUTE, 8, NULL);
+	ok(heard(), "what was not asked for may be ours");
+	begin();
+	change(0, RTM_NEWADDR, 8, NULL);
+	change(1, RTM_NEWADDR, 8, NULL);
+	answer[0].error = ENOBUFS;
+	ok(heard() && next_answer == 3, "what was lost may be ours");
+	begin();
+	change(0, RTM_NEWADDR, 8, NULL);
+	answer[0].len = 0;
+	ok(heard(), "and what is empty");
+}
+
 /* --- attributes --- */
 
 static void test_attributes(void)
@@ -607,7 +704,7 @@ static int read_object(unsigned int kind)
 	batch.first = nl.seq + 1;
 	switch (kind) {
 	case 1:
-		return link_addr_dump(&nl, AF_INET, on_addr, NULL, &err);
+		return link_addr_dump(&nl, AF_INET, 0, on_addr, NULL, &err);
 	case 2:
 		return route_dump_defaults(&nl, AF_INET, 4000000000U,
 					   on_route, NULL, &err);
@@ -750,6 +847,28 @@ static void test_odd_objects(void)
 	reply_done(0, -ENOENT);
 	err.msg[0] = '\0';
 	ok(!read_object(2) && !objects, "a table that does not exist");
+}
+
+/* A dump of which the first message is enough. */
+static int first_only(const struct nlmsghdr *nlh, void *data)
+{
+	(void)nlh;
+	++*(int *)data;
+	return NL_ENOUGH;
+}
+
+static void test_enough(void)
+{
+	int n = 0, code;
+
+	a_dump(2, 0);
+	code = nl_dump(&nl, &batch, first_only, &n, &err);
+	ok(!code && n == 1, "enough of a short dump: %d, %d", code, n);
+	a_dump(8, 0);
+	n = 0;
+	code = nl_dump(&nl, &batch, first_only, &n, &err);
+	ok(code == NL_ENOUGH && n == 1 && next_answer == 2,
+	   "enough of a long one: %d, %d, %u", code, n, next_answer);
 }
 
 /* What is read is named, and so is what the kernel lacks. */
@@ -989,6 +1108,8 @@ int main(void)
 	test_refusals();
 	test_batch();
 	test_dumps();
+	test_enough();
+	test_heard();
 	test_attributes();
 	test_good_objects();
 	test_cut_objects();
