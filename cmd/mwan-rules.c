@@ -437,6 +437,10 @@ static int look(struct call *c, struct why *why, struct err *err)
 	    run_read(r, PLAN_ALL, false, err) ||
 	    ruleset_build(&r->ruleset, &r->conf, err))
 		return EXIT_FAILED;
+	if (r->present.unread_code) {
+		*err = r->present.unread;
+		return EXIT_FAILED;
+	}
 	return 0;
 }
 

@@ -24,8 +24,11 @@ struct making {
 	const struct present *present;
 	const struct plan_event *event;
 	struct err *err;
+	int code;		/* what is in the way, -EEXIST with @err */
 	bool usable[LINKS_MAX];
 	bool any_usable;
+	/* Nexthops are made of these: usable, and the id is not taken. */
+	bool carries[LINKS_MAX];
 	bool rank_used[RANKS];
 	int primary_now;
 	bool failback;		/* flows of worse tiers are to be ended */
@@ -68,19 +71,50 @@ static bool in_force(const struct making *m)
 	return m->event->goal == PLAN_ALL || m->event->goal == PLAN_APPLY;
 }
 
+static uint32_t link_id(const struct making *m, unsigned int link)
+{
+	return m->conf->nexthop_base + ID_LINK + link;
+}
+
+static uint32_t group_id(const struct making *m, unsigned int rank)
+{
+	return m->conf->nexthop_base +
+	       (rank == RANK_DRAINED ? ID_DRAINED : ID_TIER + rank);
+}
+
 /* --- usable links --- */
+
+/* Does somebody else have the id? What needs it is left out then. */
+static bool taken(struct making *m, uint32_t id)
+{
+	const struct nexthop *is = present_nexthop(m->present, id);
+
+	if (!is || is->protocol == PROTO_MWAN)
+		return false;
+	if (!m->code)
+		m->code = err_set(m->err, -EEXIST, "nexthop %u belongs to "
+				  "another program (protocol %u): set "
+				  "nexthop_base to the first of 512 free ids "
+				  "in mwan.ini", id, is->protocol);
+	return true;
+}
 
 static void find_usable(struct making *m)
 {
-	unsigned int i;
+	unsigned int i, rank;
 
 	for (i = 0; i < m->conf->n_links && !flushing(m); i++) {
 		m->usable[i] = present_usable(&m->present->link[i]);
 		if (!m->usable[i])
 			continue;
 		m->any_usable = true;
-		m->rank_used[conf_rank(&m->conf->link[i])] = true;
+		m->carries[i] = !taken(m, link_id(m, i));
+		if (m->carries[i])
+			m->rank_used[conf_rank(&m->conf->link[i])] = true;
 	}
+	for (rank = 1; rank < RANKS; rank++)
+		if (m->rank_used[rank] && taken(m, group_id(m, rank)))
+			m->rank_used[rank] = false;
 }
 
 static int link_of_ifindex(const struct making *m, uint32_t ifindex)
@@ -160,17 +194,6 @@ static void plan_ip_forward(struct making *m)
 
 /* --- nexthops and groups --- */
 
-static uint32_t link_id(const struct making *m, unsigned int link)
-{
-	return m->conf->nexthop_base + ID_LINK + link;
-}
-
-static uint32_t group_id(const struct making *m, unsigned int rank)
-{
-	return m->conf->nexthop_base +
-	       (rank == RANK_DRAINED ? ID_DRAINED : ID_TIER + rank);
-}
-
 /* Which rank has the group of this id? 0: none. */
 static unsigned int rank_of_id(const struct making *m, uint32_t id)
 {
@@ -186,7 +209,8 @@ static bool nexthop_equal(const struct nexthop *a, const struct nexthop *b)
 {
 	unsigned int i;
 
-	if (a->ifindex != b->ifindex || a->n_members != b->n_members)
+	if (a->ifindex != b->ifindex || a->n_members != b->n_members ||
+	    a->more != b->more)
 		return false;
 	for (i = 0; i < b->n_members; i++)
 		if (a->member[i].id != b->member[i].id ||
@@ -195,57 +219,48 @@ static bool nexthop_equal(const struct nexthop *a, const struct nexthop *b)
 	return true;
 }
 
-static int want_nexthop(struct making *m, const struct nexthop *want,
-			const char *dev)
+static void want_nexthop(struct making *m, const struct nexthop *want,
+			 const char *dev)
 {
 	const struct nexthop *is = present_nexthop(m->present, want->id);
 	struct op *op;
 
-	if (is && is->protocol != PROTO_MWAN)
-		return err_set(m->err, -EEXIST, "nexthop %u belongs to "
-			       "another program (protocol %u): set "
-			       "nexthop_base to the first of 512 free ids in "
-			       "mwan.ini", want->id, is->protocol);
 	if (is && nexthop_equal(is, want))
-		return 0;
+		return;
 	op = push(m, OP_NEXTHOP_SET);
 	op->nexthop = *want;
 	set_dev(op, dev);
-	return 0;
 }
 
-static int plan_nexthops(struct making *m)
+static void plan_nexthops(struct making *m)
 {
 	struct nexthop want = { .protocol = PROTO_MWAN, .family = AF_INET };
 	unsigned int i;
-	int code = 0;
 
-	for (i = 0; i < m->conf->n_links && !code; i++) {
-		if (!m->usable[i])
+	for (i = 0; i < m->conf->n_links; i++) {
+		if (!m->carries[i])
 			continue;
 		want.id = link_id(m, i);
 		want.ifindex = m->present->link[i].ifindex;
-		code = want_nexthop(m, &want, m->conf->link[i].name);
+		want_nexthop(m, &want, m->conf->link[i].name);
 	}
-	return code;
 }
 
-static int plan_groups(struct making *m)
+static void plan_groups(struct making *m)
 {
 	struct plan *p = m->plan;
 	struct nexthop want = { .protocol = PROTO_MWAN,
 				.family = AF_UNSPEC };
 	unsigned int rank, i;
-	int code = 0;
 
-	for (rank = 1; rank < RANKS && !code; rank++) {
+	for (rank = 1; rank < RANKS; rank++) {
 		if (!m->rank_used[rank])
 			continue;
 		want.id = group_id(m, rank);
 		want.member = &p->member[p->n_members];
 		want.n_members = 0;
 		for (i = 0; i < m->conf->n_links; i++) {
-			if (!m->usable[i] ||
+			if (!m->carries[i] ||
 			    conf_rank(&m->conf->link[i]) != rank)
 				continue;
 			want.n_members++;
@@ -254,9 +269,8 @@ static int plan_groups(struct making *m)
 				.weight = m->conf->link[i].weight,
 			};
 		}
-		code = want_nexthop(m, &want, "");
+		want_nexthop(m, &want, "");
 	}
-	return code;
 }
 
 /* What is no longer wanted, an earlier configuration's ids included; groups
@@ -281,7 +295,7 @@ static void plan_nexthop_removal(struct making *m)
 			else
 				wanted = offset >= ID_LINK &&
 					 offset - ID_LINK < LINKS_MAX &&
-					 m->usable[offset - ID_LINK];
+					 m->carries[offset - ID_LINK];
 			if (!wanted)
 				push(m, OP_NEXTHOP_DEL)->nexthop.id = nh->id;
 		}
@@ -413,6 +427,9 @@ static bool route_stale(const struct making *m, const struct route *is)
 	struct route want;
 	int i = link_of_table(m, is->table);
 
+	/* Ours are never such, and a deletion would find one of ours first. */
+	if (is->opaque)
+		return false;
 	if (i >= 0) {
 		if (is->protocol != PROTO_MWAN &&
 		    (flushing(m) || link_of_ifindex(m, is->ifindex) < 0))
@@ -506,7 +523,8 @@ static int find_primary(const struct making *m)
 	int now = -1;
 
 	for (i = 0; i < m->present->n_rules; i++)
-		if (m->present->rule[i].priority == PRIORITY_PRIMARY)
+		if (m->present->rule[i].priority == PRIORITY_PRIMARY &&
+		    !m->present->rule[i].foreign)
 			now = link_of_table(m, m->present->rule[i].table);
 	return now;
 }
@@ -562,7 +580,7 @@ static bool find_failback(const struct making *m)
 		return false;
 	for (i = 0; i < m->present->n_rules; i++) {
 		r = &m->present->rule[i];
-		if (r->priority == PRIORITY_FAILBACK)
+		if (r->priority == PRIORITY_FAILBACK && !r->foreign)
 			moves = moves || behind(m, link_of_table(m, r->table));
 	}
 	for (i = 0; i < m->conf->n_links; i++)
@@ -678,18 +696,39 @@ static void plan_rules(struct making *m)
  */
 static bool remembers(const struct making *m, const struct rule *r)
 {
-	return r->priority == PRIORITY_FAILBACK ||
-	       (r->from.family && !present_has_addr(m->present, &r->from));
+	return !r->foreign && (r->priority == PRIORITY_FAILBACK ||
+	       (r->from.family && !present_has_addr(m->present, &r->from)));
 }
 
+/* Is a rule of this priority added? What somebody else's has more than ours may
+ * be no difference to the kernel (fib_rules.c, rule_exists()): "File exists"
+ * may have meant that one.
+ */
+static bool adds_rule(const struct plan *p, uint32_t priority)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->n_ops; i++)
+		if (p->op[i].kind == OP_RULE_ADD &&
+		    p->op[i].rule.priority == priority)
+			return true;
+	return false;
+}
+
+/* The kernel deletes the first rule that has what the request says, whatever
+ * else it has (fib_rules.c, rule_find()). So those go first that have what ours
+ * never have: their requests say all of it and find none of ours, while a
+ * request for one of ours could find one of them.
+ */
 static void plan_rule_removal(struct making *m, bool remembering)
 {
 	const struct rule *is;
-	unsigned int i, hint = 0;
+	unsigned int i, k, hint = 0, n = m->present->n_rules;
 
-	for (i = 0; i < m->present->n_rules; i++) {
+	for (k = 0; k < 2 * n; k++) {
+		i = k % n;
 		is = &m->present->rule[i];
-		if (remembers(m, is) != remembering)
+		if (is->foreign != (k < n) || remembers(m, is) != remembering)
 			continue;
 		if (remembering && !m->any_usable && !flushing(m))
 			continue;
@@ -697,8 +736,11 @@ static void plan_rule_removal(struct making *m, bool remembering)
 		if (!in_force(m) && !flushing(m) &&
 		    is->priority != PRIORITY_LAST)
 			continue;
-		if (!has_rule(m->rule, m->n_rules, is, &hint))
-			push(m, OP_RULE_DEL)->rule = *is;
+		if (has_rule(m->rule, m->n_rules, is, &hint))
+			continue;
+		if (is->foreign && adds_rule(m->plan, is->priority))
+			m->plan->more = true;
+		push(m, OP_RULE_DEL)->rule = *is;
 	}
 }
 
@@ -739,7 +781,8 @@ static void plan_conntrack(struct making *m)
 	forget(m, &m->event->gone, m->event->gone_link);
 	for (i = 0; i < m->present->n_rules && in_force(m); i++) {
 		r = &m->present->rule[i];
-		forget(m, &r->from, link_of_table(m, r->table));
+		if (!r->foreign)
+			forget(m, &r->from, link_of_table(m, r->table));
 	}
 }
 
@@ -769,7 +812,7 @@ static void plan_qdiscs(struct making *m)
 	struct op *op;
 	unsigned int i;
 
-	for (i = 0; i < m->conf->n_links; i++) {
+	for (i = 0; i < m->conf->n_links && !m->present->queues_unread; i++) {
 		want = &m->conf->link[i];
 		is = &m->present->link[i];
 		if (flushing(m) && qdisc_is_ours(&is->qdisc)) {
@@ -806,8 +849,8 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	      const struct present *present, const struct ruleset *ruleset,
 	      const struct plan_event *event, struct err *err)
 {
-	struct making m;
-	int code;
+	/* Too large for the smallest stack that a hook may be given. */
+	static struct making m;
 
 	memset(&m, 0, offsetof(struct making, rule));
 	m.plan = plan;
@@ -832,13 +875,9 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	 */
 	plan_rp_filter(&m);
 	plan_hash(&m);
-	code = plan_nexthops(&m);
-	if (code)
-		return code;
+	plan_nexthops(&m);
 	plan_link_routes(&m);
-	code = plan_groups(&m);
-	if (code)
-		return code;
+	plan_groups(&m);
 	plan_standby_routes(&m);
 	plan_rules(&m);
 	plan_last_resort_removal(&m);
@@ -853,5 +892,5 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan_rule_removal(&m, true);
 	if (failback_is_new(&m))
 		push(&m, OP_RULE_DEL)->rule = failback_rule(&m);
-	return 0;
+	return m.code;
 }

@@ -120,8 +120,8 @@ struct plan_event {
 };
 
 /* Compare what is wanted with what is there. Pure: no sockets, no files, no
- * clock. Returns 0, or a negative errno with a sentence: -EEXIST when an
- * object of ours has an id that somebody else uses.
+ * clock. Returns 0, or -EEXIST with a sentence when somebody else has the id
+ * of an object of ours: the plan has all the rest.
  */
 int plan_make(struct plan *plan, const struct conf *conf,
 	      const struct present *present, const struct ruleset *ruleset,

@@ -7,12 +7,18 @@
 #include "kernel/iface.h"
 #include "kernel/sysctl.h"
 
-enum { READ_TRIES = 5, ANSWERS_MAX = 16 };
+enum {
+	READ_TRIES = 8,
+	/* Whatever commits to nftables disturbs the reading of our table. */
+	NFT_TRIES = 32,
+	ANSWERS_MAX = 16,
+};
 
 /* An observation in progress. */
 struct reading {
 	struct present *p;
 	const struct conf *conf;
+	unsigned int n_foreign;
 	/* Which link an interface is, by the order of the interfaces. */
 	unsigned int n_ifs;
 	struct {
@@ -80,8 +86,12 @@ static int on_addr(const struct link_addr *a, void *data)
 
 static int on_route(const struct route *route, void *data)
 {
-	struct present *p = ((struct reading *)data)->p;
+	struct reading *r = data;
+	struct present *p = r->p;
 
+	if (route->protocol != PROTO_MWAN && !link_of(r, route->ifindex) &&
+	    r->n_foreign++ >= PRESENT_FOREIGN_MAX)
+		return 0;
 	if (p->n_routes < PRESENT_ROUTES_MAX)
 		p->route[p->n_routes++] = *route;
 	else
@@ -95,21 +105,25 @@ static int on_nexthop(const struct nexthop *nh, void *data)
 	struct reading *r = data;
 	struct present *p = r->p;
 	struct nexthop *to = &p->nexthop[p->n_nexthops];
+	unsigned int n;
 
 	if (nh->protocol != PROTO_MWAN &&
 	    nh->id - r->conf->nexthop_base >= NEXTHOP_SPAN)
 		return 0;
+	/* Whose it is is all that matters of somebody else's. */
+	n = nh->protocol == PROTO_MWAN ? nh->n_members : 0;
 	if (p->n_nexthops == PRESENT_NEXTHOPS_MAX ||
-	    nh->n_members > PRESENT_MEMBERS_MAX - p->n_members) {
+	    n > PRESENT_MEMBERS_MAX - p->n_members) {
 		p->more = true;
 		return 0;
 	}
 	*to = *nh;
+	to->n_members = n;
 	to->member = &p->member[p->n_members];
-	if (nh->n_members)
+	if (n)
 		memcpy(&p->member[p->n_members], nh->member,
-		       nh->n_members * sizeof(nh->member[0]));
-	p->n_members += nh->n_members;
+		       n * sizeof(nh->member[0]));
+	p->n_members += n;
 	p->n_nexthops++;
 	return 0;
 }
@@ -117,11 +131,22 @@ static int on_nexthop(const struct nexthop *nh, void *data)
 static int on_rule(const struct rule *rule, void *data)
 {
 	struct present *p = ((struct reading *)data)->p;
+	struct rule *to = &p->rule[p->n_rules];
 
-	if (p->n_rules < PRESENT_RULES_MAX)
-		p->rule[p->n_rules++] = *rule;
-	else
+	/* No request can be made that means this one. */
+	if (rule->foreign && !rule->raw)
+		return 0;
+	if (p->n_rules == PRESENT_RULES_MAX ||
+	    (rule->raw && p->n_raw == PRESENT_RAW_MAX)) {
 		p->more = true;
+		return 0;
+	}
+	*to = *rule;
+	if (rule->raw) {
+		p->raw[p->n_raw] = *rule->raw;
+		to->raw = &p->raw[p->n_raw++];
+	}
+	p->n_rules++;
 	return 0;
 }
 
@@ -211,6 +236,90 @@ static int on_sysctl(const struct sysctl *s, void *data)
 	return 0;
 }
 
+/* Others may change objects of the kind all the time: each part is read again
+ * by itself, as what is short can be read between two changes. @once forgets
+ * what an earlier try has read.
+ */
+static int again(int (*once)(struct reading *r, struct nl *nl,
+			     struct err *err),
+		 struct reading *r, struct nl *nl, struct err *err)
+{
+	int code = -EINTR, i;
+
+	for (i = 0; i < READ_TRIES && code == -EINTR; i++)
+		code = once(r, nl, err);
+	return code;
+}
+
+static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
+{
+	struct present *p = r->p;
+	unsigned int i;
+
+	p->n_addrs = 0;
+	p->addrs_complete = true;
+	for (i = 0; i < r->conf->n_links; i++)
+		p->link[i].local.family = p->link[i].peer.family = 0;
+	return link_addr_dump(nl, AF_INET, 0, on_addr, r, err);
+}
+
+/* A reading that was disturbed to the last may lack an interface: ask for those
+ * of ours that it lacks. Their own changes are heard of.
+ */
+static int read_addrs(struct reading *r, struct nl *nl, struct err *err)
+{
+	const struct present_link *pl = r->p->link;
+	int code = again(read_addrs_once, r, nl, err);
+	unsigned int i;
+
+	if (code != -EINTR)
+		return code;
+	r->p->addrs_complete = false;
+	for (i = 0; i < r->conf->n_links; i++) {
+		if (!pl[i].ifindex || pl[i].local.family)
+			continue;
+		code = link_addr_dump(nl, AF_INET, pl[i].ifindex, on_addr, r,
+				      err);
+		if (code && code != -EINTR)
+			return code;
+	}
+	return 0;
+}
+
+static int read_nexthops_once(struct reading *r, struct nl *nl,
+			      struct err *err)
+{
+	r->p->n_nexthops = r->p->n_members = 0;
+	return nexthop_dump(nl, on_nexthop, r, err);
+}
+
+/* Somebody else's object, or his changes, must not keep us from our own. */
+static int read_nexthops(struct reading *r, struct nl *nl, struct err *err)
+{
+	uint32_t base = r->conf->nexthop_base, id;
+	int code = again(read_nexthops_once, r, nl, err);
+	struct err why;
+
+	if (!code || code == -EOPNOTSUPP)
+		return code;
+	r->p->n_nexthops = r->p->n_members = 0;
+	for (id = base; id - base < NEXTHOP_SPAN; id++)
+		if (nexthop_get(nl, id, on_nexthop, r, &why))
+			return code;
+	return 0;
+}
+
+static int read_rules(struct reading *r, struct nl *nl, struct err *err)
+{
+	r->p->n_rules = r->p->n_raw = 0;
+	return rule_dump(nl, AF_INET, PROTO_MWAN, on_rule, r, err);
+}
+
+static int read_sysctls(struct reading *r, struct nl *nl, struct err *err)
+{
+	return sysctl_dump(nl, on_sysctl, r, err);
+}
+
 /* Is it a table that the configuration names, or one that an earlier rule of
  * the list does?
  */
@@ -230,71 +339,83 @@ static bool table_seen(const struct reading *r, unsigned int rule)
 	return false;
 }
 
+/* Keeps the first failure in @code: one table's is not the others'. */
+static void read_table(struct reading *r, struct nl *nl, uint32_t table,
+		       int *code, struct err *err)
+{
+	struct err why;
+	int failed = route_dump_defaults(nl, AF_INET, table, on_route, r,
+					 &why);
+
+	if (failed && !*code)
+		*code = err_set(err, failed, "%s", why.msg);
+}
+
 /* The defaults of every table that the configuration names, and of those that
  * our rules lead to: an earlier configuration may have named others.
  */
 static int read_routes(struct reading *r, struct nl *nl, struct err *err)
 {
 	unsigned int i;
-	int code = route_dump_defaults(nl, AF_INET, r->conf->standby_table,
-				       on_route, r, err);
+	int code = 0;
 
-	for (i = 0; i < r->conf->n_links && !code; i++)
-		code = route_dump_defaults(nl, AF_INET,
-					   r->conf->link[i].table, on_route,
-					   r, err);
-	for (i = 0; i < r->p->n_rules && !code; i++)
+	read_table(r, nl, r->conf->standby_table, &code, err);
+	for (i = 0; i < r->conf->n_links; i++)
+		read_table(r, nl, r->conf->link[i].table, &code, err);
+	for (i = 0; i < r->p->n_rules; i++)
 		if (!table_seen(r, i))
-			code = route_dump_defaults(nl, AF_INET,
-						   r->p->rule[i].table,
-						   on_route, r, err);
+			read_table(r, nl, r->p->rule[i].table, &code, err);
 	return code;
 }
 
-static int read_once(struct present *p, const struct conf *conf,
-		     const struct present_source *from, struct err *err)
+static void note_unread(struct present *p, int code, const struct err *err)
 {
-	struct reading r = { .p = p, .conf = conf };
-	int code;
+	if (code && !p->unread_code) {
+		p->unread_code = code;
+		p->unread = *err;
+	}
+}
 
-	memset(p->link, 0, conf->n_links * sizeof(p->link[0]));
-	p->n_routes = p->n_nexthops = p->n_members = 0;
-	p->n_rules = p->n_addrs = 0;
-	p->addrs_complete = true;
-	p->more = false;
-	code = read_links(&r, from->rtnl, err);
-	if (!code)
-		code = link_addr_dump(from->rtnl, AF_INET, 0, on_addr, &r,
-				      err);
-	if (!code)
-		code = nexthop_dump(from->rtnl, on_nexthop, &r, err);
-	if (!code)
-		code = rule_dump(from->rtnl, AF_INET, PROTO_MWAN, on_rule, &r,
-				 err);
-	if (!code)
-		code = read_routes(&r, from->rtnl, err);
-	if (!code)
-		code = read_qdiscs(&r, from, err);
-	if (!code)
-		code = sysctl_dump(from->rtnl, on_sysctl, &r, err);
-	read_hash(&r);
+static void read_nft(struct present *p, struct nl *nfnl)
+{
+	int code = nfnl ? -EINTR : 0, i;
+
 	p->nft.present = false;
-	p->nft_code = 0;
-	if (!code && from->nfnl)
-		p->nft_code = nft_read(from->nfnl, &p->nft, &p->nft_err);
-	return p->nft_code == -EINTR ? -EINTR : code;
+	for (i = 0; i < NFT_TRIES && code == -EINTR; i++)
+		code = nft_read(nfnl, &p->nft, &p->nft_err);
+	p->nft_code = code;
 }
 
 int present_read(struct present *p, const struct conf *conf,
 		 const struct present_source *from, struct err *err)
 {
-	int code = -EINTR, i;
+	struct reading r = { .p = p, .conf = conf };
+	struct nl *nl = from->rtnl;
+	struct err why;
+	int code;
 
-	for (i = 0; i < READ_TRIES && code == -EINTR; i++)
-		code = read_once(p, conf, from, err);
-	if (code && p->nft_code == code)
-		*err = p->nft_err;
-	return code;
+	memset(p->link, 0, conf->n_links * sizeof(p->link[0]));
+	p->n_routes = 0;
+	p->more = false;
+	p->unread_code = 0;
+	code = read_links(&r, nl, err);
+	if (!code)
+		code = read_addrs(&r, nl, err);
+	if (!code)
+		code = read_nexthops(&r, nl, err);
+	if (code)
+		return code;
+	note_unread(p, read_rules(&r, nl, &why), &why);
+	note_unread(p, read_routes(&r, nl, &why), &why);
+	code = read_qdiscs(&r, from, &why);
+	p->queues_unread = code;
+	note_unread(p, code, &why);
+	/* What a disturbed reading lacks is set by the next run. */
+	code = again(read_sysctls, &r, nl, &why);
+	note_unread(p, code == -EINTR ? 0 : code, &why);
+	read_hash(&r);
+	read_nft(p, from->nfnl);
+	return 0;
 }
 
 bool present_usable(const struct present_link *l)

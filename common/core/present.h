@@ -22,6 +22,12 @@ enum {
 	PRESENT_NEXTHOPS_MAX = 2 * LINKS_MAX + 2,
 	PRESENT_MEMBERS_MAX = 4 * LINKS_MAX,
 	PRESENT_ADDRS_MAX = 1024,
+	/* Of the routes, those that are none of our business: status names
+	 * them, and they must not take the room of ours.
+	 */
+	PRESENT_FOREIGN_MAX = 2 * LINKS_MAX,
+	/* Rules that are to be deleted as they were read, in one round. */
+	PRESENT_RAW_MAX = 64,
 };
 
 /* What the kernel has of conf->link[i]. */
@@ -45,10 +51,16 @@ struct present {
 	struct nexthop_member member[PRESENT_MEMBERS_MAX];
 	unsigned int n_rules;
 	struct rule rule[PRESENT_RULES_MAX];		/* of our protocol */
+	unsigned int n_raw;
+	struct rule_raw raw[PRESENT_RAW_MAX];
 	unsigned int n_addrs;
 	struct addr addr[PRESENT_ADDRS_MAX];	/* every interface's */
 	bool addrs_complete;
 	bool more;		/* not everything of ours has been seen */
+	/* Negative: a part could not be read, and counts as empty. */
+	int unread_code;
+	struct err unread;	/* why */
+	bool queues_unread;
 	int rp_filter_all;
 	int ip_forward;
 	int hash_policy, hash_fields;	/* -1: none, or not our business */
@@ -66,9 +78,10 @@ struct present_source {
 	bool every_queue;	/* also where the configuration wants none */
 };
 
-/* Observe the kernel. Reads again (a few times) when it changes meanwhile.
- * Returns 0 or a negative errno with a sentence. That nftables cannot be read
- * is no error: the links come first.
+/* Observe the kernel. Reads a part again (a few times) when it changes
+ * meanwhile. Returns 0 or a negative errno with a sentence: without links,
+ * addresses and nexthops nothing can be planned. That nftables or another part
+ * cannot be read is told in @p, and no error: the links come first.
  */
 int present_read(struct present *p, const struct conf *conf,
 		 const struct present_source *from, struct err *err);

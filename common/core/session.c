@@ -91,9 +91,10 @@ int run_open(struct run *run, struct err *err)
 
 	if (!code)
 		code = nl_open(&run->rtnl, NETLINK_ROUTE, err);
-	if (code)
-		return code;
-	return nl_open(&run->nfnl, NETLINK_NETFILTER, err);
+	if (!code)
+		run->no_nfnl = nl_open(&run->nfnl, NETLINK_NETFILTER,
+				       &run->bad_nfnl);
+	return code;
 }
 
 void run_close(struct run *run)
@@ -107,11 +108,16 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
 {
 	struct present_source from = {
 		.rtnl = &run->rtnl,
-		.nfnl = goal == PLAN_LINKS ? NULL : &run->nfnl,
+		.nfnl = goal == PLAN_LINKS || run->no_nfnl ? NULL :
+			&run->nfnl,
 		.every_queue = goal == PLAN_FLUSH,
 	};
 	int code = present_read(&run->present, &run->conf, &from, err);
 
+	if (goal != PLAN_LINKS && run->no_nfnl) {
+		run->present.nft_code = run->no_nfnl;
+		run->present.nft_err = run->bad_nfnl;
+	}
 	run->nft_unread = dry && run->present.nft_code == -EPERM;
 	if (run->nft_unread)
 		run->present.nft_code = 0;
@@ -151,12 +157,21 @@ static void note_ops(struct run *run)
 	}
 }
 
-/* The rest is done; what could not even be looked at is a failure. */
-static int nft_outcome(const struct run *run, struct err *err)
+/* The rest is done; what could not even be looked at, or stood in the way, is a
+ * failure. @planned and @why are plan_make()'s.
+ */
+static int outcome(const struct run *run, int planned, const struct err *why,
+		   struct err *err)
 {
-	if (run->present.nft_code)
-		*err = run->present.nft_err;
-	return run->present.nft_code;
+	const struct present *p = &run->present;
+
+	if (planned)
+		return err_set(err, planned, "%s", why->msg);
+	if (p->unread_code)
+		return err_set(err, p->unread_code, "%s", p->unread.msg);
+	if (p->nft_code)
+		*err = p->nft_err;
+	return p->nft_code;
 }
 
 /* Is this change one of our links'? An address tells its interface's index
@@ -182,21 +197,27 @@ static bool links_changed(struct run *run)
 int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 	       struct err *err)
 {
-	int code = build_ruleset(run, event->goal, err);
+	struct err why, no_ruleset;
+	int ruleset = build_ruleset(run, event->goal, &no_ruleset);
+	int code, planned;
+	bool again = false;
 
-	while (!code && run->rounds++ < ROUNDS_MAX) {
+	/* Without a ruleset there is still the links' part. */
+	if (ruleset)
+		event->goal = PLAN_LINKS;
+	do {
+		run->rounds++;
 		code = run_read(run, event->goal, dry, err);
-		if (!code)
-			code = plan_make(&run->plan, &run->conf, &run->present,
-					 &run->ruleset, event, err);
 		if (code)
 			return code;
+		planned = plan_make(&run->plan, &run->conf, &run->present,
+				    &run->ruleset, event, &why);
 		if (dry) {
 			if (run->nft_unread)
 				fputs("# Only root can read nftables: our "
 				      "table counts as missing here.\n", dry);
 			plan_print(&run->plan, dry);
-			return 0;
+			break;
 		}
 		note_ops(run);
 		apply_plan(&run->plan, &run->rtnl, &run->nfnl, &run->present,
@@ -205,21 +226,21 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 		/* Done once; nothing in the kernel shows it. */
 		if (run_any_usable(run))
 			event->gone.family = 0;
-		if (links_changed(run) || run->plan.more ||
-		    transient(run->result.code))
-			continue;
-		if (run->result.failed)
-			break;
-		return nft_outcome(run, err);
-	}
-	if (code)
-		return code;
-	if (!run->result.failed)
+		again = links_changed(run) || run->plan.more ||
+			transient(run->result.code) ||
+			transient(run->present.unread_code);
+	} while (again && run->rounds < ROUNDS_MAX);
+	if (ruleset)
+		return err_set(err, ruleset, "%s", no_ruleset.msg);
+	if (!dry && run->result.failed)
+		return err_set(err, run->result.code, "%s",
+			       run->result.first.msg);
+	code = outcome(run, planned, &why, err);
+	if (!code && again)
 		return err_set(err, -EAGAIN, "interfaces keep coming and "
 			       "going: the next event goes on from here, and "
 			       "pppd's messages in the system log say why");
-	*err = run->result.first;
-	return run->result.code;
+	return code;
 }
 
 int run_links(struct run *run, struct plan_event *event, FILE *dry,

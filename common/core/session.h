@@ -34,6 +34,8 @@ struct run {
 	bool nft_unread;		/* the table counts as missing */
 	struct plan plan;
 	struct nl rtnl, nfnl, watch;
+	int no_nfnl;			/* negative: why there is no nfnl ... */
+	struct err bad_nfnl;		/* ... in a sentence */
 	struct lock lock;
 	struct err no_lock;		/* why there is none; "": there is */
 	unsigned int rounds;		/* of reading and changing, until now */
@@ -63,7 +65,7 @@ const char *run_bad_conf_use(const struct run *run);
  */
 void run_recall(struct run *run);
 
-/* Open the sockets. */
+/* Open the sockets. A kernel without netfilter still gets its links. */
 int run_open(struct run *run, struct err *err);
 void run_close(struct run *run);
 

@@ -12,14 +12,15 @@ struct dump {
 	void *data;
 };
 
-static int read_members(struct nexthop *nh, struct nexthop_member *member,
-			const struct nlattr *group)
+static void read_members(struct nexthop *nh, struct nexthop_member *member,
+			 const struct nlattr *group)
 {
 	const struct nexthop_grp *g = mnl_attr_get_payload(group);
 	size_t i, n = mnl_attr_get_payload_len(group) / sizeof(*g);
 
-	if (n > LINKS_MAX)
-		return -EBADMSG;
+	nh->more = n > LINKS_MAX;
+	if (nh->more)
+		n = LINKS_MAX;
 	for (i = 0; i < n; i++)
 		member[i] = (struct nexthop_member){
 			.id = g[i].id,
@@ -28,7 +29,6 @@ static int read_members(struct nexthop *nh, struct nexthop_member *member,
 		};
 	nh->member = member;
 	nh->n_members = (unsigned int)n;
-	return 0;
 }
 
 static int on_nexthop(const struct nlmsghdr *nlh, void *data)
@@ -47,8 +47,8 @@ static int on_nexthop(const struct nlmsghdr *nlh, void *data)
 	nh.protocol = nhm->nh_protocol;
 	nh.family = nhm->nh_family;
 	nh.ifindex = tb[NHA_GATEWAY] ? 0 : nl_u32(tb[NHA_OIF]);
-	if (tb[NHA_GROUP] && read_members(&nh, member, tb[NHA_GROUP]))
-		return -EBADMSG;
+	if (tb[NHA_GROUP])
+		read_members(&nh, member, tb[NHA_GROUP]);
 	return d->cb(&nh, d->data);
 }
 
@@ -68,6 +68,31 @@ int nexthop_dump(struct nl *nl, nexthop_cb cb, void *data, struct err *err)
 		return err_set(err, code, "this kernel has no nexthop objects: "
 			       "Linux 5.4 or newer is needed");
 	return err_prefix(err, code, "cannot read the nexthops");
+}
+
+static int on_missing(const struct nl_refusal *no, void *data)
+{
+	(void)data;
+	return no->code == -ENOENT ? 0 : no->code;
+}
+
+int nexthop_get(struct nl *nl, uint32_t id, nexthop_cb cb, void *data,
+		struct err *err)
+{
+	static const struct nhmsg head = { .nh_family = AF_UNSPEC };
+	struct dump d = { .cb = cb, .data = data };
+	char buf[64] __attribute__((aligned(8)));
+	struct nl_batch b;
+	struct nlmsghdr *nlh;
+	int code;
+
+	nl_batch_init(&b, nl, buf, sizeof(buf));
+	nlh = nl_put(&b, nl, RTM_GETNEXTHOP, 0, &head, sizeof(head), 16);
+	mnl_attr_put_u32(nlh, NHA_ID, id);
+	nl_end(&b, nlh);
+	code = nl_send(nl, &b, NULL, on_missing, on_nexthop, &d, err);
+	return code ? err_set(err, code, "cannot read nexthop %u: %s%s", id,
+			      strerror(-code), err_advice(code)) : 0;
 }
 
 int nexthop_put_set(struct nl_batch *b, struct nl *nl,

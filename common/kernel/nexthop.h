@@ -18,7 +18,8 @@ struct nexthop {
 	uint8_t protocol;
 	uint8_t family;		/* of a device; AF_UNSPEC for a group */
 	uint32_t ifindex;	/* 0: a group, or not device-only */
-	unsigned int n_members;	/* at most LINKS_MAX */
+	unsigned int n_members;	/* at most LINKS_MAX ... */
+	bool more;		/* ... of a group that has more: not ours */
 	const struct nexthop_member *member;	/* not owned */
 };
 
@@ -27,6 +28,13 @@ typedef int (*nexthop_cb)(const struct nexthop *nh, void *data);
 
 /* Read every nexthop object. Errors of nl_dump(). */
 int nexthop_dump(struct nl *nl, nexthop_cb cb, void *data, struct err *err);
+
+/* Ask for the object @id alone; one that does not exist is not told, and no
+ * error. For when all of them cannot be read: a group of more than 4,000
+ * members does not fit the kernel's buffer and ends a dump (EMSGSIZE).
+ */
+int nexthop_get(struct nl *nl, uint32_t id, nexthop_cb cb, void *data,
+		struct err *err);
 
 /* Encode "make or change this object", or "delete the object @id". Return 0 or
  * -ENOSPC when the batch is full.

@@ -49,12 +49,26 @@ static int get_addr(const struct nlattr *a, struct addr *addr)
 			    mnl_attr_get_payload_len(a)) : 0;
 }
 
+static int keep_raw(struct rule_raw *raw, const struct nlmsghdr *nlh)
+{
+	size_t head = sizeof(struct fib_rule_hdr);
+	size_t len = mnl_nlmsg_get_payload_len(nlh) - head;
+
+	if (len > sizeof(raw->attrs))
+		return -ENOSPC;
+	memcpy(raw->attrs, (const char *)mnl_nlmsg_get_payload(nlh) + head,
+	       len);
+	raw->len = (uint16_t)len;
+	return 0;
+}
+
 static int on_rule(const struct nlmsghdr *nlh, void *data)
 {
 	const struct fib_rule_hdr *frh = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[FRA_MAX + 1];
 	const struct dump *d = data;
 	struct rule r = { 0 };
+	struct rule_raw raw;
 	uint32_t suppress;
 	bool ours;
 
@@ -82,12 +96,15 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 		   (suppress && suppress != UINT32_MAX);
 	if (get_addr(tb[FRA_SRC], &r.from) || get_addr(tb[FRA_DST], &r.to))
 		return -EBADMSG;
+	r.tos = frh->tos;
 	r.from_len = frh->src_len;
 	r.to_len = frh->dst_len;
 	(void)!str_copy(r.iif, sizeof(r.iif), nl_str(tb[FRA_IIFNAME]));
 	r.foreign = !ours || frh->action != FR_ACT_TO_TBL ||
 		    frh->dst_len || frh->tos ||
 		    frh->src_len != addr_len(&r.from) * 8;
+	if (r.foreign && !keep_raw(&raw, nlh))
+		r.raw = &raw;
 	return d->cb(&r, d->data);
 }
 
@@ -144,8 +161,28 @@ int rule_put_add(struct nl_batch *b, struct nl *nl, const struct rule *r)
 	return put(b, nl, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, r);
 }
 
+static int put_raw(struct nl_batch *b, struct nl *nl, const struct rule *r)
+{
+	struct fib_rule_hdr head = {
+		.family = r->family, .action = r->action, .tos = r->tos,
+		.src_len = r->from_len, .dst_len = r->to_len,
+		.flags = r->invert ? FIB_RULE_INVERT : 0,
+	};
+	struct nlmsghdr *nlh = nl_put(b, nl, RTM_DELRULE, 0, &head,
+				      sizeof(head), RULE_RAW_MAX);
+
+	if (!nlh)
+		return -ENOSPC;
+	memcpy(mnl_nlmsg_get_payload_tail(nlh), r->raw->attrs, r->raw->len);
+	nlh->nlmsg_len += r->raw->len;
+	nl_end(b, nlh);
+	return 0;
+}
+
 int rule_put_del(struct nl_batch *b, struct nl *nl, const struct rule *r)
 {
+	if (r->raw)
+		return put_raw(b, nl, r);
 	return put(b, nl, RTM_DELRULE, 0, r);
 }
 

@@ -8,6 +8,16 @@
 #include "base/addr.h"
 #include "kernel/nl.h"
 
+/* The attributes of a rule as they were read. All that the kernel tells of an
+ * IPv4 rule today fits; a rule with more has no raw.
+ */
+enum { RULE_RAW_MAX = 320 };
+
+struct rule_raw {
+	uint16_t len;
+	char attrs[RULE_RAW_MAX] __attribute__((aligned(4)));
+};
+
 /* A policy rule of the kinds that we make: "lookup TABLE" with at most a mark
  * and a source address. Two equal structs are the same rule.
  */
@@ -21,8 +31,11 @@ struct rule {
 	uint8_t family;
 	uint8_t protocol;
 	struct addr from;		/* a host; family 0: any */
-	/* It has something that is none of the above; ours never have. */
+	/* It has something that is none of the above; ours never have. It can
+	 * be deleted by what was read of it alone; NULL: not at all.
+	 */
 	bool foreign;
+	const struct rule_raw *raw;	/* not owned */
 	/* Of a rule that was read: it looks at more than the mark, or leaves
 	 * out routes.
 	 */
@@ -31,12 +44,13 @@ struct rule {
 	/* What others select by as well: the bits of from and to that count (0:
 	 * none), and an interface; and whether that is all there is.
 	 */
-	uint8_t from_len, to_len;
+	uint8_t from_len, to_len, tos;
 	struct addr to;
 	char iif[IFNAMSIZ];
 	bool opaque;
 };
 
+/* The callee has @r's raw only until it returns. */
 typedef int (*rule_cb)(const struct rule *r, void *data);
 
 /* Read the rules of @family that have the protocol number @protocol, or all of
@@ -47,7 +61,8 @@ int rule_dump(struct nl *nl, uint8_t family, int protocol, rule_cb cb,
 	      void *data, struct err *err);
 
 /* Encode "add this rule" (EEXIST when it is there) or "delete the first rule
- * like it" (ENOENT when there is none). Return 0 or -ENOSPC when the batch is
+ * like it" (ENOENT when there is none), which of a foreign one says all that it
+ * has. Return 0 or -ENOSPC when the batch is
  * full.
  */
 int rule_put_add(struct nl_batch *b, struct nl *nl, const struct rule *r);

@@ -328,10 +328,8 @@ static void check_plan(struct status *s, struct run *run)
 	unsigned int i;
 
 	if (plan_make(&run->plan, &run->conf, &run->present, &run->ruleset,
-		      &now, &err)) {
+		      &now, &err))
 		say(s, "nexthop", "", "%s.", err.msg);
-		return;
-	}
 	for (i = 0; i < run->plan.n_ops; i++)
 		tell(s, run, &run->plan.op[i]);
 }

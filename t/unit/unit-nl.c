@@ -579,8 +579,14 @@ static int on_route(const struct route *r, void *data)
 
 static int on_rule(const struct rule *r, void *data)
 {
+	static struct rule_raw raw;
+
 	(void)data;
 	rule_seen = *r;
+	if (r->raw) {
+		raw = *r->raw;
+		rule_seen.raw = &raw;
+	}
 	objects++;
 	return 0;
 }
@@ -828,7 +834,8 @@ static void test_odd_objects(void)
 	mnl_attr_put(nlh, NHA_GROUP, sizeof(many), many);
 	end(0, nlh);
 	reply_done(1, 0);
-	ok(read_object(4) == -EBADMSG, "a group of 256");
+	ok(!read_object(4) && nexthop_seen.more &&
+	   nexthop_seen.n_members == 255, "a group of 256 is told as such");
 	begin();
 	nlh = reply(0, RTM_NEWLINK, 0);
 	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
@@ -847,6 +854,40 @@ static void test_odd_objects(void)
 	reply_done(0, -ENOENT);
 	err.msg[0] = '\0';
 	ok(!read_object(2) && !objects, "a table that does not exist");
+}
+
+/* Of a rule that has more than ours, all is kept that was read. */
+static void test_raw_rules(void)
+{
+	static const char much[RULE_RAW_MAX] = "much";
+	char text[256] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh;
+
+	begin();
+	nlh = reply(0, RTM_NEWRULE, 0);
+	put_rule(nlh);
+	mnl_attr_put_strz(nlh, FRA_OIFNAME, "lan0");
+	end(0, nlh);
+	reply_done(1, 0);
+	ok(!read_object(3) && rule_seen.foreign && rule_seen.raw,
+	   "a rule with an interface");
+	memcpy(text, nlh, nlh->nlmsg_len);
+	begin();
+	ok(!rule_put_del(&batch, &nl, &rule_seen) &&
+	   batch.last->nlmsg_type == RTM_DELRULE, "is deleted");
+	nlh = (void *)text;
+	ok(batch.last->nlmsg_len == nlh->nlmsg_len &&
+	   !memcmp(batch.last + 1, nlh + 1,
+		   nlh->nlmsg_len - sizeof(*nlh)), "with all that it has");
+	begin();
+	nlh = reply(0, RTM_NEWRULE, 0);
+	put_rule(nlh);
+	mnl_attr_put(nlh, FRA_MAX + 1, sizeof(much), much);
+	mnl_attr_put_strz(nlh, FRA_OIFNAME, "lan0");
+	end(0, nlh);
+	reply_done(1, 0);
+	ok(!read_object(3) && rule_seen.foreign && !rule_seen.raw,
+	   "a rule with more than there is room for");
 }
 
 /* A dump of which the first message is enough. */
@@ -1115,6 +1156,7 @@ int main(void)
 	test_cut_objects();
 	test_changed_objects();
 	test_odd_objects();
+	test_raw_rules();
 	test_refused_reads();
 	test_forget();
 	close(pair[1]);

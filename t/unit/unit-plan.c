@@ -390,6 +390,7 @@ static int do_rule_del(struct kernel *k, const struct rule *r)
 	for (i = 0; i < k->n_rules; i++) {
 		is = &k->rule[i];
 		if (is->priority == r->priority && is->table == r->table &&
+		    (!r->foreign || is->foreign) &&
 		    (!r->mark || is->mark == r->mark) &&
 		    (!r->mask || is->mask == r->mask) &&
 		    (!r->suppress_default || is->suppress_default) &&
@@ -2367,6 +2368,15 @@ static void taken_ids(struct kernel *k)
 	is(err.msg, "nexthop 77002 belongs to another program (protocol 4): "
 	   "set nexthop_base to the first of 512 free ids in mwan.ini",
 	   "with a sentence");
+	for (i = 0; i < plan.n_ops; i++)
+		do_op(k, &plan.op[i]);
+	ok(good_way(k, 1) && good_way(k, 0) && plan.n_ops,
+	   "and all the rest is planned");
+	nexthop_drop(k, 77002);
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	ok(object_of(k, 77002)->nh.protocol == PROTO_MWAN,
+	   "until it is free");
 }
 
 static void examples(void)
