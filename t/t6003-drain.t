@@ -6,7 +6,7 @@
 state() {
 	ip rule | sed 's/\t/ /g'
 	ip nexthop
-	for table in 200 201 202 203; do
+	for table in 200 201 202 203 253; do
 		echo "table $table"
 		ip route show table "$table"
 	done
@@ -95,6 +95,8 @@ like "undrain again: unchanged" "$(log_last)" 'changes=0 result=unchanged'
 # The primary is ppp1 now, and the commands were made with ppp0.
 ip rule add pref 32768 lookup 201 protocol 119
 ip rule del pref 32768 lookup 202 protocol 119
+ip route prepend default dev ppp0 table 253 metric 65536 protocol 119
+ip route del default dev ppp1 table 253 metric 65536 protocol 119
 is "as before" "$(state)" "$all"
 ok "what -n has printed can be run" sh -e <<<"$dry"
 is "and does the same" "$(state) $(cat /run/mwan/drained)" "$drained ppp0"

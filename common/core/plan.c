@@ -333,6 +333,30 @@ static struct route standby_default(const struct making *m, unsigned int rank)
 			       .scope = RT_SCOPE_UNIVERSE };
 }
 
+/* Programs that keep their own packets out of their own tunnel let them look
+ * into main and default alone, and refuse the rest (Tailscale: 5210 "fwmark
+ * 0x80000/0xff0000 lookup main", 5230 "lookup default", 5250 "unreachable"). So
+ * the table default has what our last two rules lead to: the primary's default,
+ * and the groups' for the moment when that is gone.
+ */
+static struct route primary_default(const struct making *m)
+{
+	struct route r = link_default(m, (unsigned int)m->plan->primary);
+
+	r.table = TABLE_DEFAULT;
+	r.metric = METRIC_DEFAULT;
+	return r;
+}
+
+static struct route group_default(const struct making *m, unsigned int rank)
+{
+	struct route r = standby_default(m, rank);
+
+	r.table = TABLE_DEFAULT;
+	r.metric = METRIC_DEFAULT + rank;
+	return r;
+}
+
 /* The one that leads nowhere. */
 static struct route last_resort_default(const struct making *m)
 {
@@ -404,6 +428,38 @@ static void plan_standby_routes(struct making *m)
 	want_route(m, &want, "");
 }
 
+static void plan_default_routes(struct making *m)
+{
+	struct route want;
+	unsigned int rank;
+
+	for (rank = 1; rank < RANKS; rank++) {
+		if (!m->rank_used[rank])
+			continue;
+		want = group_default(m, rank);
+		want_route(m, &want, "");
+	}
+	if (!in_force(m) || m->plan->primary < 0)
+		return;
+	want = primary_default(m);
+	want_route(m, &want, m->conf->link[m->plan->primary].name);
+}
+
+/* @is: of ours, in the table default. */
+static bool default_stale(const struct making *m, const struct route *is)
+{
+	uint32_t rank = is->metric - METRIC_DEFAULT;
+	struct route want;
+
+	if (!rank && in_force(m) && m->plan->primary >= 0)
+		want = primary_default(m);
+	else if (rank && rank < RANKS && m->rank_used[rank])
+		want = group_default(m, rank);
+	else
+		return true;
+	return !same_route(is, &want);
+}
+
 static bool standby_stale(const struct making *m, const struct route *is)
 {
 	struct route want;
@@ -439,6 +495,8 @@ static bool route_stale(const struct making *m, const struct route *is)
 	}
 	if (is->protocol != PROTO_MWAN)
 		return false;
+	if (is->table == TABLE_DEFAULT)
+		return default_stale(m, is);
 	return is->table != m->conf->standby_table || standby_stale(m, is);
 }
 
@@ -879,6 +937,7 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan_link_routes(&m);
 	plan_groups(&m);
 	plan_standby_routes(&m);
+	plan_default_routes(&m);
 	plan_rules(&m);
 	plan_last_resort_removal(&m);
 	plan_nft(&m);

@@ -25,6 +25,7 @@ enum {
 
 /* Rules behind main (32766) and default (32767). */
 enum {
+	PRIORITY_DEFAULT = 32767,	/* not ours: the kernel's for default */
 	PRIORITY_PRIMARY = 32768,
 	PRIORITY_LAST = 32769,
 	/* No packet comes here: it looks up the table of the primary before
@@ -41,6 +42,10 @@ enum {
 enum {
 	/* The standby's route when no link is usable, behind all groups'. */
 	METRIC_LAST_RESORT = 65535,
+	/* Ours in the table default, after whatever somebody else has there:
+	 * the primary's; the group of tier 1 has one more.
+	 */
+	METRIC_DEFAULT = 65536,
 };
 
 /* What is to be brought about. */

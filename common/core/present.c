@@ -328,7 +328,8 @@ static bool table_seen(const struct reading *r, unsigned int rule)
 	uint32_t table = r->p->rule[rule].table;
 	unsigned int i;
 
-	if (table == TABLE_MAIN || table == r->conf->standby_table)
+	if (table == TABLE_MAIN || table == TABLE_DEFAULT ||
+	    table == r->conf->standby_table)
 		return true;
 	for (i = 0; i < r->conf->n_links; i++)
 		if (r->conf->link[i].table == table)
@@ -351,8 +352,9 @@ static void read_table(struct reading *r, struct nl *nl, uint32_t table,
 		*code = err_set(err, failed, "%s", why.msg);
 }
 
-/* The defaults of every table that the configuration names, and of those that
- * our rules lead to: an earlier configuration may have named others.
+/* The defaults of every table that the configuration names, of the table
+ * default, and of those that our rules lead to: an earlier configuration may
+ * have named others.
  */
 static int read_routes(struct reading *r, struct nl *nl, struct err *err)
 {
@@ -360,6 +362,7 @@ static int read_routes(struct reading *r, struct nl *nl, struct err *err)
 	int code = 0;
 
 	read_table(r, nl, r->conf->standby_table, &code, err);
+	read_table(r, nl, TABLE_DEFAULT, &code, err);
 	for (i = 0; i < r->conf->n_links; i++)
 		read_table(r, nl, r->conf->link[i].table, &code, err);
 	for (i = 0; i < r->p->n_rules; i++)

@@ -236,7 +236,12 @@ static void tell_missing_route(struct status *s, const struct op *op)
 {
 	const struct route *r = &op->route;
 
-	if (op->dev[0])
+	if (r->table == TABLE_DEFAULT)
+		say(s, "route", "", "The table default lacks our default of "
+		    "metric %u, and what looks nowhere but into main and "
+		    "default, as Tailscale's own packets do, has no way out: "
+		    APPLY ".", r->metric);
+	else if (op->dev[0])
 		say(s, "route", op->dev, "Table %u lacks the default of %s%s: "
 		    APPLY ".", r->table, op->dev,
 		    goes_elsewhere(s, op->dev) ?
@@ -416,18 +421,18 @@ static bool takes_over(const struct status *s, const struct route *r)
 
 /* Not where it is wanted, nor where it is the only way that is left. */
 static void check_main_default(struct status *s, const struct run *run,
-			       const char *text)
+			       const char *table, const char *text)
 {
 	const struct conf *c = &run->conf;
 
 	if (s->code == STATUS_NO_LINK ||
 	    (c->last_resort_given && c->last_resort == LAST_RESORT_MAIN))
 		return;
-	say(s, "foreign-default", "", "The table main has a default, which "
+	say(s, "foreign-default", "", "The table %s has a default, which "
 	    "the router's own traffic takes before ours, and which does not "
 	    "fail over: \"ip route del %s\", and tell whatever made it not "
 	    "to (pppd: nodefaultroute), or, if it is to be the last resort, "
-	    "write \"last_resort = main\" in mwan.ini.", text);
+	    "write \"last_resort = main\" in mwan.ini.", table, text);
 }
 
 static void check_default(struct status *s, const struct run *run,
@@ -439,7 +444,11 @@ static void check_default(struct status *s, const struct run *run,
 
 	route_text(d, text);
 	if (d->route.table == TABLE_MAIN) {
-		check_main_default(s, run, text);
+		check_main_default(s, run, "main", text);
+		return;
+	}
+	if (d->route.table == TABLE_DEFAULT) {
+		check_main_default(s, run, "default", text);
 		return;
 	}
 	for (i = 0; i < s->n_links; i++)

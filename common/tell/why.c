@@ -2,6 +2,7 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/plan.h"
 #include "tell/why.h"
@@ -67,6 +68,18 @@ static bool main_wins(const struct fib *fib, const struct rule *r)
 	       (fib->prefix_len || r->priority >= PRIORITY_PRIMARY);
 }
 
+/* The kernel's rule for the table default, where ours are the last ones. */
+static const struct rule rule_default = {
+	.priority = PRIORITY_DEFAULT, .table = TABLE_DEFAULT,
+	.family = AF_INET, .action = FR_ACT_TO_TBL,
+};
+
+static bool default_wins(const struct fib *fib, const struct rule *r)
+{
+	return !fib->code && fib->table == TABLE_DEFAULT &&
+	       r->priority >= PRIORITY_PRIMARY;
+}
+
 /* By our rules, which the kernel has sorted. Those of others are not known
  * here, nor are main's routes: the kernel's answer tells.
  */
@@ -81,6 +94,12 @@ static void find_hops(struct why_way *way, const struct present *p,
 	for (i = 0; i < p->n_rules && way->n_hops < WHY_HOPS; i++, r++) {
 		if (main_wins(&way->fib, r))
 			return;
+		if (default_wins(&way->fib, r)) {
+			hop = &way->hop[way->n_hops++];
+			hop->rule = &rule_default;
+			hop->route = table_default(p, TABLE_DEFAULT);
+			return;
+		}
 		if (r->suppress_default || r->priority == PRIORITY_FAILBACK ||
 		    !rule_applies(r, way->walk.mark, source))
 			continue;

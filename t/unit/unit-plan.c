@@ -542,7 +542,8 @@ static bool table_seen(uint32_t table, unsigned int n_rules)
 {
 	unsigned int i;
 
-	if (table == TABLE_MAIN || table == conf.standby_table)
+	if (table == TABLE_MAIN || table == TABLE_DEFAULT ||
+	    table == conf.standby_table)
 		return true;
 	for (i = 0; i < conf.n_links; i++)
 		if (conf.link[i].table == table)
@@ -617,6 +618,7 @@ static void observe(struct kernel *k)
 		if (k->rule[i].protocol == PROTO_MWAN)
 			p->rule[p->n_rules++] = k->rule[i];
 	see_table(k, conf.standby_table);
+	see_table(k, TABLE_DEFAULT);
 	for (i = 0; i < conf.n_links; i++)
 		see_table(k, conf.link[i].table);
 	for (i = 0; i < p->n_rules; i++)
@@ -662,30 +664,48 @@ static void way_of_route(struct kernel *k, const struct route *r,
 	}
 }
 
-/* Walk the rules by their priority; main and default are empty. */
+/* By the first route of a table; false: it has none. */
+static bool way_of_table(struct kernel *k, uint32_t table, struct way *w)
+{
+	unsigned int i;
+
+	for (i = 0; i < k->n_routes; i++) {
+		if (k->route[i].table != table)
+			continue;
+		way_of_route(k, &k->route[i], w);
+		return true;
+	}
+	return false;
+}
+
+/* Walk the rules by their priority; main is empty, and the table default comes
+ * before 32768.
+ */
 static void find_way(struct kernel *k, uint32_t mark, const struct addr *from,
 		     struct way *w)
 {
 	const struct rule *r;
-	unsigned int i, t;
-	bool match;
+	unsigned int i;
+	bool match, asked = false;
 
 	w->n = w->nowhere = 0;
 	for (i = 0; i < k->n_rules; i++) {
 		r = &k->rule[i];
+		if (!asked && r->priority >= PRIORITY_PRIMARY) {
+			asked = true;
+			if (way_of_table(k, TABLE_DEFAULT, w))
+				return;
+		}
 		match = (mark & r->mask) == r->mark &&
 			(!r->from.family ||
 			 (from && addr_equal(from, &r->from)));
 		if (match == r->invert || r->suppress_default)
 			continue;
-		for (t = 0; t < k->n_routes; t++)
-			if (k->route[t].table == r->table)
-				break;
-		if (t == k->n_routes)
-			continue;
-		way_of_route(k, &k->route[t], w);
-		return;
+		if (way_of_table(k, r->table, w))
+			return;
 	}
+	if (!asked)
+		way_of_table(k, TABLE_DEFAULT, w);
 }
 
 /* A way for everything that takes it. */
@@ -712,7 +732,7 @@ enum property {
 	P_ACCEPTED, P_LIMIT, P_IDEMPOTENT, P_SCRATCH, P_PREFIX_MARK,
 	P_PREFIX_UNMARKED, P_ORDER, P_FOREIGN, P_LEFTOVER, P_PRIMARY,
 	P_STALE, P_FLUSH, P_LINKS_ONLY, P_MARK, P_FROM, P_UNMARKED, P_DOWN,
-	P_HOST, P_MAIN, P_LAST, P_FAILBACK, P_KEEP,
+	P_HOST, P_MAIN, P_DEFAULT, P_LAST, P_FAILBACK, P_KEEP,
 	N_PROPERTIES,
 };
 
@@ -751,6 +771,8 @@ static struct {
 	[P_HOST] = { .what = "reverse path filter, forwarding and queues are "
 			     "as they should be" },
 	[P_MAIN] = { .what = "nothing of ours is in main" },
+	[P_DEFAULT] = { .what = "the table default alone leads out by the "
+				"primary" },
 	[P_LAST] = { .what = "without a link the last resort has the last "
 			     "word" },
 	[P_FAILBACK] = { .what = "when a better tier is back, flows of worse "
@@ -1173,6 +1195,10 @@ static void check_ways(struct kernel *k, bool marks)
 		    dev_of_link(k, i) == w.dev[0] && alive(w.dev[0]))
 			break;
 	hold(P_UNMARKED, i < conf.n_links, "not one link of the best tier");
+	i = (unsigned int)link_of_rule(k, PRIORITY_PRIMARY);
+	hold(P_DEFAULT, way_of_table(k, TABLE_DEFAULT, &w) &&
+	     i < conf.n_links && only_way(&w, dev_of_link(k, i)),
+	     "not the primary");
 }
 
 static void check_none_left(struct kernel *k, enum property p, bool rules)
@@ -2032,9 +2058,13 @@ static void first_up(struct kernel *k)
 		"ip nexthop replace id 77257 group 77001,1 protocol 119\n"
 		"ip route prepend default nhid 77257 table 200 metric 1 "
 		"protocol 119\n"
-		"ip rule add pref 32769 lookup 200 protocol 119\n"
-		"ip rule add pref 1900 not fwmark 0x0/0xff lookup 200 "
+		"ip route prepend default nhid 77257 table 253 metric 65537 "
 		"protocol 119\n"
+		"ip route prepend default dev ppp0 table 253 metric 65536 "
+		"protocol 119\n"
+		"ip rule add pref 32769 lookup 200 protocol 119\n"
+		"ip rule add pref 1900 not fwmark 0x0/0xff lookup 200 protocol "
+		"119\n"
 		"ip rule add pref 32768 lookup 201 protocol 119\n"
 		"ip rule add pref 1000 lookup main suppress_prefixlength 0 "
 		"protocol 119\n"
@@ -2068,7 +2098,7 @@ static void second_up_and_down(struct kernel *k)
 		"ip rule add pref 1302 from 10.64.0.2 lookup 202 protocol "
 		"119\n");
 	dev_gone(k, 1);
-	ok(k->n_routes == 2 && k->n_nexthops == 2 && good_way(k, 2),
+	ok(k->n_routes == 4 && k->n_nexthops == 2 && good_way(k, 2),
 	   "the second link goes: the kernel has failed over by itself");
 	example(k, down, "its ip-down has only its rule to remove",
 		"ip rule del pref 1302 from 10.64.0.2 lookup 202 protocol "
@@ -2114,7 +2144,11 @@ static void other_address(struct kernel *k)
 	example(k, event, "only the primary's address goes, the interface "
 		"stays",
 		"ip nexthop replace id 77257 group 77002,1 protocol 119\n"
+		"ip route prepend default dev ppp1 table 253 metric 65536 "
+		"protocol 119\n"
 		"ip rule add pref 32768 lookup 202 protocol 119\n"
+		"ip route del default dev ppp0 table 253 metric 65536 protocol "
+		"119\n"
 		"ip route del default dev ppp0 table 201 protocol 119\n"
 		"ip rule del pref 32768 lookup 201 protocol 119\n"
 		"ip nexthop del id 77001\n"
@@ -2127,6 +2161,10 @@ static void other_address(struct kernel *k)
 	example(k, event, "the last address goes: it is remembered",
 		"ip route del default nhid 77257 table 200 metric 1 protocol "
 		"119\n"
+		"ip route del default dev ppp1 table 253 metric 65536 protocol "
+		"119\n"
+		"ip route del default nhid 77257 table 253 metric 65537 "
+		"protocol 119\n"
 		"ip route del default dev ppp1 table 202 protocol 119\n"
 		"ip rule del pref 32768 lookup 202 protocol 119\n"
 		"ip nexthop del id 77257\n"
@@ -2181,6 +2219,8 @@ static void hooks_alone(struct kernel *k)
 		"119\n"
 		"ip route prepend default nhid 77257 table 200 metric 1 "
 		"protocol 119\n"
+		"ip route prepend default nhid 77257 table 253 metric 65537 "
+		"protocol 119\n"
 		"ip rule add pref 32769 lookup 200 protocol 119\n"
 		"ip route del default dev ppp1 table 201 protocol 3\n");
 }
@@ -2202,8 +2242,14 @@ static void backup_tier(struct kernel *k)
 		"ip nexthop replace id 77257 group 77002,3 protocol 119\n"
 		"ip route prepend default nhid 77257 table 200 metric 1 "
 		"protocol 119\n"
+		"ip route prepend default nhid 77257 table 253 metric 65537 "
+		"protocol 119\n"
+		"ip route prepend default dev ppp1 table 253 metric 65536 "
+		"protocol 119\n"
 		"ip rule add pref 32768 lookup 202 protocol 119\n"
 		"ip rule add pref 1302 from 10.64.0.2 lookup 202 protocol "
+		"119\n"
+		"ip route del default dev ppp0 table 253 metric 65536 protocol "
 		"119\n"
 		"ip rule del pref 32768 lookup 201 protocol 119\n");
 }
@@ -2257,11 +2303,17 @@ static void failback(struct kernel *k)
 		"ip nexthop replace id 77257 group 77001,1 protocol 119\n"
 		"ip route prepend default nhid 77257 table 200 metric 1 "
 		"protocol 119\n"
+		"ip route prepend default nhid 77257 table 253 metric 65537 "
+		"protocol 119\n"
+		"ip route prepend default dev ppp0 table 253 metric 65536 "
+		"protocol 119\n"
 		"ip rule add pref 32770 lookup 202 protocol 119\n"
 		"ip rule add pref 32768 lookup 201 protocol 119\n"
 		"ip rule add pref 1301 from 10.64.0.1 lookup 201 protocol "
 		"119\n"
 		"ip rule add pref 32772 from 10.64.0.2 lookup 202 protocol "
+		"119\n"
+		"ip route del default dev ppp1 table 253 metric 65536 protocol "
 		"119\n"
 		"ip rule del pref 1302 from 10.64.0.2 lookup 202 protocol "
 		"119\n"
@@ -2273,11 +2325,19 @@ static void failback(struct kernel *k)
 		"ip nexthop replace id 77256 group 77001,1 protocol 119\n"
 		"ip route prepend default nhid 77256 table 200 metric 256 "
 		"protocol 119\n"
+		"ip route prepend default nhid 77256 table 253 metric 65792 "
+		"protocol 119\n"
+		"ip route prepend default dev ppp1 table 253 metric 65536 "
+		"protocol 119\n"
 		"ip rule add pref 32768 lookup 202 protocol 119\n"
 		"ip rule add pref 1302 from 10.64.0.2 lookup 202 protocol "
 		"119\n"
 		"ip route del default nhid 77257 table 200 metric 1 protocol "
 		"119\n"
+		"ip route del default dev ppp0 table 253 metric 65536 protocol "
+		"119\n"
+		"ip route del default nhid 77257 table 253 metric 65537 "
+		"protocol 119\n"
 		"ip rule del pref 32768 lookup 201 protocol 119\n"
 		"ip rule del pref 32772 from 10.64.0.2 lookup 202 protocol "
 		"119\n"
