@@ -433,9 +433,10 @@ static int look(struct call *c, struct why *why, struct err *err)
 		return EXIT_CONFIG;
 	if (r->unknown_force)
 		return only_root(c, err);
-	if (run_open(r, err) ||
-	    run_read(r, PLAN_ALL, false, err) ||
-	    ruleset_build(&r->ruleset, &r->conf, err))
+	if (run_open(r, err) || ruleset_build(&r->ruleset, &r->conf, err))
+		return EXIT_FAILED;
+	r->have_ruleset = true;
+	if (run_read(r, PLAN_ALL, false, err))
 		return EXIT_FAILED;
 	if (r->present.unread_code) {
 		*err = r->present.unread;

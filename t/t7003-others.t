@@ -194,9 +194,8 @@ for what in nft 'addr 2000'; do
 	is "somebody else's changes: $what" $? 0
 	for link in ppp0 ppp1; do
 		n=${link#ppp}
-		code=$(status hook up "$link" "10.64.$n.100")
-		like "$link: ip-up meanwhile" "$code" \
-			"$([ "$what" = nft ] && echo '^[01]$' || echo '^0$')"
+		is "$link: ip-up meanwhile" \
+			"$(status hook up "$link" "10.64.$n.100")" 0
 	done
 	is "... and both links have their way" "$(defaults)" "$both"
 	is "... and the standby" "$(standby), $(ip nexthop show id 77257 |
@@ -205,8 +204,8 @@ for what in nft 'addr 2000'; do
 	for ((i = 0; i < 20; i++)); do
 		ip link set ppp0 down
 		ip link set ppp0 up
-		hook up ppp0 10.64.0.100 2>/dev/null
-		[ "$(defaults)" = "$both" ] || bad=$((bad + 1))
+		hook up ppp0 10.64.0.100 2>/dev/null &&
+			[ "$(defaults)" = "$both" ] || bad=$((bad + 1))
 	done
 	is "... 20 times" "$bad" 0
 	# A round reads the interfaces once.

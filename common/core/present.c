@@ -379,13 +379,17 @@ static void note_unread(struct present *p, int code, const struct err *err)
 	}
 }
 
-static void read_nft(struct present *p, struct nl *nfnl)
+static void read_nft(struct present *p, const struct present_source *from)
 {
-	int code = nfnl ? -EINTR : 0, i;
+	int code = from->nfnl ? -EINTR : 0, i;
 
 	p->nft.present = false;
-	for (i = 0; i < NFT_TRIES && code == -EINTR; i++)
-		code = nft_read(nfnl, &p->nft, &p->nft_err);
+	for (i = 0; i < NFT_TRIES && code == -EINTR; i++) {
+		code = nft_read(from->nfnl, &p->nft, &p->nft_err);
+		if (code == -EINTR && from->ruleset &&
+		    nft_intact(&p->nft, from->ruleset))
+			code = 0;
+	}
 	p->nft_code = code;
 }
 
@@ -417,7 +421,7 @@ int present_read(struct present *p, const struct conf *conf,
 	code = again(read_sysctls, &r, nl, &why);
 	note_unread(p, code == -EINTR ? 0 : code, &why);
 	read_hash(&r);
-	read_nft(p, from->nfnl);
+	read_nft(p, from);
 	return 0;
 }
 

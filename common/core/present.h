@@ -75,6 +75,11 @@ struct present {
 struct present_source {
 	struct nl *rtnl;
 	struct nl *nfnl;
+	/* The nftables table that is wanted; NULL: none, or not known. A reading
+	 * that finds exactly this needs no other one, however much others
+	 * change meanwhile.
+	 */
+	const struct ruleset *ruleset;
 	bool every_queue;	/* also where the configuration wants none */
 };
 

@@ -110,6 +110,7 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
 		.rtnl = &run->rtnl,
 		.nfnl = goal == PLAN_LINKS || run->no_nfnl ? NULL :
 			&run->nfnl,
+		.ruleset = run->have_ruleset ? &run->ruleset : NULL,
 		.every_queue = goal == PLAN_FLUSH,
 	};
 	int code = present_read(&run->present, &run->conf, &from, err);

@@ -668,7 +668,7 @@ int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err)
 	struct reader r = { .seen = seen, .err = err };
 	struct nl_batch batch;
 	struct nftmsg_out o = { .nl = nl, .batch = &batch };
-	int code;
+	int code, rules = 0;
 
 	seen->present = seen->odd = false;
 	seen->sticky = (struct nft_sticky){ .present = false };
@@ -685,9 +685,11 @@ int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err)
 	if (!code)
 		code = dump(nl, &r, NFT_MSG_GETCHAIN, read_chain,
 			    NFTA_CHAIN_TABLE);
-	if (!code)
-		code = dump(nl, &r, NFT_MSG_GETRULE, read_rule,
-			    NFTA_RULE_TABLE);
+	if (!code || code == -EINTR)
+		rules = dump(nl, &r, NFT_MSG_GETRULE, read_rule,
+			     NFTA_RULE_TABLE);
+	if (rules)
+		code = rules;
 	if (!code && r.changed)
 		code = err_set(err, -EINTR, "nftables changed while it was "
 			       "read: try again");

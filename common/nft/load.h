@@ -48,7 +48,8 @@ struct nft_seen {
 
 /* Read our table through @nl (NETLINK_NETFILTER): its generation, its chains
  * and the hash that each rule carries. A missing table is not present and no
- * error. Returns -EINTR when nftables changed meanwhile: read again.
+ * error. Returns -EINTR when nftables changed meanwhile, be it somebody else's
+ * table: read again. What was read is in @seen then all the same.
  */
 int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err);
 
