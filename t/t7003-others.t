@@ -150,6 +150,25 @@ is "3,000 foreign defaults in a link's table: ip-up" \
 is "... adds its own" "$(ip route show table 201 proto 119 |
 	sed 's/ scope.*//')" 'default dev ppp0'
 
+# --- addresses ---
+
+fresh
+hook up ppp0 10.64.0.100
+hook up ppp1 10.64.1.100
+for ((i = 0; i < 8; i++)); do
+	seq -f "addr add 172.16.$i.%.0f/32 dev lan0" 1 250
+done | ip -batch -
+flow() {
+	conntrack -L -p udp -q 10.64.0.100 2>/dev/null | grep -c .
+}
+conntrack -I -p udp -s 192.168.1.5 -d 192.0.2.7 --sport 1000 --dport 53 \
+	-r 192.0.2.7 -q 10.64.0.100 --reply-port-src 53 \
+	--reply-port-dst 1000 -t 600 >/dev/null 2>&1
+ip addr flush dev ppp0
+is "a flow of an address that goes, beside 2,000 addresses" "$(flow)" 1
+is "... ip-down" "$(status hook down ppp0 10.64.0.100)" 0
+is "... ends it" "$(flow)" 0
+
 # --- a link's table with other routes ---
 
 # The order that the reading relies on: 0.0.0.0 comes first.

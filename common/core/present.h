@@ -21,7 +21,7 @@ enum {
 	PRESENT_ROUTES_MAX = 4 * LINKS_MAX,
 	PRESENT_NEXTHOPS_MAX = 2 * LINKS_MAX + 2,
 	PRESENT_MEMBERS_MAX = 4 * LINKS_MAX,
-	PRESENT_ADDRS_MAX = 1024,
+	PRESENT_ADDRS_MAX = 8192,
 	/* Of the routes, those that are none of our business: status names
 	 * them, and they must not take the room of ours.
 	 */

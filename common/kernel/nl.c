@@ -192,18 +192,24 @@ static void extack(const struct nlmsghdr *nlh, int code,
 	}
 }
 
-/* Receive without waiting. Returns the bytes read, 0 when nothing is there. */
+/* Receive without waiting. Returns the bytes read, 0 when nothing is there.
+ * Only the kernel has port 0; other programs may send to our port, and are not
+ * listened to.
+ */
 static ssize_t receive(struct nl *nl, struct err *err)
 {
-	struct sockaddr_nl from = { 0 };
+	struct sockaddr_nl from;
 	struct iovec iov = { .iov_base = nl->rx, .iov_len = sizeof(nl->rx) };
-	struct msghdr msg = { .msg_name = &from, .msg_namelen = sizeof(from),
-			      .msg_iov = &iov, .msg_iovlen = 1 };
+	struct msghdr msg = { .msg_name = &from, .msg_iov = &iov,
+			      .msg_iovlen = 1 };
 	ssize_t n;
 
 	do {
+		from.nl_pid = 0;
+		msg.msg_namelen = sizeof(from);
 		n = recvmsg(mnl_socket_get_fd(nl->sock), &msg, MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 ? errno == EINTR :
+		 msg.msg_namelen != sizeof(from) || from.nl_pid != 0);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return 0;
 	if (n < 0)
@@ -213,11 +219,6 @@ static ssize_t receive(struct nl *nl, struct err *err)
 		return err_set(err, -EBADMSG,
 			       "an answer of the kernel is longer than %d "
 			       "bytes" REPORT, NL_RX_SIZE);
-	/* Only the kernel has port 0; anybody may send to our port. */
-	if (msg.msg_namelen != sizeof(from) || from.nl_pid != 0)
-		return err_set(err, -EBADMSG, "a netlink message came from "
-			       "another program (port %u) and not from the "
-			       "kernel: try again", from.nl_pid);
 	return n;
 }
 
