@@ -1,8 +1,8 @@
 #!/bin/bash
 # failback = move: what the router itself sends by the backup line goes by the
 # better one when that is back. A connected socket has the source address of the
-# line that it began by, though nobody has bound it. So has WireGuard, which t8009
-# adds in the lab: not every kernel has it.
+# line that it began by, though nobody has bound it. OpenVPN does so over TCP,
+# WireGuard with a kernel that has it (t8009 runs this in the lab).
 # shellcheck disable=SC2317	# functions that wait_for calls
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
@@ -46,6 +46,38 @@ down 0
 exec {udp}<>/dev/udp/$inet/$port
 is "a connected UDP socket uses the backup" "$(udp_seen)" "$(local_of 1)"
 
+# --- OpenVPN over TCP ---
+certificate() { # NAME: prints its fingerprint
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
+		-nodes -keyout "$T/$1.key" -out "$T/$1.crt" -subj "/CN=$1" \
+		-days 9 2>/dev/null
+	openssl x509 -in "$T/$1.crt" -noout -fingerprint -sha256 |
+		sed 's/.*=//'
+}
+print1=$(certificate router)
+print2=$(certificate peer)
+openvpn_ready() { # LOG COUNT
+	[ "$(grep -c 'Initialization Sequence' "$1")" -ge "$2" ]
+}
+ip netns exec inet openvpn --dev tun1 --dev-type tun --disable-dco \
+	--proto tcp-server --port 1194 --server 10.98.0.0 255.255.255.0 \
+	--topology subnet --dh none --keepalive 1 4 --verb 3 \
+	--cert "$T/peer.crt" --key "$T/peer.key" \
+	--peer-fingerprint "$print1" >"$T/peer.log" 2>&1 &
+daemons+=($!)
+ok "OpenVPN on the peer" wait_for 30 openvpn_ready "$T/peer.log" 1
+openvpn --client --dev tun0 --dev-type tun --disable-dco --proto tcp-client \
+	--remote $inet 1194 --nobind --connect-retry 1 --persist-tun --verb 3 \
+	--cert "$T/router.crt" --key "$T/router.key" \
+	--peer-fingerprint "$print2" >"$T/openvpn.log" 2>&1 &
+daemons+=($!)
+ok "OpenVPN on the router" wait_for 30 openvpn_ready "$T/openvpn.log" 1
+openvpn_uses() { # ADDRESS: as the peer sees it
+	inet ss -Htn state established sport = :1194 |
+		grep -q " $1:[0-9]*\$"
+}
+ok "OpenVPN uses the backup" openvpn_uses "$(local_of 1)"
+
 # --- WireGuard ---
 wireguard() { # NAMESPACE PRIVATE PUBLIC-OF-THE-OTHER ADDRESS [WORD...]
 	local ns=${1:+ip netns exec $1} key=$2 other=$3 address=$4
@@ -76,14 +108,37 @@ if [ -n "${LAB_WIREGUARD-}" ]; then
 	ok "WireGuard uses the backup" wait_for 20 wireguard_is "$(local_of 1)"
 fi
 
+# --- from outside, to the backup's address ---
+daemon router "$deal" serve 2222
+coproc session {
+	ip netns exec inet bash -c "exec 3<>/dev/tcp/$(local_of 1)/2222
+		while read -r _; do
+			printf x >&3
+			timeout 3 head -c 4 <&3 | od -An -tu1
+		done"
+}
+daemons+=("$session_PID")
+session_seen() {
+	local -a word
+
+	echo >&"${session[1]}"
+	read -rt 5 -a word <&"${session[0]}"
+	echo "${word[*]}"
+}
+is "a session from outside comes by the backup" "$(session_seen)" \
+	"10 64 1 1"
+
 # --- the better line is back ---
 up 0
 is "the connected UDP socket moves, with its next packet" "$(udp_seen)" \
 	"$(local_of 0)"
 is "and stays" "$(udp_seen) $(udp_seen)" "$(local_of 0) $(local_of 0)"
+ok "OpenVPN moves" wait_for 30 openvpn_uses "$(local_of 0)"
+ok "and is ready again" wait_for 30 openvpn_ready "$T/openvpn.log" 2
 if [ -n "${LAB_WIREGUARD-}" ]; then
 	ok "WireGuard moves" wait_for 20 wireguard_is "$(local_of 0)"
 fi
+is "the session from outside goes on" "$(session_seen)" "10 64 1 1"
 is "what is bound to the backup's address leaves it, too" \
 	"$(bound_seen "$(local_of 1)")" "$(local_of 0)"
 is "what is bound to its device does not" "$(device_uses ppp1)" \

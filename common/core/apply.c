@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/util.h"
 #include "core/apply.h"
 #include "kernel/ct.h"
+#include "kernel/sock.h"
 #include "nft/load.h"
 
-enum { BATCH_SIZE = 65536, OP_TEXT_MAX = 300 };
+enum {
+	BATCH_SIZE = 65536,
+	OP_TEXT_MAX = 300,
+	/* The router's own TCP connections from one address; what is beyond
+	 * is left to chance, see end_sockets().
+	 */
+	SOCKETS_MAX = 256,
+};
 
 /* Operations that wait to be sent together. */
 struct applying {
@@ -237,6 +247,67 @@ bool apply_waits(const struct apply_later *later)
 	return false;
 }
 
+struct sockets {
+	unsigned int n;
+	struct sock item[SOCKETS_MAX];
+};
+
+static int on_sock(const struct sock *s, void *data)
+{
+	struct sockets *all = data;
+
+	if (all->n < SOCKETS_MAX)
+		all->item[all->n++] = *s;
+	return 0;
+}
+
+/* Close the TCP connections that the router itself has opened by the link of
+ * @op, as far as conntrack knows them. Without that, chance decides which
+ * packet comes first after ct_end(): with one of the peer's the connection
+ * begins anew as one from outside, on the line that it was to leave. A kernel
+ * without CONFIG_INET_DIAG_DESTROY leaves it to chance.
+ */
+static void end_sockets(struct nl *nfnl, const struct op *op)
+{
+	static struct sockets all;
+	static struct nl diag;
+	const struct sock *s;
+	struct ct_tuple tuple = { .protocol = IPPROTO_TCP };
+	struct ct_flow flow;
+	struct err err;
+	unsigned int i;
+
+	if (nl_open(&diag, NETLINK_SOCK_DIAG, &err))
+		return;
+	all.n = 0;
+	sock_dump(&diag, &op->mark.own, on_sock, &all, &err);
+	for (i = 0; i < all.n; i++) {
+		s = &all.item[i];
+		tuple.source = s->source;
+		tuple.destination = s->destination;
+		tuple.source_port = s->source_port;
+		tuple.destination_port = s->destination_port;
+		if (!ct_find(nfnl, &tuple, &flow, &err) && flow.known &&
+		    !flow.is_reply &&
+		    (flow.mark & op->mark.mask) == op->mark.value)
+			sock_end(&diag, s, &err);
+	}
+	nl_close(&diag);
+}
+
+/* Returns how many connections were ended, at least, or a negative errno. */
+static int end_flows(struct nl *nfnl, const struct op *op, struct err *err)
+{
+	int code;
+
+	if (op->kind == OP_CT_FORGET)
+		return ct_forget(nfnl, &op->addr, err);
+	if (op->mark.own.family)
+		end_sockets(nfnl, op);
+	code = ct_end(nfnl, op->mark.value, op->mark.mask, err);
+	return code ? code : 1;
+}
+
 int apply_later(struct apply_later *later, const struct plan *plan,
 		struct nl *nfnl, struct apply_result *result, char *ended,
 		size_t size, struct err *err)
@@ -250,17 +321,13 @@ int apply_later(struct apply_later *later, const struct plan *plan,
 		op = &later->item[i].op;
 		if (later->item[i].done)
 			continue;
-		if (op->kind == OP_CT_FORGET)
-			code = ct_forget(nfnl, &op->addr, &why);
-		else
-			code = ct_end(nfnl, op->mark.value, op->mark.mask,
-				      &why);
+		code = end_flows(nfnl, op, &why);
 		if (code < 0) {
 			fail(result, op, plan, code, why.msg);
 			continue;
 		}
 		later->item[i].done = true;
-		result->done += op->kind == OP_CT_END || code > 0;
+		result->done += code > 0;
 		if (op->kind == OP_CT_END)
 			str_add(ended, size, ",", op->dev);
 	}

@@ -646,18 +646,24 @@ static bool find_failback(const struct making *m)
 	return moves && left;
 }
 
+/* Are the router's own sockets to leave this link, when the primary's tier is
+ * better? Without masquerading they would leave under an address that is not
+ * their link's.
+ */
+static bool gives_up(const struct making *m, unsigned int i)
+{
+	return m->conf->failback == FAILBACK_MOVE && m->conf->masquerade &&
+	       !m->conf->link[i].drained && behind(m, (int)i);
+}
+
 /* A socket of the router that is connected has the source address of the link
  * that it was routed by, bound or not: the rule "from" would keep it on the
  * backup line for ever. After the primary's, the rule leads nothing there, so
- * the socket's next packet takes the primary and is masqueraded. Without
- * masquerading it would leave under an address that is not its link's.
+ * the socket's next packet takes the primary and is masqueraded.
  */
 static uint32_t from_priority(const struct making *m, unsigned int i)
 {
-	bool moves = m->conf->failback == FAILBACK_MOVE &&
-		     m->conf->masquerade && !m->conf->link[i].drained;
-
-	return moves && behind(m, (int)i) ? PRIORITY_FROM + i :
+	return gives_up(m, i) ? PRIORITY_FROM + i :
 	       m->conf->rule_priority + RULE_FROM + i;
 }
 
@@ -857,6 +863,8 @@ static void plan_failback(struct making *m)
 		op = push(m, OP_CT_END);
 		op->mark.value = l->mark;
 		op->mark.mask = m->conf->mark_mask;
+		if (gives_up(m, i))
+			op->mark.own = m->present->link[i].local;
 		set_dev(op, l->name);
 	}
 }

@@ -97,6 +97,9 @@ struct op {
 		struct addr addr;	/* OP_CT_FORGET */
 		struct {
 			uint32_t value, mask;
+			struct addr own;	/* family 0, or the address
+						 * that the router's sockets
+						 * are to leave */
 		} mark;			/* OP_CT_END */
 	};
 };

@@ -176,6 +176,9 @@ void op_print(const struct plan *plan, const struct op *op, FILE *out)
 	case OP_CT_END:
 		fprintf(out, "conntrack -D --mark 0x%x/0x%x\n",
 			op->mark.value, op->mark.mask);
+		if (op->mark.own.family)
+			fprintf(out, "ss -4tK state established src %s\n",
+				addr_text(&op->mark.own, addr));
 		return;
 	}
 }

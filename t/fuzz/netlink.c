@@ -18,6 +18,7 @@
 #include "kernel/qdisc.h"
 #include "kernel/route.h"
 #include "kernel/rule.h"
+#include "kernel/sock.h"
 #include "kernel/sysctl.h"
 #include "nft/load.h"
 
@@ -182,6 +183,13 @@ static int ask(void)
 	return code ? code : fib_ask(&nl, &packet, &fib, &err);
 }
 
+static int on_sock(const struct sock *s, void *data)
+{
+	must(s->source.family == AF_INET);
+	must(addr_equal(&s->source, data));
+	return 0;
+}
+
 static void verdict(int code)
 {
 	must(code >= 0 || fuzz_explained(code, err.msg));
@@ -206,6 +214,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	verdict(read_nft());
 	verdict(ct_forget(&nl, &local, &err));
 	verdict(ct_end(&nl, 1, 0xff, &err));
+	verdict(sock_dump(&nl, &local, on_sock, (void *)&local, &err));
 	verdict(read_counts());
 	verdict(ask());
 	return 0;

@@ -2319,6 +2319,7 @@ static void failback(struct kernel *k)
 		"119\n"
 		"ip rule del pref 32768 lookup 202 protocol 119\n"
 		"conntrack -D --mark 0x2/0xff\n"
+		"ss -4tK state established src 10.64.0.2\n"
 		"ip rule del pref 32770 lookup 202 protocol 119\n");
 	conf.link[0].drained = true;
 	example(k, event, "the better tier's only link is drained",

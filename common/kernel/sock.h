@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_KERNEL_SOCK_H
+#define MWAN_KERNEL_SOCK_H
+
+#include <linux/inet_diag.h>
+
+#include "base/addr.h"
+#include "kernel/nl.h"
+
+/* A socket, with the kernel's cookie: never another one of the same ports. */
+struct sock {
+	struct addr source, destination;
+	uint16_t source_port, destination_port;	/* in host order */
+	struct inet_diag_sockid id;
+};
+
+typedef int (*sock_cb)(const struct sock *s, void *data);
+
+/* Hand every IPv4 TCP socket that is connected, or connecting, from @local to
+ * @cb. @nl is a NETLINK_SOCK_DIAG socket. Returns 0 or a negative errno.
+ */
+int sock_dump(struct nl *nl, const struct addr *local, sock_cb cb, void *data,
+	      struct err *err);
+
+/* Close a socket as if its peer were gone: its program reads ECONNABORTED, and
+ * the peer is sent a reset. -ENOENT: it is closed already; -EOPNOTSUPP: the
+ * kernel is built without CONFIG_INET_DIAG_DESTROY.
+ */
+int sock_end(struct nl *nl, const struct sock *s, struct err *err);
+
+#endif
