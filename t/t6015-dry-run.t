@@ -105,6 +105,7 @@ qdisc = none
 rule_priority = 2000
 mark_mask = 0xff00
 standby_table = 250
+nexthop_base = 77256
 balance = flow
 sticky = 90m
 last_resort = unreachable

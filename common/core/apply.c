@@ -28,6 +28,8 @@ struct applying {
 	struct nl_batch batch;
 	const struct op *op_of[NL_BATCH_MAX + 8];	/* by message */
 	bool failed[NL_BATCH_MAX + 8];
+	bool adding;		/* an addition waits with them */
+	bool refused;		/* an addition has been refused */
 };
 
 /* An error that means "as it should be". */
@@ -51,6 +53,12 @@ static bool forgiven(enum op_kind kind, int code)
 static bool is_of_conntrack(enum op_kind kind)
 {
 	return kind == OP_CT_FORGET || kind == OP_CT_END;
+}
+
+static bool is_addition(enum op_kind kind)
+{
+	return kind == OP_NEXTHOP_SET || kind == OP_ROUTE_ADD ||
+	       kind == OP_RULE_ADD;
 }
 
 static const char *advice(const struct op *op, int code)
@@ -111,6 +119,7 @@ static int on_refused(const struct nl_refusal *no, void *data)
 
 	if (forgiven(op->kind, no->code))
 		return 0;
+	a->refused = a->refused || is_addition(op->kind);
 	/* A queue is several messages and one failure. */
 	if (!a->failed[no->index])
 		fail(a->result, op, a->plan, no->code, no->why);
@@ -126,6 +135,7 @@ static void begin(struct applying *a)
 
 	nl_batch_init(&a->batch, a->rtnl, buf, sizeof(buf));
 	memset(a->failed, 0, sizeof(a->failed));
+	a->adding = false;
 }
 
 static void flush_batch(struct applying *a)
@@ -138,9 +148,12 @@ static void flush_batch(struct applying *a)
 		return;
 	code = nl_send(a->rtnl, &a->batch, NULL, on_refused, NULL, a, &err);
 	/* Not one operation's failure, but the whole call's. */
-	if (code && a->result->failed == before && !a->result->failed++) {
-		a->result->code = code;
-		a->result->first = err;
+	if (code && a->result->failed == before) {
+		a->refused = a->refused || a->adding;
+		if (!a->result->failed++) {
+			a->result->code = code;
+			a->result->first = err;
+		}
 	}
 	begin(a);
 }
@@ -180,10 +193,24 @@ static void put(struct applying *a, const struct op *op)
 		flush_batch(a);
 		i = 0;
 	}
-	if (encode(a, op))
+	a->adding = a->adding || is_addition(op->kind);
+	if (encode(a, op)) {
 		fail(a->result, op, a->plan, -ENOSPC, strerror(ENOSPC));
+		a->refused = a->refused || is_addition(op->kind);
+	}
 	for (; i < a->batch.count; i++)
 		a->op_of[i] = op;
+}
+
+/* Must what still serves stay, because an addition was refused that may have
+ * been to take its place? The answers to those that wait say so. Nothing finer:
+ * what stays for nothing costs no packet, and the next run takes it away.
+ */
+static bool must_stay(struct applying *a)
+{
+	if (a->adding)
+		flush_batch(a);
+	return a->refused;
 }
 
 /* Is it no rtnetlink message? */
@@ -366,6 +393,10 @@ void apply_plan(const struct plan *plan, struct nl *rtnl, struct nl *nfnl,
 		/* The rules after conntrack remember what is to be ended. */
 		if (keep && op->kind == OP_RULE_DEL) {
 			later->kept++;
+			idle++;
+			continue;
+		}
+		if (op->serves && must_stay(&a)) {
 			idle++;
 			continue;
 		}

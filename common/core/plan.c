@@ -30,6 +30,8 @@ struct making {
 	/* Nexthops are made of these: usable, and the id is not taken. */
 	bool carries[LINKS_MAX];
 	bool rank_used[RANKS];
+	uint32_t base;		/* of nexthops: the file's, or a detour's */
+	bool anew;		/* nothing has the ids of base */
 	int primary_now;
 	bool failback;		/* flows of worse tiers are to be ended */
 	unsigned int n_rules;
@@ -73,12 +75,12 @@ static bool in_force(const struct making *m)
 
 static uint32_t link_id(const struct making *m, unsigned int link)
 {
-	return m->conf->nexthop_base + ID_LINK + link;
+	return m->base + ID_LINK + link;
 }
 
 static uint32_t group_id(const struct making *m, unsigned int rank)
 {
-	return m->conf->nexthop_base +
+	return m->base +
 	       (rank == RANK_DRAINED ? ID_DRAINED : ID_TIER + rank);
 }
 
@@ -197,12 +199,68 @@ static void plan_ip_forward(struct making *m)
 /* Which rank has the group of this id? 0: none. */
 static unsigned int rank_of_id(const struct making *m, uint32_t id)
 {
-	uint32_t offset = id - m->conf->nexthop_base;
+	uint32_t offset = id - m->base;
 
 	if (offset == ID_DRAINED)
 		return RANK_DRAINED;
 	return offset > ID_TIER && offset <= ID_TIER + TIER_MAX ?
 	       offset - ID_TIER : 0;
+}
+
+/* Is none of the ids that are wanted from @base on a group of ours where a
+ * device belongs, or a device where a group does? The kernel makes neither of
+ * the other ("Can not replace a nexthop group with a nexthop").
+ */
+static bool base_fits(const struct making *m, uint32_t base)
+{
+	const struct nexthop *nh;
+	unsigned int i, offset;
+	bool group, wanted;
+
+	for (i = 0; i < m->present->n_nexthops; i++) {
+		nh = &m->present->nexthop[i];
+		if (nh->protocol != PROTO_MWAN || nh->id <= base ||
+		    nh->id - base >= NEXTHOP_SPAN)
+			continue;
+		offset = nh->id - base;
+		group = offset >= ID_DRAINED;
+		if (group)
+			wanted = m->rank_used[offset == ID_DRAINED ?
+					      RANK_DRAINED : offset - ID_TIER];
+		else
+			wanted = m->carries[offset - ID_LINK];
+		if (wanted && group != (nh->n_members > 0))
+			return false;
+	}
+	return true;
+}
+
+/* When nexthop_base moves by less than the two ranges take, an id may have to
+ * become an object of the other kind, which it can only by being deleted, and
+ * with it its routes. So all go to free ids first, and from there to their own.
+ */
+static void choose_base(struct making *m)
+{
+	unsigned int i;
+
+	if (base_fits(m, m->base))
+		return;
+	for (i = 0; i < PRESENT_DETOURS; i++) {
+		if (m->present->detour_taken[i] ||
+		    !base_fits(m, present_detour(m->conf, i)))
+			continue;
+		m->base = present_detour(m->conf, i);
+		return;
+	}
+}
+
+/* Does an object of an earlier nexthop_base stand in for one whose id somebody
+ * else has?
+ */
+static bool stands_in(const struct making *m, uint32_t id)
+{
+	return m->code && id && !flushing(m) &&
+	       id - m->conf->nexthop_base >= NEXTHOP_SPAN;
 }
 
 static bool nexthop_equal(const struct nexthop *a, const struct nexthop *b)
@@ -225,7 +283,7 @@ static void want_nexthop(struct making *m, const struct nexthop *want,
 	const struct nexthop *is = present_nexthop(m->present, want->id);
 	struct op *op;
 
-	if (is && nexthop_equal(is, want))
+	if (is && !m->anew && nexthop_equal(is, want))
 		return;
 	op = push(m, OP_NEXTHOP_SET);
 	op->nexthop = *want;
@@ -273,13 +331,28 @@ static void plan_groups(struct making *m)
 	}
 }
 
+static bool is_of_usable(const struct making *m, uint32_t ifindex)
+{
+	int link = link_of_ifindex(m, ifindex);
+
+	return link >= 0 && m->usable[link];
+}
+
+static void remove_nexthop(struct making *m, uint32_t id, bool serves)
+{
+	struct op *op = push(m, OP_NEXTHOP_DEL);
+
+	op->nexthop.id = id;
+	op->serves = serves;
+}
+
 /* What is no longer wanted, an earlier configuration's ids included; groups
  * first, or the removal of a member would change them.
  */
 static void plan_nexthop_removal(struct making *m)
 {
 	const struct nexthop *nh;
-	uint32_t base = m->conf->nexthop_base, offset;
+	uint32_t base = m->base, offset;
 	unsigned int i, pass;
 	bool wanted, group;
 
@@ -296,8 +369,9 @@ static void plan_nexthop_removal(struct making *m)
 				wanted = offset >= ID_LINK &&
 					 offset - ID_LINK < LINKS_MAX &&
 					 m->carries[offset - ID_LINK];
-			if (!wanted)
-				push(m, OP_NEXTHOP_DEL)->nexthop.id = nh->id;
+			if (!wanted && !stands_in(m, nh->id))
+				remove_nexthop(m, nh->id, group ||
+					       is_of_usable(m, nh->ifindex));
 		}
 	}
 }
@@ -390,7 +464,7 @@ static void want_route(struct making *m, const struct route *want,
 	struct op *op;
 	unsigned int i;
 
-	for (i = 0; i < m->present->n_routes; i++)
+	for (i = 0; i < m->present->n_routes && !m->anew; i++)
 		if (same_route(&m->present->route[i], want))
 			return;
 	op = push(m, OP_ROUTE_ADD);
@@ -411,7 +485,7 @@ static void plan_link_routes(struct making *m)
 	}
 }
 
-static void plan_standby_routes(struct making *m)
+static void plan_group_routes(struct making *m)
 {
 	struct route want;
 	unsigned int rank;
@@ -421,24 +495,25 @@ static void plan_standby_routes(struct making *m)
 			continue;
 		want = standby_default(m, rank);
 		want_route(m, &want, "");
+		want = group_default(m, rank);
+		want_route(m, &want, "");
 	}
+}
+
+static void plan_last_resort(struct making *m)
+{
+	struct route want;
+
 	if (!wants_last_resort(m))
 		return;
 	want = last_resort_default(m);
 	want_route(m, &want, "");
 }
 
-static void plan_default_routes(struct making *m)
+static void plan_primary_default(struct making *m)
 {
 	struct route want;
-	unsigned int rank;
 
-	for (rank = 1; rank < RANKS; rank++) {
-		if (!m->rank_used[rank])
-			continue;
-		want = group_default(m, rank);
-		want_route(m, &want, "");
-	}
 	if (!in_force(m) || m->plan->primary < 0)
 		return;
 	want = primary_default(m);
@@ -495,6 +570,8 @@ static bool route_stale(const struct making *m, const struct route *is)
 	}
 	if (is->protocol != PROTO_MWAN)
 		return false;
+	if (stands_in(m, is->nhid))
+		return false;
 	if (is->table == TABLE_DEFAULT)
 		return default_stale(m, is);
 	return is->table != m->conf->standby_table || standby_stale(m, is);
@@ -506,6 +583,8 @@ static void remove_route(struct making *m, const struct route *is)
 	int link = link_of_ifindex(m, is->ifindex);
 
 	op->route = *is;
+	op->serves = is->type == RTN_UNICAST &&
+		     (is->nhid || is_of_usable(m, is->ifindex));
 	if (link >= 0 && !is->nhid)
 		set_dev(op, m->conf->link[link].name);
 }
@@ -524,13 +603,6 @@ static void plan_last_resort_removal(struct making *m)
 		if (is->type != RTN_UNICAST && route_stale(m, is))
 			remove_route(m, is);
 	}
-}
-
-static bool leads_to_usable(const struct making *m, const struct route *is)
-{
-	int link = link_of_ifindex(m, is->ifindex);
-
-	return link >= 0 && m->usable[link];
 }
 
 /* The standby's from its last one on: none takes the place of one before it.
@@ -555,11 +627,43 @@ static void plan_route_removal(struct making *m)
 		for (i = 0; i < p->n_routes; i++) {
 			is = &p->route[i];
 			if (is->type == RTN_UNICAST && is->table != standby &&
-			    leads_to_usable(m, is) == (pass == 1) &&
+			    is_of_usable(m, is->ifindex) == (pass == 1) &&
 			    route_stale(m, is))
 				remove_route(m, is);
 		}
 	}
+}
+
+/* From the detour to the ids that are wanted. Nothing has those any more. */
+static void leave_detour(struct making *m)
+{
+	uint32_t detour = m->base;
+	struct route is;
+	unsigned int rank, i;
+
+	m->plan->detour_end = m->plan->n_ops;
+	if (detour == m->conf->nexthop_base)
+		return;
+	m->base = m->conf->nexthop_base;
+	m->anew = true;
+	plan_nexthops(m);
+	plan_groups(m);
+	plan_group_routes(m);
+	m->base = detour;
+	for (rank = RANKS; rank-- > 1;) {
+		if (!m->rank_used[rank])
+			continue;
+		is = standby_default(m, rank);
+		remove_route(m, &is);
+		is = group_default(m, rank);
+		remove_route(m, &is);
+	}
+	for (rank = 1; rank < RANKS; rank++)
+		if (m->rank_used[rank])
+			remove_nexthop(m, group_id(m, rank), true);
+	for (i = 0; i < m->conf->n_links; i++)
+		if (m->carries[i])
+			remove_nexthop(m, link_id(m, i), true);
 }
 
 /* --- rules --- */
@@ -787,6 +891,7 @@ static bool adds_rule(const struct plan *p, uint32_t priority)
 static void plan_rule_removal(struct making *m, bool remembering)
 {
 	const struct rule *is;
+	struct op *op;
 	unsigned int i, k, hint = 0, n = m->present->n_rules;
 
 	for (k = 0; k < 2 * n; k++) {
@@ -804,7 +909,9 @@ static void plan_rule_removal(struct making *m, bool remembering)
 			continue;
 		if (is->foreign && adds_rule(m->plan, is->priority))
 			m->plan->more = true;
-		push(m, OP_RULE_DEL)->rule = *is;
+		op = push(m, OP_RULE_DEL);
+		op->rule = *is;
+		op->serves = !remembering && !is->foreign;
 	}
 }
 
@@ -927,7 +1034,9 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan->n_ops = plan->n_members = 0;
 	plan->ruleset = ruleset;
 	plan->more = present->more;
+	m.base = conf->nexthop_base;
 	find_usable(&m);
+	choose_base(&m);
 	m.primary_now = find_primary(&m);
 	plan->primary = choose_primary(&m);
 	m.failback = find_failback(&m);
@@ -944,14 +1053,16 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan_nexthops(&m);
 	plan_link_routes(&m);
 	plan_groups(&m);
-	plan_standby_routes(&m);
-	plan_default_routes(&m);
+	plan_group_routes(&m);
+	plan_last_resort(&m);
+	plan_primary_default(&m);
 	plan_rules(&m);
 	plan_last_resort_removal(&m);
 	plan_nft(&m);
 	plan_route_removal(&m);
 	plan_rule_removal(&m, false);
 	plan_nexthop_removal(&m);
+	leave_detour(&m);
 	plan_qdiscs(&m);
 	plan_ip_forward(&m);
 	plan_conntrack(&m);

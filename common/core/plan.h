@@ -12,7 +12,7 @@
 
 enum {
 	/* Every present and every wanted object once, and some. */
-	PLAN_OPS_MAX = 12 * LINKS_MAX,
+	PLAN_OPS_MAX = 14 * LINKS_MAX,
 };
 
 /* Rules, by their distance from rule_priority. */
@@ -81,6 +81,10 @@ enum op_kind {
 struct op {
 	enum op_kind kind;
 	char dev[IFNAMSIZ];	/* for people: the link, where it is of one */
+	/* A removal of what still serves. It stays when an addition before it
+	 * was refused: what was to take its place may be missing.
+	 */
+	bool serves;
 	union {
 		struct {
 			char path[SYSCTL_PATH_MAX];
@@ -110,8 +114,12 @@ struct op {
 struct plan {
 	unsigned int n_ops;
 	struct op op[PLAN_OPS_MAX];
+	/* From this operation on, nexthops move from the ids of a detour to
+	 * their own; n_ops: there is no detour.
+	 */
+	unsigned int detour_end;
 	unsigned int n_members;
-	struct nexthop_member member[LINKS_MAX];
+	struct nexthop_member member[2 * LINKS_MAX];
 	const struct ruleset *ruleset;
 	bool more;		/* another round is needed for the rest */
 	int primary;		/* the link of the last rules; -1: none */

@@ -99,6 +99,23 @@ static int on_route(const struct route *route, void *data)
 	return 0;
 }
 
+uint32_t present_detour(const struct conf *conf, unsigned int number)
+{
+	uint32_t distance = (number + 1) * NEXTHOP_SPAN;
+
+	return conf->nexthop_base > UINT32_MAX / 2 ?
+	       conf->nexthop_base - distance : conf->nexthop_base + distance;
+}
+
+static void note_taken(const struct reading *r, uint32_t id)
+{
+	unsigned int i;
+
+	for (i = 0; i < PRESENT_DETOURS; i++)
+		if (id - present_detour(r->conf, i) < NEXTHOP_SPAN)
+			r->p->detour_taken[i] = true;
+}
+
 /* Ours wherever they are, and whatever has an id that we may want. */
 static int on_nexthop(const struct nexthop *nh, void *data)
 {
@@ -108,8 +125,10 @@ static int on_nexthop(const struct nexthop *nh, void *data)
 	unsigned int n;
 
 	if (nh->protocol != PROTO_MWAN &&
-	    nh->id - r->conf->nexthop_base >= NEXTHOP_SPAN)
+	    nh->id - r->conf->nexthop_base >= NEXTHOP_SPAN) {
+		note_taken(r, nh->id);
 		return 0;
+	}
 	/* Whose it is is all that matters of somebody else's. */
 	n = nh->protocol == PROTO_MWAN ? nh->n_members : 0;
 	if (p->n_nexthops == PRESENT_NEXTHOPS_MAX ||
@@ -290,6 +309,7 @@ static int read_nexthops_once(struct reading *r, struct nl *nl,
 			      struct err *err)
 {
 	r->p->n_nexthops = r->p->n_members = 0;
+	memset(r->p->detour_taken, 0, sizeof(r->p->detour_taken));
 	return nexthop_dump(nl, on_nexthop, r, err);
 }
 
@@ -303,6 +323,8 @@ static int read_nexthops(struct reading *r, struct nl *nl, struct err *err)
 	if (!code || code == -EOPNOTSUPP)
 		return code;
 	r->p->n_nexthops = r->p->n_members = 0;
+	/* For all that is known. */
+	memset(r->p->detour_taken, true, sizeof(r->p->detour_taken));
 	for (id = base; id - base < NEXTHOP_SPAN; id++)
 		if (nexthop_get(nl, id, on_nexthop, r, &why))
 			return code;
@@ -320,20 +342,27 @@ static int read_sysctls(struct reading *r, struct nl *nl, struct err *err)
 	return sysctl_dump(nl, on_sysctl, r, err);
 }
 
-/* Is it a table that the configuration names, or one that an earlier rule of
- * the list does?
- */
+/* Is it a table that is read in any case? */
+static bool table_known(const struct reading *r, uint32_t table)
+{
+	unsigned int i;
+
+	if (table == TABLE_DEFAULT || table == r->conf->standby_table)
+		return true;
+	for (i = 0; i < r->conf->n_links; i++)
+		if (r->conf->link[i].table == table)
+			return true;
+	return false;
+}
+
+/* Or one that an earlier rule of the list leads to? */
 static bool table_seen(const struct reading *r, unsigned int rule)
 {
 	uint32_t table = r->p->rule[rule].table;
 	unsigned int i;
 
-	if (table == TABLE_MAIN || table == TABLE_DEFAULT ||
-	    table == r->conf->standby_table)
+	if (table == TABLE_MAIN || table_known(r, table))
 		return true;
-	for (i = 0; i < r->conf->n_links; i++)
-		if (r->conf->link[i].table == table)
-			return true;
 	for (i = 0; i < rule; i++)
 		if (r->p->rule[i].table == table)
 			return true;
@@ -352,12 +381,20 @@ static void read_table(struct reading *r, struct nl *nl, uint32_t table,
 		*code = err_set(err, failed, "%s", why.msg);
 }
 
-/* The defaults of every table that the configuration names, of the table
- * default, and of those that our rules lead to: an earlier configuration may
- * have named others.
- */
-static int read_routes(struct reading *r, struct nl *nl, struct err *err)
+static int on_any_route(const struct route *route, void *data)
 {
+	return table_known(data, route->table) ? 0 : on_route(route, data);
+}
+
+/* The defaults of every table that the configuration names, of the table
+ * default, and of those that our rules lead to: an earlier configuration may have named others. When
+ * somebody has deleted those rules, only a look into every table helps; with a
+ * million routes that takes a hook too long.
+ */
+static int read_routes(struct reading *r, const struct present_source *from,
+		       struct err *err)
+{
+	struct nl *nl = from->rtnl;
 	unsigned int i;
 	int code = 0;
 
@@ -365,6 +402,9 @@ static int read_routes(struct reading *r, struct nl *nl, struct err *err)
 	read_table(r, nl, TABLE_DEFAULT, &code, err);
 	for (i = 0; i < r->conf->n_links; i++)
 		read_table(r, nl, r->conf->link[i].table, &code, err);
+	if (from->every_table && !code)
+		return route_dump_protocol(nl, AF_INET, PROTO_MWAN,
+					   on_any_route, r, err);
 	for (i = 0; i < r->p->n_rules; i++)
 		if (!table_seen(r, i))
 			read_table(r, nl, r->p->rule[i].table, &code, err);
@@ -413,7 +453,7 @@ int present_read(struct present *p, const struct conf *conf,
 	if (code)
 		return code;
 	note_unread(p, read_rules(&r, nl, &why), &why);
-	note_unread(p, read_routes(&r, nl, &why), &why);
+	note_unread(p, read_routes(&r, from, &why), &why);
 	code = read_qdiscs(&r, from, &why);
 	p->queues_unread = code;
 	note_unread(p, code, &why);

@@ -22,6 +22,8 @@ enum {
 	PRESENT_NEXTHOPS_MAX = 2 * LINKS_MAX + 2,
 	PRESENT_MEMBERS_MAX = 4 * LINKS_MAX,
 	PRESENT_ADDRS_MAX = 8192,
+	/* An old range of ours can reach into two of them. */
+	PRESENT_DETOURS = 4,
 	/* Of the routes, those that are none of our business: status names
 	 * them, and they must not take the room of ours.
 	 */
@@ -47,6 +49,8 @@ struct present {
 	struct route route[PRESENT_ROUTES_MAX];	/* defaults, our tables' */
 	unsigned int n_nexthops;
 	struct nexthop nexthop[PRESENT_NEXTHOPS_MAX];	/* of our ids */
+	/* Other programs have ids in the detour of this number. */
+	bool detour_taken[PRESENT_DETOURS];
 	unsigned int n_members;
 	struct nexthop_member member[PRESENT_MEMBERS_MAX];
 	unsigned int n_rules;
@@ -81,6 +85,10 @@ struct present_source {
 	 */
 	const struct ruleset *ruleset;
 	bool every_queue;	/* also where the configuration wants none */
+	/* Routes of ours in every table, also where neither the configuration
+	 * nor a rule of ours leads.
+	 */
+	bool every_table;
 };
 
 /* Observe the kernel. Reads a part again (a few times) when it changes
@@ -97,6 +105,11 @@ bool present_usable(const struct present_link *l);
 /* Which link of @conf has this interface? -1: none. */
 int present_link_of(const struct present *p, const struct conf *conf,
 		    uint32_t ifindex);
+
+/* The first id of a detour, 0 to PRESENT_DETOURS - 1: NEXTHOP_SPAN ids beside
+ * those of @conf, for the moment in which those have to change their kind.
+ */
+uint32_t present_detour(const struct conf *conf, unsigned int number);
 
 /* The nexthop or group of an id; NULL: none. */
 const struct nexthop *present_nexthop(const struct present *p, uint32_t id);

@@ -112,6 +112,7 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
 			&run->nfnl,
 		.ruleset = run->have_ruleset ? &run->ruleset : NULL,
 		.every_queue = goal == PLAN_FLUSH,
+		.every_table = goal == PLAN_FLUSH || goal == PLAN_APPLY,
 	};
 	int code = present_read(&run->present, &run->conf, &from, err);
 

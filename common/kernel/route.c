@@ -7,7 +7,8 @@
 #include "kernel/route.h"
 
 struct dump {
-	uint32_t table;
+	uint32_t table;		/* 0: every one, of the protocol */
+	uint8_t protocol;
 	route_cb cb;
 	void *data;
 };
@@ -25,13 +26,13 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 		return -EBADMSG;
 	/* An older kernel answers with every table. */
 	r.table = tb[RTA_TABLE] ? nl_u32(tb[RTA_TABLE]) : rtm->rtm_table;
-	if (r.table != d->table)
+	if (d->table ? r.table != d->table : rtm->rtm_protocol != d->protocol)
 		return 0;
 	/* The kernel tells the routes of an IPv4 table in the order of their
 	 * destinations (fib_trie.c, fib_table_dump()): behind 0.0.0.0 there
 	 * are no defaults, but there may be a million other routes.
 	 */
-	if (rtm->rtm_family == AF_INET && nl_u32(tb[RTA_DST]))
+	if (d->table && rtm->rtm_family == AF_INET && nl_u32(tb[RTA_DST]))
 		return NL_ENOUGH;
 	if (rtm->rtm_dst_len || (rtm->rtm_flags & RTM_F_CLONED))
 		return 0;
@@ -43,7 +44,8 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	r.type = rtm->rtm_type;
 	r.scope = rtm->rtm_scope;
 	r.tos = rtm->rtm_tos;
-	r.opaque = tb[RTA_MULTIPATH] || tb[RTA_VIA];
+	/* Of a group's route the kernel tells the legs as well. */
+	r.opaque = !r.nhid && (tb[RTA_MULTIPATH] || tb[RTA_VIA]);
 	if (tb[RTA_GATEWAY] &&
 	    addr_set(&r.gateway, mnl_attr_get_payload(tb[RTA_GATEWAY]),
 		     mnl_attr_get_payload_len(tb[RTA_GATEWAY])))
@@ -51,11 +53,12 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	return d->cb(&r, d->data);
 }
 
-int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
-			route_cb cb, void *data, struct err *err)
+static int dump_defaults(struct nl *nl, uint8_t family, struct dump *d,
+			 struct err *err)
 {
-	struct rtmsg head = { .rtm_family = family };
-	struct dump d = { .table = table, .cb = cb, .data = data };
+	/* A kernel that does not filter by these tells all that there is. */
+	struct rtmsg head = { .rtm_family = family,
+			      .rtm_protocol = d->protocol };
 	char buf[128] __attribute__((aligned(8)));
 	struct nl_batch b;
 	struct nlmsghdr *nlh;
@@ -63,9 +66,10 @@ int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
 
 	nl_batch_init(&b, nl, buf, sizeof(buf));
 	nlh = nl_put(&b, nl, RTM_GETROUTE, 0, &head, sizeof(head), 16);
-	mnl_attr_put_u32(nlh, RTA_TABLE, table);
+	if (d->table)
+		mnl_attr_put_u32(nlh, RTA_TABLE, d->table);
 	nl_end(&b, nlh);
-	code = nl_dump(nl, &b, on_route, &d, err);
+	code = nl_dump(nl, &b, on_route, d, err);
 	if (code == NL_ENOUGH) {
 		nl_close(nl);
 		code = nl_open(nl, NETLINK_ROUTE, err);
@@ -73,6 +77,22 @@ int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
 	/* A table comes into being with its first route. */
 	return code == -ENOENT ? 0 :
 	       err_prefix(err, code, "cannot read the routes");
+}
+
+int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
+			route_cb cb, void *data, struct err *err)
+{
+	struct dump d = { .table = table, .cb = cb, .data = data };
+
+	return dump_defaults(nl, family, &d, err);
+}
+
+int route_dump_protocol(struct nl *nl, uint8_t family, uint8_t protocol,
+			route_cb cb, void *data, struct err *err)
+{
+	struct dump d = { .protocol = protocol, .cb = cb, .data = data };
+
+	return dump_defaults(nl, family, &d, err);
 }
 
 static int put(struct nl_batch *b, struct nl *nl, uint16_t type,

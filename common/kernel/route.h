@@ -47,6 +47,13 @@ typedef int (*route_cb)(const struct route *r, void *data);
 int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
 			route_cb cb, void *data, struct err *err);
 
+/* Read the default routes of a protocol number in every table, and only them:
+ * the kernel looks at every route that there is, and tells these. Errors of
+ * nl_dump().
+ */
+int route_dump_protocol(struct nl *nl, uint8_t family, uint8_t protocol,
+			route_cb cb, void *data, struct err *err);
+
 /* Encode "add this default route in front of its equals", or "delete it".
  * Adding what is there already gives EEXIST, deleting what is not ESRCH.
  * Return 0 or -ENOSPC when the batch is full.

@@ -516,29 +516,34 @@ static int do_op(struct kernel *k, const struct op *op)
 
 /* --- what present_read() would see --- */
 
-static void see_table(struct kernel *k, uint32_t table)
+static void see_route(struct kernel *k, const struct route *r)
 {
 	struct present *p = &present;
 	const struct object *o;
 	struct route *to;
-	unsigned int i;
 
-	for (i = 0; i < k->n_routes; i++) {
-		if (k->route[i].table != table ||
-		    p->n_routes == PRESENT_ROUTES_MAX)
-			continue;
-		to = &p->route[p->n_routes++];
-		*to = k->route[i];
-		/* A group of one is shown as a single device. */
-		o = to->nhid ? object_of(k, to->nhid) : NULL;
-		if (o && o->nh.n_members == 1)
-			o = object_of(k, o->member[0].id);
-		if (o && !o->nh.n_members)
-			to->ifindex = o->nh.ifindex;
-	}
+	if (p->n_routes == PRESENT_ROUTES_MAX)
+		return;
+	to = &p->route[p->n_routes++];
+	*to = *r;
+	/* A group of one is shown as a single device. */
+	o = to->nhid ? object_of(k, to->nhid) : NULL;
+	if (o && o->nh.n_members == 1)
+		o = object_of(k, o->member[0].id);
+	if (o && !o->nh.n_members)
+		to->ifindex = o->nh.ifindex;
 }
 
-static bool table_seen(uint32_t table, unsigned int n_rules)
+static void see_table(struct kernel *k, uint32_t table)
+{
+	unsigned int i;
+
+	for (i = 0; i < k->n_routes; i++)
+		if (k->route[i].table == table)
+			see_route(k, &k->route[i]);
+}
+
+static bool table_known(uint32_t table)
 {
 	unsigned int i;
 
@@ -548,6 +553,26 @@ static bool table_seen(uint32_t table, unsigned int n_rules)
 	for (i = 0; i < conf.n_links; i++)
 		if (conf.link[i].table == table)
 			return true;
+	return false;
+}
+
+/* Those of our protocol, in all other tables. */
+static void see_ours(struct kernel *k)
+{
+	unsigned int i;
+
+	for (i = 0; i < k->n_routes; i++)
+		if (k->route[i].protocol == PROTO_MWAN &&
+		    !table_known(k->route[i].table))
+			see_route(k, &k->route[i]);
+}
+
+static bool table_seen(uint32_t table, unsigned int n_rules)
+{
+	unsigned int i;
+
+	if (table_known(table))
+		return true;
 	for (i = 0; i < n_rules; i++)
 		if (present.rule[i].table == table)
 			return true;
@@ -558,14 +583,20 @@ static void see_nexthops(struct kernel *k)
 {
 	struct present *p = &present;
 	const struct nexthop *nh;
-	unsigned int i;
+	unsigned int i, d;
 
 	p->n_nexthops = p->n_members = 0;
+	memset(p->detour_taken, 0, sizeof(p->detour_taken));
 	for (i = 0; i < k->n_nexthops; i++) {
 		nh = &k->nexthop[i].nh;
 		if (nh->protocol != PROTO_MWAN &&
-		    nh->id - conf.nexthop_base >= NEXTHOP_SPAN)
+		    nh->id - conf.nexthop_base >= NEXTHOP_SPAN) {
+			for (d = 0; d < PRESENT_DETOURS; d++)
+				if (nh->id - present_detour(&conf, d) <
+				    NEXTHOP_SPAN)
+					p->detour_taken[d] = true;
 			continue;
+		}
 		if (p->n_nexthops == PRESENT_NEXTHOPS_MAX ||
 		    nh->n_members > PRESENT_MEMBERS_MAX - p->n_members)
 			continue;
@@ -606,7 +637,7 @@ static void see_links(struct kernel *k)
 			p->addr[p->n_addrs++] = k->dev[i].local;
 }
 
-static void observe(struct kernel *k)
+static void observe(struct kernel *k, enum plan_goal goal)
 {
 	struct present *p = &present;
 	unsigned int i;
@@ -621,7 +652,10 @@ static void observe(struct kernel *k)
 	see_table(k, TABLE_DEFAULT);
 	for (i = 0; i < conf.n_links; i++)
 		see_table(k, conf.link[i].table);
-	for (i = 0; i < p->n_rules; i++)
+	if (goal == PLAN_FLUSH || goal == PLAN_APPLY)
+		see_ours(k);
+	for (i = 0; i < p->n_rules && goal != PLAN_FLUSH &&
+	     goal != PLAN_APPLY; i++)
 		if (!table_seen(p->rule[i].table, i))
 			see_table(k, p->rule[i].table);
 	p->rp_filter_all = k->rp_filter_all;
@@ -873,7 +907,7 @@ static uint64_t foreign_digest(struct kernel *k)
 /* Every order that plan_make() promises. */
 static void check_order(enum plan_goal goal)
 {
-	unsigned int i, k, added = 0;
+	unsigned int i, k, added[2] = { 0 };
 	const struct op *op;
 
 	hold(P_LIMIT, plan.n_ops <= PLAN_OPS_MAX, "%u operations",
@@ -882,7 +916,7 @@ static void check_order(enum plan_goal goal)
 		op = &plan.op[i];
 		if (op->kind == OP_NEXTHOP_SET || op->kind == OP_ROUTE_ADD ||
 		    op->kind == OP_RULE_ADD || op->kind == OP_NFT_LOAD)
-			added = i;
+			added[i >= plan.detour_end] = i;
 	}
 	for (i = 0; i < plan.n_ops; i++) {
 		op = &plan.op[i];
@@ -891,7 +925,8 @@ static void check_order(enum plan_goal goal)
 		     op->route.type == RTN_UNICAST) ||
 		    op->kind == OP_RULE_DEL || op->kind == OP_CT_FORGET ||
 		    op->kind == OP_CT_END)
-			hold(P_ORDER, i >= added, "too early: %s",
+			hold(P_ORDER, i >= added[i >= plan.detour_end],
+			     "too early: %s",
 			     op_text(op));
 		hold(P_HOST, op->kind != OP_SYSCTL ||
 		     !strstr(op->sysctl.path, "hash") ||
@@ -1436,7 +1471,7 @@ static void make(struct kernel *k, const struct plan_event *event)
 	struct err err = { "" };
 	int code;
 
-	observe(k);
+	observe(k, event->goal);
 	code = plan_make(&plan, &conf, &present, &no_ruleset, event, &err);
 	hold(P_ACCEPTED, !code, "no plan: %s", err.msg);
 	if (code)
@@ -1628,7 +1663,8 @@ static void random_conf(void)
 {
 	static const uint32_t mask[] = { 0xff, 0xff00, 0x1ff00000, 0xff000000,
 					 0xffffffff };
-	static const uint32_t base[] = { 77000, 77512, 90000, 4000000000U };
+	static const uint32_t base[] = { 77000, 77512, 77256, 77001, 77255,
+					 4000000000U };
 	static const uint32_t standby[] = { 200, 210, 77000000 };
 	static const uint32_t tables[] = { 201, 301, 4000000000U,
 					   10000, 20000, 4000000000U };
@@ -1641,7 +1677,7 @@ static void random_conf(void)
 
 	memset(c, 0, sizeof(*c));
 	c->mark_mask = mask[unit_random(5)];
-	c->nexthop_base = base[unit_random(4)];
+	c->nexthop_base = base[unit_random(6)];
 	c->standby_table = standby[unit_random(3)];
 	c->rule_priority = priority[unit_random(3)];
 	c->masquerade = masquerade;
@@ -1663,16 +1699,16 @@ static void random_conf(void)
 	conf_serial++;
 }
 
-/* Do rules of ours lead to every table where routes of ours are? Without, an
- * earlier configuration's tables cannot be found again; their routes go with
- * their links.
+/* Does the configuration or a rule of ours lead to every table where routes of
+ * ours are? Without, a hook does not find an earlier configuration's tables.
  */
 static bool tables_known(const struct kernel *k)
 {
 	unsigned int i, r;
 
 	for (i = 0; i < k->n_routes; i++) {
-		if (k->route[i].protocol != PROTO_MWAN)
+		if (k->route[i].protocol != PROTO_MWAN ||
+		    table_known(k->route[i].table))
 			continue;
 		for (r = 0; r < k->n_rules; r++)
 			if (k->rule[r].protocol == PROTO_MWAN &&
@@ -1889,7 +1925,7 @@ static void one_round(void)
 		leave_something(k);
 	if (!unit_random(16))
 		add_foreign(k);
-	if (!unit_random(12) && tables_known(k))
+	if (!unit_random(12))
 		random_conf();
 	if (!unit_random(10))
 		drain_or_undrain();
@@ -1897,6 +1933,8 @@ static void one_round(void)
 		k->flows[i] = k->flows[i] || (alive(&k->dev[i]) &&
 					      unit_random(2));
 	event.goal = random_goal();
+	if (!tables_known(k))
+		event.goal = unit_random(2) ? PLAN_FLUSH : PLAN_APPLY;
 	/* apply is in force before its first change, flush until its last. */
 	if (event.goal == PLAN_APPLY)
 		in_force = true;
@@ -1941,7 +1979,7 @@ static void crowd(unsigned int n, unsigned int rounds)
 	in_force = true;
 	run(&kernel, &event, -1);
 	for (round_number = 0; round_number < rounds; round_number++) {
-		if (round_number % 4 == 3 && tables_known(&kernel))
+		if (round_number % 4 == 3)
 			random_conf();
 		one_round();
 	}
@@ -2410,20 +2448,21 @@ static void taken_ids(struct kernel *k)
 	struct nexthop nh = { .id = 77002, .protocol = PROTO_STATIC,
 			      .family = AF_INET };
 	struct err err = { "" };
-	unsigned int i, n;
+	unsigned int i;
 
 	conf.nexthop_base = 77256;
-	for (n = 0; n < ROUNDS_MAX; n++) {
-		make(k, &event);
-		for (i = 0; i < plan.n_ops; i++)
-			do_op(k, &plan.op[i]);
-	}
-	ok(!plan.n_ops && good_way(k, 1) && good_way(k, 0),
-	   "a nexthop_base that makes links of groups ends well");
+	make(k, &event);
+	ok(plan.detour_end < plan.n_ops, "links where groups were: a detour");
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	make(k, &event);
+	ok(!plan.n_ops && object_of(k, 77257)->nh.ifindex &&
+	   object_of(k, 77513)->nh.n_members == 1, "is one plan");
 	conf.nexthop_base = 77000;
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
 	nh.ifindex = k->dev[DEV_FOREIGN].ifindex;
 	do_nexthop_set(k, &nh);
-	observe(k);
+	observe(k, event.goal);
 	ok(plan_make(&plan, &conf, &present, &no_ruleset, &event, &err) ==
 	   -EEXIST, "an id that somebody else has is refused");
 	is(err.msg, "nexthop 77002 belongs to another program (protocol 4): "
@@ -2438,6 +2477,32 @@ static void taken_ids(struct kernel *k)
 	carry_out(k, plan.n_ops, PLAN_ALL);
 	ok(object_of(k, 77002)->nh.protocol == PROTO_MWAN,
 	   "until it is free");
+}
+
+/* The file has other tables and one link less, and somebody has deleted our
+ * rules.
+ */
+static void lost_tables(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+	unsigned int round;
+
+	for (round = 0; round < 2; round++) {
+		two_links();
+		dev_new(k, 0, address(1));
+		dev_new(k, 1, address(2));
+		make(k, &event);
+		carry_out(k, plan.n_ops, PLAN_ALL);
+		k->n_rules = 0;
+		conf.n_links = 1;
+		conf.link[0].table = 301;
+		conf.standby_table = 210;
+		event.goal = round ? PLAN_APPLY : PLAN_FLUSH;
+		make(k, &event);
+		carry_out(k, plan.n_ops, event.goal);
+		ok(k->n_routes == (round ? 4 : 0), "%s finds our routes where "
+		   "nothing leads", round ? "apply" : "flush");
+	}
 }
 
 static void examples(void)
@@ -2457,6 +2522,7 @@ static void examples(void)
 	failback_killed(k);
 	last_resort(k);
 	dead_leftover(k);
+	lost_tables(k);
 }
 
 int main(int argc, char **argv)

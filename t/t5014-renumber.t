@@ -1,0 +1,186 @@
+#!/bin/bash
+# Any number of the configuration changes on a running router: one apply, and
+# the kernel has exactly what a fresh start with the new file would have given
+# it. (A twin is started afresh: its links have the same names and addresses.)
+# Flows that keep their link lose nothing.
+# shellcheck disable=SC2317	# functions that ok calls
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/lan.sh
+. "$root/t/lib/lan.sh"
+
+twin() {
+	nsenter --net=/run/netns/twin "$@"
+}
+
+# What the twin knows it has from the file alone.
+twin_apply() {
+	twin unshare --mount --propagation private sh -c \
+		'mount -t tmpfs tmpfs /run && exec mwan-rules apply'
+}
+
+# The primary is history by intention.
+state() {
+	ip rule | sed 's/^\(32768:.*lookup\) .*/\1 the primary/'
+	ip nexthop
+	ip route show table all | grep 'proto 119'
+	# Chains are listed in the order in which they came.
+	nft -s list table inet mwan | perl -ne 'push @c, "" if /^\tchain/;
+		$c[-1] .= $_; BEGIN { @c = "" } END { print sort @c }' |
+		grep -v '^}\?$'
+}
+export -f state
+
+twin_clear() {
+	twin mwan-rules flush >/dev/null 2>&1
+	twin ip route flush table all proto 119
+	twin ip rule flush protocol 119
+	twin ip nexthop flush protocol 119
+	twin nft flush ruleset
+} >/dev/null 2>&1
+
+file() { # [MWAN-LINE...] -- LINK-LINE...
+	printf '[mwan]\nqdisc = none\n'
+	while [ "$1" != -- ]; do
+		printf '%s\n' "$1"
+		shift
+	done
+	shift
+	printf '%s\n' "$@"
+}
+
+# The numbers of a file are 1,000 and up, 200, 77,000, 0xff and 1 to 3.
+three=('[link ppp0]' 'table = 201' 'mark = 1' '[link ppp1]' 'table = 202'
+	'mark = 2' '[link ppp2]' 'table = 203' 'mark = 3')
+
+# Of the flows that keep their link: but those of the hosts in $going.
+going=none
+lost() {
+	streamed >"$T/streamed"
+	meter report | grep ' src=' | grep -vE "src=($going) " | grep -o 'lost=[0-9]*' | cut -d = -f 2 | paste -sd +
+}
+
+# step DESCRIPTION FILE...: from what there is.
+step() {
+	local desc=$1 before after
+	shift
+	file "$@" >/etc/ppp/mwan.ini
+	before=$(($(lost)))
+	ok "$desc: apply" mwan-rules apply
+	after=$(($(lost)))
+	is "$desc: 0 packets lost" $((after - before)) 0
+	state >"$T/is"
+	mwan-rules apply 2>"$T/again"
+	is "$desc: nothing is left to do" "$(tail -n 1 /var/log/ifchang.log |
+		grep -o 'result=[a-z]*')" result=unchanged
+	twin_clear
+	twin_apply >"$T/twin.out" 2>&1 || diag "$(cat "$T/twin.out")"
+	twin bash -c state >"$T/want"
+	is "$desc: as a fresh start" "$(diff "$T/is" "$T/want")" ""
+}
+
+net5 3
+ip netns add twin
+twin ip link set lo up
+twin sysctl -qw net.ipv6.conf.all.disable_ipv6=1
+export -f link_new
+for i in 0 1 2; do
+	twin bash -c "link_new ppp$i 10.64.$i.100 10.64.$i.1"
+done
+file -- "${three[@]}" >/etc/ppp/mwan.ini
+ok "start" mwan-rules apply
+for i in $(seq 12); do
+	stream "10.9.60.$i"
+done
+is "flows on every link" "$(for i in $(seq 12); do
+	stream_link "10.9.60.$i"
+done | sort -u | paste -sd ' ')" "0 1 2"
+
+for base in 77256 77001 77255 77512 76745 90000 4000000000 77000; do
+	step "nexthop_base $base" "nexthop_base = $base" -- "${three[@]}"
+done
+for table in 210 4000000000 200; do
+	step "standby_table $table" "standby_table = $table" -- "${three[@]}"
+done
+for priority in 1001 1300 1900 20000 100 1000; do
+	step "rule_priority $priority" "rule_priority = $priority" -- \
+		"${three[@]}"
+done
+step "other tables" -- "${three[@]/#table = 2/table = 3}"
+step "first tables" -- "${three[@]}"
+going=$(meter report | sed -n 's/.* src=\([^ ]*\) .*last=10\.64\.2\..*/\1/p' |
+	paste -sd '|')
+like "flows on the link that goes" "$going" '^10'
+step "a link is removed" -- "${three[@]:0:6}"
+going=none
+step "and added" -- "${three[@]}"
+step "another order" -- "${three[@]:6}" "${three[@]:0:6}"
+step "all at once" "nexthop_base = 77257" "standby_table = 210" \
+	"rule_priority = 1002" -- "${three[@]/#table = 2/table = 3}"
+step "and back" -- "${three[@]}"
+
+# --- an addition is refused ---
+# Where every detour has an id of somebody else, a group stands in the place of
+# a link for good.
+for id in 77773 78285 78797 79309; do
+	ip nexthop add id $id dev lan0 protocol static
+done
+refused() { # DESCRIPTION
+	before=$(($(lost)))
+	is "$1: exit" "$(status mwan-rules apply)" 1
+	is "$1: 0 packets lost" $(($(lost) - before)) 0
+	like "$1: the standby stays" "$(ip route show table 200 proto 119)" \
+		'default nhid 77257 .*ppp0.*ppp1.*ppp2'
+}
+file "nexthop_base = 77256" -- "${three[@]}" >/etc/ppp/mwan.ini
+refused "kernel"
+like "its reason is told" "$(tail -n 1 /var/log/ifchang.log)" \
+	'error=.*was refused: Can not replace a nexthop group'
+for id in 77773 78285 78797 79309; do
+	ip nexthop del id $id
+done
+step "it is free" "nexthop_base = 77256" -- "${three[@]}"
+step "and back" -- "${three[@]}"
+for id in 80001 80002 80003; do
+	ip nexthop add id $id dev lan0 protocol static
+done
+file "nexthop_base = 80000" -- "${three[@]}" >/etc/ppp/mwan.ini
+refused "ids of another program"
+cut_off 2
+ask -s 10.9.61.1 -c 100 >"$T/asked"
+is "and serves when a link is cut" "$(grep -c ' 10\.64\.[01]\.100$' \
+	"$T/asked")" 100
+for id in 80001 80002 80003; do
+	ip nexthop del id $id
+done
+
+# --- flush ---
+rest() {
+	ip rule | grep 'proto 119'
+	ip nexthop show protocol 119
+	ip route show table all proto 119
+	nft list table inet mwan
+} 2>/dev/null
+links_come 2
+file -- "${three[@]}" >/etc/ppp/mwan.ini
+ok "apply" mwan-rules apply
+ip rule flush protocol 119
+file "standby_table = 210" "nexthop_base = 90000" -- '[link ppp0]' \
+	'table = 301' >/etc/ppp/mwan.ini
+ok "flush with another file, without our rules" mwan-rules flush
+is "nothing of ours is left" "$(rest)" ""
+file -- "${three[@]}" >/etc/ppp/mwan.ini
+mwan-rules apply
+ip rule flush protocol 119
+printf '[mwan]\nstandby_table = 211\n[link ppp7]\ntable = 307\n' >"$T/ini"
+ok "flush -f" mwan-rules flush -f "$T/ini"
+is "nothing of ours is left then" "$(rest)" ""
+file -- "${three[@]}" >/etc/ppp/mwan.ini
+mwan-rules apply
+ip rule flush protocol 119
+file "standby_table = 210" -- "${three[@]:0:3}" >/etc/ppp/mwan.ini
+ok "apply with another file, without our rules" mwan-rules apply
+is "has its own tables alone" "$(ip route show table all proto 119 |
+	grep -o 'table [a-z0-9]*' | sort -u | paste -sd ' ')" \
+	"table 201 table 210 table default"
+done_testing
