@@ -143,7 +143,14 @@ is "failback = move: ends those of the worse tier" \
 
 both ip rule flush protocol 119
 both nft flush ruleset
+# Connections that have begun meanwhile. The tool leaves those alone that are
+# translated, which conntrack(8) cannot ask for.
+both conntrack -F 2>/dev/null
+both conntrack -I -p udp -s 192.168.7.1 -d 192.0.2.1 --sport 4000 --dport 53 \
+	-t 600 >/dev/null 2>&1
+like "one is there" "$(conntrack -L 2>/dev/null)" 'sport=4000.*UNREPLIED'
 step "what others have deleted" mwan-rules apply
+is "and it is ended" "$(conntrack -L 2>/dev/null)" ""
 step "last flush" mwan-rules flush
 
 # Routes of kinds that a router seldom has.

@@ -52,7 +52,8 @@ static bool forgiven(enum op_kind kind, int code)
 
 static bool is_of_conntrack(enum op_kind kind)
 {
-	return kind == OP_CT_FORGET || kind == OP_CT_END;
+	return kind == OP_CT_FORGET || kind == OP_CT_END ||
+	       kind == OP_CT_STRAY;
 }
 
 static bool is_addition(enum op_kind kind)
@@ -239,8 +240,8 @@ static int alone(const struct op *op, const struct plan *plan,
 
 static bool same_deletion(const struct op *a, const struct op *b)
 {
-	if (a->kind != b->kind)
-		return false;
+	if (a->kind != b->kind || a->kind == OP_CT_STRAY)
+		return a->kind == b->kind;
 	return a->kind == OP_CT_FORGET ? addr_equal(&a->addr, &b->addr) :
 	       a->mark.value == b->mark.value && a->mark.mask == b->mark.mask;
 }
@@ -322,13 +323,21 @@ static void end_sockets(struct nl *nfnl, const struct op *op)
 	nl_close(&diag);
 }
 
+static bool is_local(const struct addr *a, void *data)
+{
+	return present_has_addr(data, a);
+}
+
 /* Returns how many connections were ended, at least, or a negative errno. */
-static int end_flows(struct nl *nfnl, const struct op *op, struct err *err)
+static int end_flows(const struct op *op, struct present *present,
+		     struct nl *nfnl, struct err *err)
 {
 	int code;
 
 	if (op->kind == OP_CT_FORGET)
 		return ct_forget(nfnl, &op->addr, err);
+	if (op->kind == OP_CT_STRAY)
+		return ct_end_stray(nfnl, is_local, present, err);
 	if (op->mark.own.family)
 		end_sockets(nfnl, op);
 	code = ct_end(nfnl, op->mark.value, op->mark.mask, err);
@@ -336,8 +345,9 @@ static int end_flows(struct nl *nfnl, const struct op *op, struct err *err)
 }
 
 int apply_later(struct apply_later *later, const struct plan *plan,
-		struct nl *nfnl, struct apply_result *result, char *ended,
-		size_t size, struct err *err)
+		struct present *present, struct nl *nfnl,
+		struct apply_result *result, char *ended, size_t size,
+		struct err *err)
 {
 	unsigned int i, failed = result->failed;
 	const struct op *op;
@@ -348,7 +358,7 @@ int apply_later(struct apply_later *later, const struct plan *plan,
 		op = &later->item[i].op;
 		if (later->item[i].done)
 			continue;
-		code = end_flows(nfnl, op, &why);
+		code = end_flows(op, present, nfnl, &why);
 		if (code < 0) {
 			fail(result, op, plan, code, why.msg);
 			continue;

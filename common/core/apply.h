@@ -6,8 +6,10 @@
 #include "kernel/nl.h"
 
 enum {
-	/* An address and a mark for each link, and the address of the event. */
-	APPLY_LATER_MAX = 2 * LINKS_MAX + 1,
+	/* An address and a mark for each link, the address of the event, and
+	 * what masquerading has missed.
+	 */
+	APPLY_LATER_MAX = 2 * LINKS_MAX + 2,
 };
 
 /* What became of a plan. */
@@ -54,7 +56,8 @@ bool apply_waits(const struct apply_later *later);
  * @err.
  */
 int apply_later(struct apply_later *later, const struct plan *plan,
-		struct nl *nfnl, struct apply_result *result, char *ended,
-		size_t size, struct err *err);
+		struct present *present, struct nl *nfnl,
+		struct apply_result *result, char *ended, size_t size,
+		struct err *err);
 
 #endif

@@ -34,6 +34,7 @@ struct making {
 	bool anew;		/* nothing has the ids of base */
 	int primary_now;
 	bool failback;		/* flows of worse tiers are to be ended */
+	bool stray;		/* flows that masquerading has missed, too */
 	unsigned int n_rules;
 	struct rule rule[RULES_WANTED_MAX];	/* last: not cleared */
 };
@@ -865,6 +866,7 @@ static void plan_rules(struct making *m)
 static bool remembers(const struct making *m, const struct rule *r)
 {
 	return !r->foreign && (r->priority == PRIORITY_FAILBACK ||
+	       r->priority == PRIORITY_STRAY ||
 	       (r->from.family && !present_has_addr(m->present, &r->from)));
 }
 
@@ -899,7 +901,8 @@ static void plan_rule_removal(struct making *m, bool remembering)
 		is = &m->present->rule[i];
 		if (is->foreign != (k < n) || remembers(m, is) != remembering)
 			continue;
-		if (remembering && !m->any_usable && !flushing(m))
+		if (remembering && !m->any_usable && !flushing(m) &&
+		    is->priority != PRIORITY_STRAY)
 			continue;
 		/* Without mwan-rules in force only the last rule is ours. */
 		if (!in_force(m) && !flushing(m) &&
@@ -976,6 +979,58 @@ static void plan_failback(struct making *m)
 	}
 }
 
+/* --- flows that masquerading has missed --- */
+
+/* The rule that remembers them. */
+static struct rule stray_rule(const struct making *m)
+{
+	return (struct rule){ .priority = PRIORITY_STRAY,
+			      .table = m->conf->standby_table,
+			      .family = AF_INET, .protocol = PROTO_MWAN };
+}
+
+/* Without a table, or with one that did not masquerade, flows leave as they
+ * are, and conntrack never translates what it has confirmed so (nf_nat_core.c,
+ * nf_nat_inet_fn()): they stay dead when the table is there again.
+ */
+static void find_stray(struct making *m)
+{
+	const struct present *p = m->present;
+	unsigned int i;
+
+	if (!in_force(m) || !m->conf->masquerade || p->nft_code)
+		return;
+	m->stray = !p->nft.present || !p->nft.masquerades;
+	for (i = 0; i < p->n_rules; i++)
+		if (p->rule[i].priority == PRIORITY_STRAY &&
+		    !p->rule[i].foreign)
+			m->stray = true;
+}
+
+/* Before the table is loaded: who is killed after that leaves the rule. */
+static void plan_stray_rule(struct making *m)
+{
+	struct rule r = stray_rule(m);
+	unsigned int hint = 0;
+
+	if (m->stray && !has_rule(m->present->rule, m->present->n_rules, &r,
+				  &hint))
+		push(m, OP_RULE_ADD)->rule = r;
+}
+
+static void plan_stray(struct making *m)
+{
+	const struct present *p = m->present;
+	struct rule r = stray_rule(m);
+	unsigned int hint = 0;
+
+	if (!m->stray)
+		return;
+	push(m, OP_CT_STRAY);
+	if (!has_rule(p->rule, p->n_rules, &r, &hint))
+		push(m, OP_RULE_DEL)->rule = r;
+}
+
 /* --- queues and nftables --- */
 
 static void plan_qdiscs(struct making *m)
@@ -1016,6 +1071,14 @@ static void plan_nft(struct making *m)
 		push(m, OP_NFT_LOAD);
 }
 
+/* Without the table what leaves is not translated, so it is more urgent than
+ * the ways for marks: what has no mark finds none either.
+ */
+static bool masquerades_first(const struct making *m)
+{
+	return m->conf->masquerade && in_force(m) && !m->present->nft.present;
+}
+
 /* --- all of it --- */
 
 int plan_make(struct plan *plan, const struct conf *conf,
@@ -1040,6 +1103,7 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	m.primary_now = find_primary(&m);
 	plan->primary = choose_primary(&m);
 	m.failback = find_failback(&m);
+	find_stray(&m);
 	want_rules(&m);
 
 	/* Whoever is killed between any two of these leaves a router that
@@ -1047,7 +1111,12 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	 * conntrack when everything else is right. Routes go before rules:
 	 * the tables of an earlier configuration are found by our rules alone,
 	 * and a rule that leads to an empty table leads on to the next.
+	 * Masquerading comes first when it is missing, and goes last at a
+	 * flush: what can leave is translated at all times.
 	 */
+	plan_stray_rule(&m);
+	if (masquerades_first(&m))
+		plan_nft(&m);
 	plan_rp_filter(&m);
 	plan_hash(&m);
 	plan_nexthops(&m);
@@ -1058,7 +1127,8 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan_primary_default(&m);
 	plan_rules(&m);
 	plan_last_resort_removal(&m);
-	plan_nft(&m);
+	if (!masquerades_first(&m) && !flushing(&m))
+		plan_nft(&m);
 	plan_route_removal(&m);
 	plan_rule_removal(&m, false);
 	plan_nexthop_removal(&m);
@@ -1067,7 +1137,10 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan_ip_forward(&m);
 	plan_conntrack(&m);
 	plan_failback(&m);
+	plan_stray(&m);
 	plan_rule_removal(&m, true);
+	if (flushing(&m))
+		plan_nft(&m);
 	if (failback_is_new(&m))
 		push(&m, OP_RULE_DEL)->rule = failback_rule(&m);
 	return m.code;

@@ -37,6 +37,10 @@ enum {
 	 * primary's, with failback = move.
 	 */
 	PRIORITY_FROM = 32771,
+	/* Remembers that flows may have left untranslated while there was no
+	 * table of ours. No packet comes to this standby after the last one.
+	 */
+	PRIORITY_STRAY = 33100,
 };
 
 enum {
@@ -76,6 +80,7 @@ enum op_kind {
 	OP_NFT_DELETE,
 	OP_CT_FORGET,
 	OP_CT_END,
+	OP_CT_STRAY,
 };
 
 struct op {

@@ -173,6 +173,10 @@ void op_print(const struct plan *plan, const struct op *op, FILE *out)
 		fprintf(out, "conntrack -D --reply-dst %s\n",
 			addr_text(&op->addr, addr));
 		return;
+	case OP_CT_STRAY:
+		/* Those that are translated begin anew, as well. */
+		fprintf(out, "conntrack -D -f ipv4 -u UNREPLIED\n");
+		return;
 	case OP_CT_END:
 		fprintf(out, "conntrack -D --mark 0x%x/0x%x\n",
 			op->mark.value, op->mark.mask);

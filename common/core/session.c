@@ -289,8 +289,9 @@ static bool ended(struct run *run, int *code, struct err *err)
 
 	if (!apply_waits(&run->later))
 		return false;
-	failed = apply_later(&run->later, &run->plan, &run->nfnl, &run->result,
-			     run->ended, sizeof(run->ended), &why);
+	failed = apply_later(&run->later, &run->plan, &run->present, &run->nfnl,
+			     &run->result, run->ended, sizeof(run->ended),
+			     &why);
 	run->changes += run->result.done - done;
 	if (failed && (!*code || queues)) {
 		*code = failed;

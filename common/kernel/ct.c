@@ -16,6 +16,7 @@ enum {
 	 * kernel's table hid from the first.
 	 */
 	ROUNDS_MAX = 16,
+	STRAY_ROUNDS = 2,
 	/* The original tuple, as the kernel writes it, is below 60 bytes. */
 	TUPLE_MAX = 128,
 	/* CTA_FILTER_F_CTA_IP_DST, which the kernel keeps to itself
@@ -24,9 +25,11 @@ enum {
 	FILTER_IP_DST = 1 << 1,
 };
 
-/* The entries of one address, on their way out. */
+/* Entries on their way out: those of one address, or stray ones. */
 struct forget {
-	const struct addr *local;
+	const struct addr *local;	/* NULL: stray ones */
+	bool (*is_local)(const struct addr *a, void *data);
+	void *data;
 	struct nl *nl;		/* for deletions: the dump has its own */
 	struct nl_batch batch;	/* deletions of single entries */
 	bool one_by_one;	/* the kernel cannot delete by a filter */
@@ -36,7 +39,9 @@ struct forget {
 	struct err *err;
 };
 
-static int reply_goes_to(const struct nlattr *reply, const struct addr *local)
+/* Where the replies of an entry go, of the family of @to; family 0: nowhere. */
+static int read_reply(const struct nlattr *reply, uint8_t family,
+		      struct addr *to)
 {
 	const struct nlattr *tuple[CTA_TUPLE_IP + 1];
 	const struct nlattr *ip[CTA_IP_V6_DST + 1], *dst;
@@ -44,10 +49,28 @@ static int reply_goes_to(const struct nlattr *reply, const struct addr *local)
 	if (nl_nested(reply, tuple, CTA_TUPLE_IP) || !tuple[CTA_TUPLE_IP] ||
 	    nl_nested(tuple[CTA_TUPLE_IP], ip, CTA_IP_V6_DST))
 		return -EBADMSG;
-	dst = ip[local->family == AF_INET ? CTA_IP_V4_DST : CTA_IP_V6_DST];
-	return dst && mnl_attr_get_payload_len(dst) == addr_len(local) &&
-	       !memcmp(mnl_attr_get_payload(dst), local->bytes,
-		       addr_len(local));
+	*to = (struct addr){ .family = family };
+	dst = ip[family == AF_INET ? CTA_IP_V4_DST : CTA_IP_V6_DST];
+	if (dst && mnl_attr_get_payload_len(dst) == addr_len(to))
+		memcpy(to->bytes, mnl_attr_get_payload(dst), addr_len(to));
+	else
+		to->family = 0;
+	return 0;
+}
+
+/* Must this entry go? 1, 0, or -EBADMSG. */
+static int is_meant(const struct forget *f, const struct nlattr **tb)
+{
+	uint8_t family = f->local ? f->local->family : AF_INET;
+	struct addr to;
+	int code = read_reply(tb[CTA_TUPLE_REPLY], family, &to);
+
+	if (code || !to.family)
+		return code;
+	if (f->local)
+		return addr_equal(&to, f->local);
+	return !(nl_be32(tb[CTA_STATUS]) & IPS_SEEN_REPLY) &&
+	       !f->is_local(&to, f->data);
 }
 
 /* Ask for the entries whose reply goes to @local. A dump before Linux 5.8 does
@@ -147,7 +170,7 @@ static int on_entry(const struct nlmsghdr *nlh, void *data)
 		return -EBADMSG;
 	if (!tb[CTA_TUPLE_ORIG] || !tb[CTA_TUPLE_REPLY])
 		return 0;
-	match = reply_goes_to(tb[CTA_TUPLE_REPLY], f->local);
+	match = is_meant(f, tb);
 	if (match <= 0)
 		return match;
 	f->found++;
@@ -182,7 +205,8 @@ static int forget_round(struct forget *f, struct nl *dump)
 {
 	static char del[NL_BATCH_MAX * (TUPLE_MAX + 64)]
 		__attribute__((aligned(8)));
-	struct nfgenmsg nfg = { .nfgen_family = f->local->family };
+	struct nfgenmsg nfg = { .nfgen_family = f->local ? f->local->family :
+						AF_INET };
 	char buf[TUPLE_MAX] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh;
 	struct nl_batch b;
@@ -195,7 +219,8 @@ static int forget_round(struct forget *f, struct nl *dump)
 	nl_batch_init(&b, dump, buf, sizeof(buf));
 	nlh = nl_put(&b, dump, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
 		     0, &nfg, sizeof(nfg), 80);
-	put_filter(nlh, f->local);
+	if (f->local)
+		put_filter(nlh, f->local);
 	nl_end(&b, nlh);
 	code = nl_dump(dump, &b, on_entry, f, &err);
 	send_batch(f);
@@ -206,25 +231,45 @@ static int forget_round(struct forget *f, struct nl *dump)
 	return no_conntrack(code, f->err);
 }
 
-int ct_forget(struct nl *nl, const struct addr *local, struct err *err)
+/* Until a dump shows none. Returns how many were found, at least, or a negative
+ * errno.
+ */
+static int forget(struct forget *f, unsigned int rounds)
 {
 	static struct nl dump;
-	struct forget f = { .local = local, .nl = nl, .err = err };
-	char text[ADDR_TEXT];
 	unsigned int round;
-	int n = 0, code = nl_open(&dump, NETLINK_NETFILTER, err);
+	int n = 0, code = nl_open(&dump, NETLINK_NETFILTER, f->err);
 
 	if (code)
 		return code;
-	for (round = 0; round < ROUNDS_MAX; round++) {
-		code = forget_round(&f, &dump);
-		if (code || !f.found)
+	for (round = 0; round < rounds; round++) {
+		code = forget_round(f, &dump);
+		if (code || !f->found)
 			break;
-		n += (int)f.found;
+		n += (int)f->found;
 	}
 	nl_close(&dump);
-	if (code)
-		return code;
+	return code ? code : n;
+}
+
+int ct_end_stray(struct nl *nl, bool (*is_local)(const struct addr *, void *),
+		 void *data, struct err *err)
+{
+	struct forget f = { .is_local = is_local, .data = data, .nl = nl,
+			    .one_by_one = true, .err = err };
+
+	/* What begins meanwhile is seen as well, again and again. */
+	return forget(&f, STRAY_ROUNDS);
+}
+
+int ct_forget(struct nl *nl, const struct addr *local, struct err *err)
+{
+	struct forget f = { .local = local, .nl = nl, .err = err };
+	char text[ADDR_TEXT];
+	int n = forget(&f, ROUNDS_MAX);
+
+	if (n < 0)
+		return n;
 	return !f.found ? n :
 	       err_set(err, -EBUSY, "%u connections of %s are left, or new "
 		       "ones keep beginning: does a rule of yours (snat) still "

@@ -580,6 +580,7 @@ static int read_chain(const struct nlmsghdr *nlh, void *data)
 	*k = (struct nft_chain){ .hook = HOOK_NONE, .policy = NF_ACCEPT,
 				 .digest = nftmsg_fold_start };
 	memcpy(k->name, name, strlen(name) + 1);
+	seen->masquerades = seen->masquerades || !strcmp(name, RULESET_NAT);
 	if (!tb[NFTA_CHAIN_HOOK])
 		return 0;
 	if (nl_nested(tb[NFTA_CHAIN_HOOK], hook, NFTA_HOOK_PRIORITY))
@@ -670,7 +671,7 @@ int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err)
 	struct nftmsg_out o = { .nl = nl, .batch = &batch };
 	int code, rules = 0;
 
-	seen->present = seen->odd = false;
+	seen->present = seen->masquerades = seen->odd = false;
 	seen->sticky = (struct nft_sticky){ .present = false };
 	seen->generation = 0;
 	seen->n_chains = 0;

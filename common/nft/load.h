@@ -38,6 +38,7 @@ struct nft_sticky {
 /* Our table as the kernel has it. */
 struct nft_seen {
 	bool present;
+	bool masquerades;	/* it has the chain for that */
 	bool odd;		/* dormant, owned, or with chains that do not
 				 * fit here: never ours */
 	uint32_t generation;	/* of all of nftables, when it was read */

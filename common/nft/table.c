@@ -846,7 +846,7 @@ static void other_chains(struct build *b)
 		/* A packet that IPsec takes must keep the address that the
 		 * IPsec policy knows.
 		 */
-		add_chain(b, "srcnat", TYPE_NAT, HOOK_POSTROUTING,
+		add_chain(b, RULESET_NAT, TYPE_NAT, HOOK_POSTROUTING,
 			  RULESET_SRCNAT);
 		only_ipv4(b);
 		add_rule(b, links(b, IF_OIFNAME), plain(IF_NO_IPSEC),

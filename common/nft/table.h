@@ -46,6 +46,9 @@
 
 #define RULESET_TABLE "mwan"
 
+/* The chain that masquerades. */
+#define RULESET_NAT "srcnat"
+
 /* The one map that outlives a load: which link a host has. */
 #define RULESET_STICKY "sticky"
 

@@ -290,10 +290,15 @@ static void tell(struct status *s, const struct run *run,
 		    op->dev[0] ? " by " : "", op->dev);
 		return;
 	case OP_RULE_ADD:
+		/* It remembers what is said of the table, for a while. */
+		if (op->rule.priority == PRIORITY_STRAY)
+			return;
 		say(s, "rule", "", "The rule \"%s\" is missing: " APPLY ".",
 		    rule_text(&op->rule, text));
 		return;
 	case OP_RULE_DEL:
+		if (op->rule.priority == PRIORITY_STRAY)
+			return;
 		say(s, "rule", "", "The rule \"%s\" is ours and not wanted: "
 		    APPLY ".", rule_text(&op->rule, text));
 		return;
@@ -316,6 +321,12 @@ static void tell(struct status *s, const struct run *run,
 		say(s, "conntrack", "", "There may still be connections of "
 		    "the address %s, which is gone: " APPLY ".",
 		    addr_text(&op->addr, addr));
+		return;
+	case OP_CT_STRAY:
+		if (run->present.nft.masquerades)
+			say(s, "conntrack", "", "There may still be "
+			    "connections that left untranslated while the "
+			    "nftables table was missing: " APPLY ".");
 		return;
 	case OP_CT_END:
 		say(s, "conntrack", op->dev, "Connections of %s are still to "

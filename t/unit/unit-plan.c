@@ -69,6 +69,7 @@ struct kernel {
 	struct stuck stuck[K_STUCK];
 	int rp_filter_all, ip_forward, hash_policy, hash_fields;
 	bool flows[DEVS];	/* connections with the link's mark */
+	bool strays;		/* what began without masquerading */
 	/* Which configuration the nftables table was made from, and the marks
 	 * that it gives.
 	 */
@@ -454,6 +455,7 @@ static int do_nft(struct kernel *k, bool load)
 	unsigned int i;
 
 	k->nft = load ? conf_serial : 0;
+	k->strays = k->strays || !load;
 	k->n_marks = load ? conf.n_links : 0;
 	for (i = 0; i < k->n_marks; i++)
 		k->mark[i] = conf.link[i].mark;
@@ -510,6 +512,9 @@ static int do_op(struct kernel *k, const struct op *op)
 		return do_forget(k, &op->addr);
 	case OP_CT_END:
 		return do_end(k, op->mark.value);
+	case OP_CT_STRAY:
+		k->strays = !k->nft;
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -665,7 +670,7 @@ static void observe(struct kernel *k, enum plan_goal goal)
 		p->hash_policy = k->hash_policy;
 		p->hash_fields = k->hash_fields;
 	}
-	p->nft.present = k->nft != 0;
+	p->nft.present = p->nft.masquerades = k->nft != 0;
 	p->nft.n_chains = k->nft != conf_serial;
 }
 
@@ -766,7 +771,7 @@ enum property {
 	P_ACCEPTED, P_LIMIT, P_IDEMPOTENT, P_SCRATCH, P_PREFIX_MARK,
 	P_PREFIX_UNMARKED, P_ORDER, P_FOREIGN, P_LEFTOVER, P_PRIMARY,
 	P_STALE, P_FLUSH, P_LINKS_ONLY, P_MARK, P_FROM, P_UNMARKED, P_DOWN,
-	P_HOST, P_MAIN, P_DEFAULT, P_LAST, P_FAILBACK, P_KEEP,
+	P_HOST, P_MAIN, P_DEFAULT, P_LAST, P_FAILBACK, P_KEEP, P_STRAY,
 	N_PROPERTIES,
 };
 
@@ -791,6 +796,7 @@ static struct {
 				 "replaced" },
 	[P_PRIMARY] = { .what = "the primary stays until it dies or a better "
 				"tier is back" },
+	[P_STRAY] = { .what = "what began without masquerading is ended" },
 	[P_STALE] = { .what = "an address that is gone is remembered until "
 			      "its connections are ended" },
 	[P_FLUSH] = { .what = "a flush leaves nothing of ours" },
@@ -924,7 +930,7 @@ static void check_order(enum plan_goal goal)
 		    (op->kind == OP_ROUTE_DEL &&
 		     op->route.type == RTN_UNICAST) ||
 		    op->kind == OP_RULE_DEL || op->kind == OP_CT_FORGET ||
-		    op->kind == OP_CT_END)
+		    op->kind == OP_CT_END || op->kind == OP_CT_STRAY)
 			hold(P_ORDER, i >= added[i >= plan.detour_end],
 			     "too early: %s",
 			     op_text(op));
@@ -934,6 +940,10 @@ static void check_order(enum plan_goal goal)
 		for (k = 0; op->kind == OP_CT_END && k < i; k++)
 			hold(P_ORDER, plan.op[k].kind != OP_RULE_DEL ||
 			     plan.op[k].rule.priority != PRIORITY_FAILBACK,
+			     "forgotten before it was done: %s", op_text(op));
+		for (k = 0; op->kind == OP_CT_STRAY && k < i; k++)
+			hold(P_ORDER, plan.op[k].kind != OP_RULE_DEL ||
+			     plan.op[k].rule.priority != PRIORITY_STRAY,
 			     "forgotten before it was done: %s", op_text(op));
 		for (k = 0; op->kind == OP_CT_FORGET && k < i; k++)
 			hold(P_ORDER, plan.op[k].kind != OP_RULE_DEL ||
@@ -1095,13 +1105,23 @@ static void carry_out(struct kernel *k, unsigned int n, enum plan_goal goal)
 			     "ended needlessly: %s", op_text(op));
 		if (goal == PLAN_FLUSH || !live || damaged || i >= midway)
 			continue;
-		/* Whoever gives marks must find ways for them. */
+		/* Whoever gives marks must find ways for them; but without
+		 * masquerading, what left without a mark was lost, too.
+		 */
 		for (m = 0; op->kind == OP_NFT_LOAD && m < k->n_marks; m++) {
 			find_way(k, k->mark[m], NULL, &w);
-			hold(P_PREFIX_MARK, w.n > 0, "mark 0x%x has no way",
-			     k->mark[m]);
+			hold(P_PREFIX_MARK, w.n || masquerade,
+			     "mark 0x%x has no way", k->mark[m]);
 			good[m] = good_way(k, k->mark[m]);
 		}
+		/* With masquerading first the marks are there before the
+		 * rules, and the default of a dead link may still be there
+		 * when its rule comes.
+		 */
+		for (m = 0; masquerade && op->kind == OP_RULE_ADD &&
+		     op->rule.mask && m < k->n_marks; m++)
+			if (k->mark[m] == op->rule.mark)
+				good[m] = good_way(k, k->mark[m]);
 		for (m = 0; m < k->n_marks; m += step)
 			hold(P_PREFIX_MARK, !good[m] ||
 			     good_way(k, k->mark[m]), "mark 0x%x after "
@@ -1548,6 +1568,7 @@ static void check_done(struct kernel *k, enum plan_goal goal, int lasting)
 		check_failback(k);
 		check_primary(k, lasting);
 		check_stale(k);
+		hold(P_STRAY, !k->strays || !masquerade, "flows are left");
 	}
 	check_scratch(k, goal);
 	make(k, &event);
@@ -1887,6 +1908,7 @@ static void new_world(unsigned int n)
 	damaged = false;
 	memset(&kernel, 0, offsetof(struct kernel, route));
 	kernel.n_stuck = kernel.nft = kernel.n_marks = 0;
+	kernel.strays = true;
 	kernel.n_devs = n;
 	kernel.rp_filter_all = (int)unit_random(3);
 	kernel.ip_forward = 0;
@@ -2090,6 +2112,12 @@ static void first_up(struct kernel *k)
 	k->dev[0].rp_filter = 1;
 	k->rp_filter_all = 0;
 	example(k, event, "apply with the first link up",
+		"ip rule add pref 33100 lookup 200 protocol 119\n"
+		"nft -f - <<'END'\n"
+		"add table inet mwan\n"
+		"delete table inet mwan\n"
+		"table inet mwan {}\n"
+		"END\n"
 		"sysctl -w net/ipv4/conf/ppp0/rp_filter=2\n"
 		"ip nexthop replace id 77001 dev ppp0 protocol 119\n"
 		"ip route prepend default dev ppp0 table 201 protocol 119\n"
@@ -2112,12 +2140,9 @@ static void first_up(struct kernel *k)
 		"119\n"
 		"ip rule add pref 1301 from 10.64.0.1 lookup 201 protocol "
 		"119\n"
-		"nft -f - <<'END'\n"
-		"add table inet mwan\n"
-		"delete table inet mwan\n"
-		"table inet mwan {}\n"
-		"END\n"
-		"sysctl -w net/ipv4/ip_forward=1\n");
+		"sysctl -w net/ipv4/ip_forward=1\n"
+		"conntrack -D -f ipv4 -u UNREPLIED\n"
+		"ip rule del pref 33100 lookup 200 protocol 119\n");
 }
 
 static void second_up_and_down(struct kernel *k)
@@ -2215,7 +2240,6 @@ static void flush(struct kernel *k)
 	struct plan_event event = { .goal = PLAN_FLUSH };
 
 	example(k, event, "flush",
-		"nft delete table inet mwan\n"
 		"ip rule del pref 1000 lookup main suppress_prefixlength 0 "
 		"protocol 119\n"
 		"ip rule del pref 1001 fwmark 0x1/0xff lookup 201 protocol "
@@ -2226,7 +2250,8 @@ static void flush(struct kernel *k)
 		"protocol 119\n"
 		"ip rule del pref 32769 lookup 200 protocol 119\n"
 		"ip rule del pref 1302 from 10.64.0.4 lookup 202 protocol "
-		"119\n");
+		"119\n"
+		"nft delete table inet mwan\n");
 }
 
 /* Under the thread's own rules, after years of the scripts. */

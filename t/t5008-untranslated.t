@@ -1,0 +1,131 @@
+#!/bin/bash
+# No flow stays untranslated: while the table is missing and something else uses
+# conntrack, flows of the LAN leave with their private source, and conntrack never
+# translates what it has once confirmed so. As in lib/lan.sh.
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/lan.sh
+. "$root/t/lib/lan.sh"
+
+configure() { # MASQUERADE
+	printf '[mwan]\nqdisc = none\nmasquerade = %s\n[link ppp0]\n%s' "$1" \
+		$'[link ppp1]\n' >/etc/ppp/mwan.ini
+}
+links_wanted ppp0 ppp1
+configure yes
+net5 2
+# A firewall, as every router has one: conntrack is in use without us.
+nft -f - <<'END'
+table inet fw {
+	chain forward {
+		type filter hook forward priority filter
+		ct state invalid counter
+	}
+}
+END
+# Like a provider: counts what comes with a private source.
+inet nft -f - <<'END'
+table inet provider {
+	chain private {
+		type filter hook prerouting priority raw
+		iifname "ppp*" ip saddr 10.8.0.0/15 counter
+	}
+}
+END
+private() {
+	inet nft list table inet provider | grep -o 'packets [0-9]*' |
+		cut -d' ' -f2
+}
+
+# stuck FILE: how many flows had no answer.
+stuck() {
+	awk '$3 == "-"' "$1" | wc -l
+}
+
+# Each host's datagrams from the same port: the same flow each time.
+flows=200
+again_all() {
+	ask -t udp -s 10.9.0.1 -n $flows -p 4000
+}
+# What is sent while nothing translates: no answer is waited for.
+leak() {
+	ask -t udp -s 10.9.0.1 -n $flows -p 4000 -b >/dev/null
+}
+
+confirmed() {
+	[ "$(conntrack -L -p udp 2>/dev/null | grep -c UNREPLIED)" -ge "$flows" ]
+}
+
+hook up ppp0 10.64.0.100 10.64.0.1
+hook up ppp1 10.64.1.100 10.64.1.1
+
+leak
+wait_for 20 confirmed
+ok "boot: flows leave untranslated before apply" \
+	test "$(private)" -ge "$flows"
+ok "apply" mwan-rules apply
+again_all >"$T/boot"
+is "boot: and all of them work after it" "$(stuck "$T/boot")" 0
+is "nothing remembers them any more" "$(ip rule show pref 33100)" ""
+
+conntrack -F 2>/dev/null
+before=$(private)
+nft delete table inet mwan
+leak
+ok "nft flush ruleset: flows leave untranslated" \
+	test "$(private)" -ge $((before + flows))
+ok "apply" mwan-rules apply
+again_all >"$T/flushed"
+is "nft flush ruleset: and all of them work after apply" \
+	"$(stuck "$T/flushed")" 0
+
+# A hook that finds the table missing does the same.
+conntrack -F 2>/dev/null
+nft delete table inet mwan
+leak
+ok "a hook" hook up ppp0 10.64.0.100 10.64.0.1
+again_all >"$T/hook"
+is "nft flush ruleset: and all of them work after a hook" \
+	"$(stuck "$T/hook")" 0
+
+# Under traffic all the while: not one packet leaves untranslated, and what
+# began in between works at once.
+conntrack -F 2>/dev/null
+before=$(private)
+(
+	n=1
+	until [ -e "$T/stop" ]; do
+		ask -t udp -s 10.8.$((n % 200)).1 -n 40 -p 5000 -b
+		n=$((n + 1))
+	done
+) >"$T/traffic" 2>&1 &
+traffic=$!
+for _ in {1..40}; do
+	mwan-rules flush 2>/dev/null
+	mwan-rules apply 2>/dev/null
+done
+touch "$T/stop"
+wait $traffic
+is "flush and apply under traffic: packets with a private source" \
+	"$(($(private) - before))" 0
+ask -t udp -s 10.8.1.1 -n 40 -p 5000 >"$T/traffic"
+is "and no flow is stuck" "$(stuck "$T/traffic")" 0
+
+# Masquerading that is switched on later.
+conntrack -F 2>/dev/null
+configure no
+ok "masquerade = no" mwan-rules apply
+leak
+configure yes
+ok "masquerade = yes" mwan-rules apply
+again_all >"$T/yes"
+is "and what had left untranslated works" "$(stuck "$T/yes")" 0
+
+# What has an answer, or is translated, is left alone.
+keep udp -t udp -s 10.9.0.1 -n 20 -p 6000
+nft delete table inet mwan
+ok "the table is missing under established flows" mwan-rules apply
+again udp "$T/again"
+is "they go on by their links" "$(wanderers <(cat "$T/udp" "$T/again"))" 0
+is "with answers" "$(stuck "$T/again")" 0
+done_testing
