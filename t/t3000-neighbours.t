@@ -67,5 +67,161 @@ hook up ppp0 10.64.0.100 10.64.0.1
 is "a hook alone makes the groups" "$(default_table | cut -d' ' -f-3)" \
 	"default nhid 77257"
 mwan-rules apply 2>/dev/null
+hook up ppp1 10.64.1.100 10.64.1.1
+
+# says REGEX: status has one problem beside links that are down.
+problems() {
+	mwan-rules status --json | jq -r \
+		'.problems[] | select(.kind != "link-down") | "\(.kind): \(.text)"'
+}
+
+# A LAN host is marked for a link, and main does not know the tailnet.
+gone_by() { # [MARK]: a host's packet to a node of the tailnet
+	ip route get 100.64.0.7 from 10.9.0.1 iif lan0 mark "$1" |
+		grep -o 'dev [^ ]*'
+}
+ip link add tailscale0 type veth peer name there0
+ip link set there0 up
+ip link set tailscale0 up
+sysctl -qw net.ipv4.conf.tailscale0.rp_filter=0
+is "a table 52 without a route takes nothing" "$(problems)" ""
+ip route add 100.100.100.100 dev tailscale0 table 52
+ip route add 100.64.0.7 dev tailscale0 table 52
+is "a LAN host does not reach the tailnet" "$(gone_by 1)" "dev ppp0"
+is "status says so" "$(problems)" "late-rule: The rule 5270 of somebody \
+else's (lookup 52) comes after ours, and what the LAN sends by ppp0, ppp1, ppp2 \
+never gets to it: set rule_priority = 6000 in mwan.ini, or write a policy with \
+use = main for what is to; or give the rule \"iif lo\" if it is for the router \
+alone."
+is "and so in the text and the metrics" \
+	"$(mwan-rules status | grep -c '^\* The rule 5270 of') $(
+		mwan-rules status --prometheus | grep -c '^mwan_problems 1')" \
+	"1 1"
+like "and why" "$(mwan-rules why 10.9.0.1 100.64.0.7 | tr -s '\n ' ' ')" \
+	'leaves by ppp.\..* Rule 5270, which is not ours \(lookup 52\), would take it, but it comes after ours'
+is "but not of what it would not take" \
+	"$(mwan-rules why 10.9.0.1 $inet | grep -c 5270)" 0
+sed -i 's/\[mwan\]/&\nrule_priority = 6000/' /etc/ppp/mwan.ini
+mwan-rules apply
+is "with rule_priority = 6000: it does" "$(gone_by 1)" "dev tailscale0"
+is "and nothing is said" "$(problems)" ""
+is "its own packets have their way" "$(takes mark 0x80000)" \
+	"dev ppp0 table default"
+is "and what the LAN sends elsewhere has its link" "$(
+	ip route get $inet from 10.9.0.1 iif lan0 mark 2 | grep -o 'dev [^ ]*')" \
+	"dev ppp1"
+conf -- 1 1 "1 tier=2"
+policy tailnet "destination = 100.64.0.0/10" "use = main"
+mwan-rules apply
+is "with a policy: nothing is said" "$(problems)" ""
+like "and why: it leaves by it" \
+	"$(mwan-rules why 10.9.0.1 100.64.0.7)" 'leaves by tailscale0\.'
 tailscale del
+ip link del tailscale0
+
+# --- rules of others after ours ---
+conf -- 1 1 "1 tier=2"
+mwan-rules apply
+net_vpn 198.51.100.2
+ip route add default dev vpn0 table 77
+# late REGEX RULE...: status says it of a rule of priority 32000.
+late() {
+	local regex=$1
+	shift
+	ip rule add pref 32000 "$@"
+	like "status, of $*" "$(problems)" "^late-rule: The rule 32000 of .*$regex"
+	is "in one sentence" "$(problems | wc -l)" 1
+	ip rule del pref 32000
+}
+quiet() { # RULE...: nothing is said of it
+	ip rule add pref 32000 "$@"
+	is "nothing is said of $*" "$(problems)" ""
+	ip rule del pref 32000
+}
+late ': "ip rule del pref 32000 from 10.9.0.7 lookup 77; ip rule add pref 999 from 10.9.0.7 lookup 77", or write' \
+	from 10.9.0.7 lookup 77
+late '\(from 10.9.0.7 unreachable\)' from 10.9.0.7 unreachable
+late 'iif lan0 lookup 77' iif lan0 lookup 77
+late 'gets to it: write a policy' lookup 77
+quiet iif lo lookup 77
+quiet uidrange 0-0 lookup 77
+quiet from 10.64.0.100 lookup 1001
+quiet fwmark 1/0xff lookup 1001
+quiet lookup main suppress_prefixlength 0
+quiet lookup 78
+quiet fwmark 0x80000/0xff0000 unreachable
+ip rule add pref 32000 from 10.9.0.7 lookup 77
+ip rule add pref 999 from 10.9.0.8 lookup 77
+like "why names it for its host" "$(mwan-rules why 10.9.0.7 $inet |
+	tr -s '\n ' ' ')" 'Rule 32000, which is not ours \(from 10.9.0.7 lookup 77\), would'
+is "and for no other" "$(mwan-rules why 10.9.0.9 $inet | grep -c 32000)" 0
+ip rule del pref 32000
+ip rule del pref 999
+
+# --- wg-quick, a full tunnel: without a priority its rules come before ours,
+# where these are in force first, else after main's ---
+umask 077
+key=$(wg genkey)
+cat >"$T/wg0.conf" <<-END
+	[Interface]
+	PrivateKey = $key
+	Address = 10.70.0.1/24
+	[Peer]
+	PublicKey = $(wg genkey | wg pubkey)
+	AllowedIPs = 0.0.0.0/0
+	Endpoint = $inet:51820
+END
+export WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go
+ok "wg-quick up" wg-quick up "$T/wg0.conf"
+like "before ours: status says so" "$(problems)" \
+	'^foreign-rule: A rule of somebody else.s, of priority 999, leads .* ppp0, ppp1, ppp2 elsewhere'
+is "what it sends itself has its way" "$(takes mark 51820 |
+	sed 's/ppp[01]/LINK/')" "dev LINK table 200"
+ok "wg-quick down" wg-quick down "$T/wg0.conf"
+like "it has taken our rule along, and status says so" "$(problems)" \
+	'^rule: The rule "pref 1000 lookup main suppress_prefixlength 0" is missing: run "mwan-rules apply"\.$'
+mwan-rules flush 2>/dev/null
+ok "wg-quick up, before ours are there" wg-quick up "$T/wg0.conf"
+mwan-rules apply
+like "after ours: status says so" "$(problems)" '^late-rule: The rule 32765 of '\
+'somebody else.s \(not fwmark 0xca6c/0xffffffff lookup 51820\) comes after ours, .*it: write a policy with use = main'
+like "and why" "$(mwan-rules why 10.9.0.1 $inet | tr -s '\n ' ' ')" \
+	'leaves by ppp.\..* Rule 32765, which is not ours \(not fwmark 0xca6c'
+policy tunnel "source = 10.9.0.7" "use = main"
+mwan-rules apply
+is "a policy says what goes there: nothing is said" "$(problems)" ""
+like "and that goes there" "$(mwan-rules why 10.9.0.7 $inet)" 'leaves by wg0\.'
+wg-quick down "$T/wg0.conf" 2>/dev/null
+sysctl -qw net.ipv4.conf.all.src_valid_mark=0	# which it leaves at 1
+conf -- 1 1 "1 tier=2"
+mwan-rules apply
+
+# --- TPROXY: its recipe has mark 1 ---
+ip rule add fwmark 1 lookup 100
+ip route add local default dev lo table 100
+pref=$(ip rule | sed -n 's/:.*lookup 100$//p')
+ip rule del fwmark 1 lookup 100
+ip rule add pref 32000 fwmark 1 lookup 100
+is "without a priority it comes before ours, whose first it follows" "$pref" 999
+is "after ours: a collision" "$(problems)" "mark-collision: The rule 32000 of \
+somebody else's (fwmark 0x1/0xffffffff lookup 100) is for a mark that is ppp0's \
+here, and ours take its packets first: set mark_mask = 0xff000000 in mwan.ini, \
+and give that rule a mask without these bits and a priority below 1000."
+sed -i 's/\[mwan\]/&\nmark_mask = 0xff000000/' /etc/ppp/mwan.ini
+mwan-rules apply
+ip rule del pref 32000
+ip rule add pref 999 fwmark 1/0xff lookup 100
+is "done: nothing is said" "$(problems)" ""
+is "its packets are for the router" "$(ip route get $inet from 10.9.0.1 \
+	iif lan0 mark 0x2000001 | grep -o '^local')" local
+is "and others have their link" "$(ip route get $inet from 10.9.0.1 \
+	iif lan0 mark 0x2000000 | grep -o 'dev [^ ]*')" "dev ppp1"
+ip rule del pref 999
+ip rule add pref 32000 fwmark 0x4000/0x4000 lookup 100
+ip rule add pref 32001 fwmark 0x40000/0xff0000 lookup 100
+is "nor of marks beside ours" "$(problems)" ""
+ip rule del pref 32000
+ip rule del pref 32001
+conf -- 1 1 "1 tier=2"
+mwan-rules apply
 done_testing

@@ -328,7 +328,7 @@ ip rule add pref 503 to 192.0.2.0/24 lookup 99
 ip rule add pref 504 fwmark 0x100/0x100 lookup 99
 ip route add throw default table 97
 ip rule add pref 505 lookup 97
-ip rule add pref 1950 lookup 99
+ip rule add pref 1950 iif lo lookup 99
 gone "rules that take nothing away"
 for i in 500 501 502 503 504 505 1950; do
 	ip rule del pref $i

@@ -25,7 +25,9 @@ enum {
 
 /* Rules behind main (32766) and default (32767). */
 enum {
-	PRIORITY_DEFAULT = 32767,	/* not ours: the kernel's for default */
+	/* Not ours: the kernel's, for main and default. */
+	PRIORITY_MAIN = 32766,
+	PRIORITY_DEFAULT = 32767,
 	PRIORITY_PRIMARY = 32768,
 	PRIORITY_LAST = 32769,
 	/* No packet comes here: it looks up the table of the primary before

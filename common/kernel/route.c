@@ -13,6 +13,11 @@ struct dump {
 	void *data;
 };
 
+struct search {
+	uint32_t table;
+	bool found;
+};
+
 static int on_route(const struct nlmsghdr *nlh, void *data)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
@@ -53,12 +58,30 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	return d->cb(&r, d->data);
 }
 
-static int dump_defaults(struct nl *nl, uint8_t family, struct dump *d,
-			 struct err *err)
+static int on_any(const struct nlmsghdr *nlh, void *data)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[RTA_NH_ID + 1];
+	struct search *s = data;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE)
+		return 0;
+	if (nl_attrs(nlh, sizeof(*rtm), tb, RTA_NH_ID))
+		return -EBADMSG;
+	s->found = (tb[RTA_TABLE] ? nl_u32(tb[RTA_TABLE]) :
+		    rtm->rtm_table) == s->table &&
+		   rtm->rtm_type != RTN_THROW &&
+		   !(rtm->rtm_flags & RTM_F_CLONED);
+	return s->found ? NL_ENOUGH : 0;
+}
+
+/* @table 0: of all tables. */
+static int dump(struct nl *nl, uint8_t family, uint8_t protocol, uint32_t table,
+		int (*cb)(const struct nlmsghdr *nlh, void *data), void *data,
+		struct err *err)
 {
 	/* A kernel that does not filter by these tells all that there is. */
-	struct rtmsg head = { .rtm_family = family,
-			      .rtm_protocol = d->protocol };
+	struct rtmsg head = { .rtm_family = family, .rtm_protocol = protocol };
 	char buf[128] __attribute__((aligned(8)));
 	struct nl_batch b;
 	struct nlmsghdr *nlh;
@@ -66,10 +89,10 @@ static int dump_defaults(struct nl *nl, uint8_t family, struct dump *d,
 
 	nl_batch_init(&b, nl, buf, sizeof(buf));
 	nlh = nl_put(&b, nl, RTM_GETROUTE, 0, &head, sizeof(head), 16);
-	if (d->table)
-		mnl_attr_put_u32(nlh, RTA_TABLE, d->table);
+	if (table)
+		mnl_attr_put_u32(nlh, RTA_TABLE, table);
 	nl_end(&b, nlh);
-	code = nl_dump(nl, &b, on_route, d, err);
+	code = nl_dump(nl, &b, cb, data, err);
 	if (code == NL_ENOUGH) {
 		nl_close(nl);
 		code = nl_open(nl, NETLINK_ROUTE, err);
@@ -84,7 +107,7 @@ int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
 {
 	struct dump d = { .table = table, .cb = cb, .data = data };
 
-	return dump_defaults(nl, family, &d, err);
+	return dump(nl, family, 0, table, on_route, &d, err);
 }
 
 int route_dump_protocol(struct nl *nl, uint8_t family, uint8_t protocol,
@@ -92,7 +115,16 @@ int route_dump_protocol(struct nl *nl, uint8_t family, uint8_t protocol,
 {
 	struct dump d = { .protocol = protocol, .cb = cb, .data = data };
 
-	return dump_defaults(nl, family, &d, err);
+	return dump(nl, family, protocol, 0, on_route, &d, err);
+}
+
+int route_any(struct nl *nl, uint32_t table, bool *any, struct err *err)
+{
+	struct search s = { .table = table };
+	int code = dump(nl, AF_INET, 0, table, on_any, &s, err);
+
+	*any = s.found;
+	return code;
 }
 
 static int put(struct nl_batch *b, struct nl *nl, uint16_t type,

@@ -38,6 +38,11 @@ struct route {
 	bool opaque;
 };
 
+/* Has @table any IPv4 route that leads somewhere or refuses? Reads no further
+ * than the first. Returns 0, or a negative errno with a sentence.
+ */
+int route_any(struct nl *nl, uint32_t table, bool *any, struct err *err);
+
 typedef int (*route_cb)(const struct route *r, void *data);
 
 /* Read the default routes of @table; one that does not exist has none. Where

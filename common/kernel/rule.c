@@ -100,6 +100,7 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	r.from_len = frh->src_len;
 	r.to_len = frh->dst_len;
 	(void)!str_copy(r.iif, sizeof(r.iif), nl_str(tb[FRA_IIFNAME]));
+	r.own = tb[FRA_UID_RANGE] || tb[FRA_OIFNAME] || !strcmp(r.iif, "lo");
 	r.foreign = !ours || frh->action != FR_ACT_TO_TBL ||
 		    frh->dst_len || frh->tos ||
 		    frh->src_len != addr_len(&r.from) * 8;

@@ -48,6 +48,7 @@ struct rule {
 	struct addr to;
 	char iif[IFNAMSIZ];
 	bool opaque;
+	bool own;		/* it is for the router's own packets alone */
 };
 
 /* The callee has @r's raw only until it returns. */

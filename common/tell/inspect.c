@@ -16,6 +16,7 @@
 struct gathering {
 	struct facts *f;
 	const struct conf *conf;
+	const struct present *present;
 	unsigned int defaults;	/* in the table that is looked at */
 	unsigned int seen;	/* rules that may matter, in this dump ... */
 	unsigned int sifted;	/* ... and those that were looked at before */
@@ -50,6 +51,33 @@ static int on_rule(const struct rule *r, void *data)
 	    takes_any(r, g->conf) && g->seen++ >= g->sifted &&
 	    f->n_rules < FACTS_RULES_MAX)
 		f->rule[f->n_rules++] = *r;
+	return 0;
+}
+
+/* Before main, and for what comes from the LAN: neither for the router's own
+ * packets nor from an address of the router.
+ */
+static bool is_late(const struct gathering *g, const struct rule *r)
+{
+	return r->protocol != PROTO_MWAN && !r->own &&
+	       r->priority >= g->conf->rule_priority + RULE_STANDBY &&
+	       r->priority < PRIORITY_MAIN &&
+	       (r->action == FR_ACT_TO_TBL ? r->table < TABLE_DEFAULT ||
+					     r->table > TABLE_LOCAL :
+		r->action == FR_ACT_BLACKHOLE ||
+		r->action == FR_ACT_UNREACHABLE ||
+		r->action == FR_ACT_PROHIBIT) &&
+	       (r->from_len != 32 || !g->present->addrs_complete ||
+		!present_has_addr(g->present, &r->from)) &&
+	       takes_any(r, g->conf);
+}
+
+static int on_late(const struct rule *r, void *data)
+{
+	struct gathering *g = data;
+
+	if (is_late(g, r) && g->f->n_late < FACTS_RULES_MAX)
+		g->f->late[g->f->n_late++] = *r;
 	return 0;
 }
 
@@ -108,6 +136,33 @@ static int read_rules(struct gathering *g, struct nl *rtnl, struct err *err)
 	return code;
 }
 
+/* Those after ours; one to a table without a route has no say. */
+static int read_late(struct gathering *g, struct nl *rtnl, struct err *err)
+{
+	struct facts *f = g->f;
+	unsigned int i, n = 0;
+	bool any;
+	int code = rule_dump(rtnl, AF_INET, RULE_ANYONES, on_late, g, err);
+
+	for (i = 0; i < f->n_late && !code; i++) {
+		any = true;
+		g->defaults = 0;
+		if (f->late[i].action == FR_ACT_TO_TBL) {
+			code = route_any(rtnl, f->late[i].table, &any, err);
+			if (!code)
+				code = route_dump_defaults(rtnl, AF_INET,
+							   f->late[i].table,
+							   on_default, g, err);
+		}
+		if (!any)
+			continue;
+		f->late_default[n] = g->defaults > 0;
+		f->late[n++] = f->late[i];
+	}
+	f->n_late = n;
+	return code;
+}
+
 static int note_default(const struct route *r, void *data)
 {
 	struct facts *f = ((struct gathering *)data)->f;
@@ -159,15 +214,17 @@ int facts_read(struct facts *f, const struct conf *conf,
 	       const struct present *present, struct nl *rtnl,
 	       struct nl *nfnl, struct err *err)
 {
-	struct gathering g = { .f = f, .conf = conf };
+	struct gathering g = { .f = f, .conf = conf, .present = present };
 	unsigned int i;
 	int code;
 
-	f->n_rules = f->n_defaults = 0;
+	f->n_rules = f->n_late = f->n_defaults = 0;
 	f->conf_exists = !access(CONF_PATH, F_OK);
 	for (i = 0; i < conf->n_lan; i++)
 		f->lan_missing[i] = !if_nametoindex(conf->lan[i]);
 	code = read_rules(&g, rtnl, err);
+	if (!code)
+		code = read_late(&g, rtnl, err);
 	if (!code)
 		code = route_dump_defaults(rtnl, AF_INET, TABLE_MAIN,
 					   note_default, &g, err);

@@ -43,6 +43,12 @@ struct facts {
 	 */
 	unsigned int n_rules;
 	struct rule rule[FACTS_RULES_MAX];
+	/* Rules of others after ours, that led such packets to a route of
+	 * another table or nowhere before there were marks.
+	 */
+	unsigned int n_late;
+	struct rule late[FACTS_RULES_MAX];
+	bool late_default[FACTS_RULES_MAX];	/* its table has a default */
 	/* In the table main, and, of others, in the links' and the standby. */
 	unsigned int n_defaults;
 	struct facts_default default_[FACTS_DEFAULTS_MAX];

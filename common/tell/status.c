@@ -514,6 +514,85 @@ static void check_rule(struct status *s, const struct run *run,
 	    rule_text(r, text), run->conf.rule_priority + RULE_STANDBY);
 }
 
+/* Is it for a mark that is a link's here? */
+static bool collides(const struct rule *r, uint32_t mask)
+{
+	return !r->invert && (r->mark & r->mask & mask);
+}
+
+/* Bits that neither the rule nor we have; 0xff as long as there are links. */
+static uint32_t other_mask(const struct rule *r, uint32_t mask)
+{
+	uint32_t bits = 0xff000000;
+
+	while (bits > 0xff && (bits & (mask | r->mark)))
+		bits >>= 8;
+	return bits;
+}
+
+static bool any_use_main(const struct conf *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->n_policies; i++)
+		if (c->policy[i].use == USE_MAIN)
+			return true;
+	return false;
+}
+
+/* How the rule could come before ours, but for one that would then take
+ * everything.
+ */
+static void late_advice(const struct conf *c, const struct rule *r, bool all,
+			char *text, size_t size)
+{
+	uint32_t next = r->priority / 1000 * 1000 + 1000;
+	char what[RULE_TEXT], del[RULE_TEXT];
+
+	*text = '\0';
+	if (all)
+		return;
+	if (next + RULE_STANDBY < PRIORITY_MAIN)
+		snprintf(text, size, "set rule_priority = %u in mwan.ini, or ",
+			 next);
+	else if (!r->opaque)
+		snprintf(text, size, "\"ip rule del %s; ip rule add pref %u "
+			 "%s\", or ", rule_text(r, del), c->rule_priority - 1,
+			 rule_what(r, what, sizeof(what)));
+}
+
+/* A rule of somebody else's after ours. Who has written a policy with use = main
+ * has decided what goes there.
+ */
+static void check_late(struct status *s, const struct run *run, unsigned int i)
+{
+	const struct rule *r = &s->facts->late[i];
+	const struct conf *c = &run->conf;
+	char names[100], what[RULE_TEXT], advice[2 * RULE_TEXT + 60];
+
+	if (!run->in_force || !rule_takes(s, r, names, sizeof(names)))
+		return;
+	rule_what(r, what, sizeof(what));
+	if (collides(r, c->mark_mask)) {
+		say(s, "mark-collision", "", "The rule %u of somebody else's "
+		    "(%s) is for a mark that is %s's here, and ours take its "
+		    "packets first: set mark_mask = 0x%x in mwan.ini, and give "
+		    "that rule a mask without these bits and a priority below "
+		    "%u.", r->priority, what, names,
+		    other_mask(r, c->mark_mask), c->rule_priority);
+		return;
+	}
+	if (any_use_main(c))
+		return;
+	late_advice(c, r, !r->partial && s->facts->late_default[i], advice,
+		    sizeof(advice));
+	say(s, "late-rule", "", "The rule %u of somebody else's (%s) comes "
+	    "after ours, and what the LAN sends by %s never gets to it: "
+	    "%swrite a policy with use = main for what is to; or give the rule "
+	    "\"iif lo\" if it is for the router alone.", r->priority, what,
+	    names, advice);
+}
+
 static void check_networkd(struct status *s)
 {
 	const struct facts *f = s->facts;
@@ -646,6 +725,8 @@ void status_make(struct status *s, struct run *run,
 	check_sysctls(s, run);
 	for (i = 0; i < facts->n_rules; i++)
 		check_rule(s, run, &facts->rule[i]);
+	for (i = 0; i < facts->n_late; i++)
+		check_late(s, run, i);
 	for (i = 0; i < facts->n_defaults; i++)
 		check_default(s, run, &facts->default_[i]);
 	check_networkd(s);

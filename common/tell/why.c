@@ -190,6 +190,18 @@ bool why_taker(const struct why *why, struct why_way *way,
 	return way->taken || r->opaque;
 }
 
+bool why_spared(const struct why *why, struct why_way *way,
+		const struct rule *r, uint32_t table)
+{
+	if (r->action != FR_ACT_TO_TBL || r->table != table ||
+	    r->protocol == PROTO_MWAN || r->opaque || r->own ||
+	    !matches(r, why, &way->walk))
+		return false;
+	way->spared = true;
+	way->taker = *r;
+	return true;
+}
+
 static bool to_many(const struct fib *fib)
 {
 	return fib->type == RTN_BROADCAST || fib->type == RTN_MULTICAST;
@@ -209,7 +221,7 @@ void why_route(const struct why *why, struct why_way *way,
 	/* The kernel names no table for some that go to many. */
 	if (!fib->code && (fib->table == TABLE_LOCAL || to_many(fib)))
 		way->n_hops = 0;
-	way->taken = false;
+	way->taken = way->spared = false;
 	way->as_planned = to_many(fib) || as_planned(way, present);
 	way->any_of = open_group(why, way, present);
 	memcpy(way->walk.oif, way->oif, sizeof(way->oif));

@@ -70,6 +70,10 @@ struct why_way {
 	enum why_verdict verdict;
 	bool as_planned;	/* the kernel decides as our rules would */
 	bool taken;		/* ... no: by this rule of somebody else's */
+	/* It goes as planned, but without its mark this rule of somebody
+	 * else's after ours would have it.
+	 */
+	bool spared;
 	struct rule taker;
 	/* It leads to this group, of which any member may take the packet: see
 	 * why.by_hash. 0: none.
@@ -117,6 +121,12 @@ const struct route *why_last_route(const struct why_way *way);
  */
 bool why_taker(const struct why *why, struct why_way *way,
 	       const struct rule *r);
+
+/* Of a way that goes as planned: is it @r, the next of all rules in their order,
+ * that would take the packet into @table, where it goes without its mark?
+ */
+bool why_spared(const struct why *why, struct why_way *way,
+		const struct rule *r, uint32_t table);
 
 /* Does any way lead somewhere? */
 bool why_arrives(const struct why *why);

@@ -81,18 +81,25 @@ static int ask_marks(struct why *why, const struct ruleset *rs,
 	return code;
 }
 
-static int ask_way(const struct why *why, struct why_way *way, struct nl *rtnl,
-		   struct err *err)
+static int ask_fib(const struct why *why, uint32_t mark, struct nl *rtnl,
+		   struct fib *fib, struct err *err)
 {
 	const struct ct_tuple *t = &why->packet.tuple;
 	const struct fib_packet p = {
 		.source = t->source, .destination = why->seen.flow.to,
 		.iif = why->seen.ifindex,
-		.mark = way->walk.mark, .protocol = t->protocol,
+		.mark = mark, .protocol = t->protocol,
 		.source_port = t->source_port,
 		.destination_port = t->destination_port,
 	};
-	int code = fib_ask(rtnl, &p, &way->fib, err);
+
+	return fib_ask(rtnl, &p, fib, err);
+}
+
+static int ask_way(const struct why *why, struct why_way *way, struct nl *rtnl,
+		   struct err *err)
+{
+	int code = ask_fib(why, way->walk.mark, rtnl, &way->fib, err);
 
 	way->oif[0] = '\0';
 	if (code || way->fib.code)
@@ -103,6 +110,7 @@ static int ask_way(const struct why *why, struct why_way *way, struct nl *rtnl,
 struct taking {
 	const struct why *why;
 	struct why_way *way;
+	uint32_t table;		/* where it goes without its mark */
 	bool done;
 };
 
@@ -122,6 +130,36 @@ static int ask_taker(const struct why *why, struct why_way *way,
 	if (way->as_planned || way->fib.code)
 		return 0;
 	return rule_dump(rtnl, AF_INET, RULE_ANYONES, on_rule, &t, err);
+}
+
+static int on_spared(const struct rule *r, void *data)
+{
+	struct taking *t = data;
+
+	t->done = t->done || why_spared(t->why, t->way, r, t->table);
+	return 0;
+}
+
+/* A rule of somebody else's after ours, which had such packets before there were
+ * marks: the kernel says where this one goes without.
+ */
+static int ask_spared(const struct why *why, struct why_way *way,
+		      const struct conf *conf, struct nl *rtnl,
+		      struct err *err)
+{
+	struct taking t = { .why = why, .way = way };
+	uint32_t others = way->walk.mark & ~conf->mark_mask;
+	struct fib fib;
+	int code;
+
+	if (!way->as_planned || way->verdict != WHY_LINK ||
+	    others == way->walk.mark)
+		return 0;
+	code = ask_fib(why, others, rtnl, &fib, err);
+	if (code || fib.code || fib.table == way->fib.table)
+		return code;
+	t.table = fib.table;
+	return rule_dump(rtnl, AF_INET, RULE_ANYONES, on_spared, &t, err);
 }
 
 /* Of somebody else's routes, too; one that has just gone has no name. */
@@ -165,6 +203,8 @@ int ask_why(struct why *why, const struct conf *conf,
 		why_route(why, way, conf, present);
 		name_hops(way);
 		code = ask_taker(why, way, rtnl, err);
+		if (!code)
+			code = ask_spared(why, way, conf, rtnl, err);
 	}
 	return code;
 }

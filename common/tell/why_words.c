@@ -457,6 +457,12 @@ static void tell_way(const struct telling *t, const struct why_way *way)
 		      "link: it is refused.\n", t->out);
 	if (!way->as_planned && way->fib.code)
 		fputs("  The kernel refuses it all the same.\n", t->out);
+	else if (way->spared && way->taker.table != TABLE_MAIN &&
+		 way->taker.table != TABLE_DEFAULT)
+		fprintf(t->out, "  Rule %u, which is not ours (%s), would take "
+			"it, but it comes after ours: see \"mwan-rules "
+			"status\".\n", way->taker.priority,
+			rule_what(&way->taker, text, sizeof(text)));
 	else if (way->taken)
 		fprintf(t->out, "  Rule %u, which is not ours (%s), takes it "
 			"first.\n", way->taker.priority,
