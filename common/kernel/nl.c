@@ -23,6 +23,10 @@ enum {
 	 * would never end.
 	 */
 	NL_LOST_MAX = 32,
+	/* A part of a dump that does not end it is nearly as long as a page
+	 * without its overhead, 3.7 KB, or longer (netlink_dump()).
+	 */
+	NL_PART_MIN = 3072,
 	/* What a machine with thousands of interfaces may say in the tenths of
 	 * a second that a run takes; it counts what waits and takes nothing by
 	 * itself. The default holds about a hundred messages.
@@ -365,7 +369,7 @@ int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 {
 	struct talk t = { .nl = nl, .b = b, .reply = reply, .data = data,
 			  .err = err, .ack = b->first };
-	unsigned int lost = 0, rest = 0;
+	unsigned int lost = 0;
 	ssize_t n;
 	int code;
 
@@ -375,11 +379,6 @@ int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 		return code;
 	/* Each receive() makes the kernel fill the next part. */
 	while (!t.acked) {
-		/* Once more: most dumps end there, and a new socket costs
-		 * more than that.
-		 */
-		if (t.enough && !t.code && ++rest > 1)
-			return NL_ENOUGH;
 		n = receive(nl, err);
 		if (n == -ENOBUFS && ++lost < NL_LOST_MAX)
 			continue;
@@ -389,6 +388,9 @@ int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 			return err_set(err, -EAGAIN, "the kernel's answer "
 				       "ends in the middle: try again");
 		answers(&t, n);
+		/* Behind a part that is not full the end comes for nothing. */
+		if (t.enough && !t.acked && !t.code && n >= NL_PART_MIN)
+			return NL_ENOUGH;
 	}
 	if (!t.code && lost)
 		return err_set(err, -ENOBUFS, "parts of the kernel's answer "
