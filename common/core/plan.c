@@ -679,16 +679,24 @@ static struct rule *want_rule(struct making *m, uint32_t priority,
 	return r;
 }
 
-/* The last one: a new one is added behind the old one. */
+/* The last one: a new one is added behind the old one. When the rules could not
+ * be read, the table default tells the same.
+ */
 static int find_primary(const struct making *m)
 {
+	const struct present *p = m->present;
 	unsigned int i;
 	int now = -1;
 
-	for (i = 0; i < m->present->n_rules; i++)
-		if (m->present->rule[i].priority == PRIORITY_PRIMARY &&
-		    !m->present->rule[i].foreign)
-			now = link_of_table(m, m->present->rule[i].table);
+	for (i = 0; i < p->n_rules; i++)
+		if (p->rule[i].priority == PRIORITY_PRIMARY &&
+		    !p->rule[i].foreign)
+			now = link_of_table(m, p->rule[i].table);
+	for (i = 0; i < p->n_routes && p->rules_unread; i++)
+		if (p->route[i].table == TABLE_DEFAULT &&
+		    p->route[i].protocol == PROTO_MWAN &&
+		    p->route[i].metric == METRIC_DEFAULT)
+			now = link_of_ifindex(m, p->route[i].ifindex);
 	return now;
 }
 

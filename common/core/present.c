@@ -452,7 +452,9 @@ int present_read(struct present *p, const struct conf *conf,
 		code = read_nexthops(&r, nl, err);
 	if (code)
 		return code;
-	note_unread(p, read_rules(&r, nl, &why), &why);
+	code = read_rules(&r, nl, &why);
+	p->rules_unread = code;
+	note_unread(p, code, &why);
 	note_unread(p, read_routes(&r, from, &why), &why);
 	code = read_qdiscs(&r, from, &why);
 	p->queues_unread = code;

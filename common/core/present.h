@@ -64,7 +64,7 @@ struct present {
 	/* Negative: a part could not be read, and counts as empty. */
 	int unread_code;
 	struct err unread;	/* why */
-	bool queues_unread;
+	bool rules_unread, queues_unread;
 	int rp_filter_all;
 	int ip_forward;
 	int hash_policy, hash_fields;	/* -1: none, or not our business */
