@@ -82,6 +82,7 @@ cat >"$T/many.ini" <<-'END'
 	balance = source-parity
 	nonsense
 	colour = red
+	standby_table = 200
 	[link ppp0]
 	table = 201
 	mark = 1
@@ -118,7 +119,7 @@ said=$(mwan-rules check -f "$T/many.ini" 2>&1)
 is "many faults: exit" "$?" 78
 is "many faults: the lines" "$(sed -n "s|^mwan-rules: $T/many.ini:\([0-9]*\): .*|\1|p" \
 	<<<"$said" | xargs)" \
-	"3 4 5 6 10 12 13 15 16 17 19 21 23 24 26 27 28 29 35 36 37"
+	"3 4 5 6 11 13 14 16 17 18 20 22 24 25 27 28 29 30 36 37 38"
 is "many faults: nothing else" "$(wc -l <<<"$said")" 21
 while IFS=: read -r line words; do
 	like "many faults: line $line" \
@@ -128,23 +129,23 @@ done <<'END'
 4:source-parity needs 1, 2, 4, 8
 5:neither "key = value" nor a section
 6:unknown key "colour"
-10:weight = "0" is not a number from 1 to 255
-12:ppp1 has the same table 201 as link ppp0
-13:ppp1 has the same mark 0x1 as link ppp0
-15:table 200 of link ppp2 is the standby_table
-16:mark 0x10 of link ppp2 does not fit mask 0xf
-17:unknown section \[lnk ppp3\]
-19:link ppp4 has no table
-21:the tables local, main and default are
-23:tier is there a second time
-24:\[link ppp0\] is there a second time
-26:"10.0.0.300"
-27:use = "ppp9" is neither a link
-28:policy web does not say what to use
-29:ports are those of tcp and udp
-35:if_down is for
-36:not for what comes in by ppp0
-37:longer than
+11:weight = "0" is not a number from 1 to 255
+13:ppp1 has the same table 201 as link ppp0
+14:ppp1 has the same mark 0x1 as link ppp0
+16:table 200 of link ppp2 is the standby_table
+17:mark 0x10 of link ppp2 does not fit mask 0xf
+18:unknown section \[lnk ppp3\]
+20:link ppp4 has no table
+22:the tables local, main and default are
+24:tier is there a second time
+25:\[link ppp0\] is there a second time
+27:"10.0.0.300"
+28:use = "ppp9" is neither a link
+29:policy web does not say what to use
+30:ports are those of tcp and udp
+36:if_down is for
+37:not for what comes in by ppp0
+38:longer than
 END
 is "many faults: apply names the first" \
 	"$(mwan-rules apply -f "$T/many.ini" 2>&1)" "$(head -n 1 <<<"$said")"
@@ -185,6 +186,41 @@ like "a bad file, nothing accepted: says" \
 	"; until it is mended, the tables' names in rt_tables are used"
 is "a bad file, nothing accepted: by rt_tables" \
 	"$(ip route show table 201 | grep -c 'dev ppp0 proto 119')" 1
+
+# Tables as in the howtos, without a file: the standby makes room. A link by
+# name and a file that only changes a default are no reason to refuse either.
+cp /etc/iproute2/rt_tables "$T/rt_tables"
+printf '200 ppp0\n201 ppp1\n' >/etc/iproute2/rt_tables
+rm /etc/ppp/mwan.ini
+like "tables 200 and 201, no file: apply" "$(mwan-rules apply -n)" \
+	'default nhid [0-9]+ table 202'
+printf '[mwan]\nqdisc = none\n' >/etc/ppp/mwan.ini
+standby() {
+	ip -4 rule | sed -n 's/.*not .*lookup \([^ ]*\).*/\1/p'
+}
+ok "tables 200 and 201: apply" mwan-rules apply
+is "tables 200 and 201: the standby is 202" \
+	"$(standby) $(
+		ip route show table 202 | grep -c 'default nhid')" "202 1"
+ok "tables 200 and 201: a hook" hook up ppp0 10.64.1.100
+is "tables 200 and 201: the link's route" \
+	"$(ip route show table 200 | grep -c 'default dev ppp0')" 1
+echo '202 vpn' >>/etc/iproute2/rt_tables
+hook up ppp0 10.64.1.100
+is "its number gets a name: what is in force stays" "$(standby)" vpn
+mwan-rules flush 2>/dev/null
+cp "$T/rt_tables" /etc/iproute2/rt_tables
+printf '[mwan]\nqdisc = none\nmark_mask = 0xff0000\n' >/etc/ppp/mwan.ini
+like "a file without a [link]: check" "$(mwan-rules check 2>&1)" 'ppp0.*ppp1'
+ok "a file without a [link]: apply" mwan-rules apply
+is "what nobody had named is 200 again" "$(standby)" 200
+is "a file without a [link]: the links are rt_tables'" \
+	"$(ip rule | grep -c 'fwmark 0x[12]0000/0xff0000 lookup ppp[01]')" 2
+mwan-rules flush 2>/dev/null
+: >/etc/iproute2/rt_tables
+refused "no links anywhere" 78 'there are no links: describe them in .*ppp0' \
+	mwan-rules check
+cp "$T/rt_tables" /etc/iproute2/rt_tables
 
 # Without the right to change anything.
 printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini

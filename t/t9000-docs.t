@@ -113,7 +113,7 @@ is "every row with a default has it in the page" \
 # "What is commented out shows the default."
 while read -r key value; do
 	case $key in
-	mark | balance | lan | table) continue ;;	# of others
+	mark | balance | lan | table | standby_table) continue ;;	# of others
 	esac
 	[[ $value != cake* ]] || continue		# an example of a link
 	ok "etc/mwan.ini: $key = $value is the default" \
@@ -121,7 +121,7 @@ while read -r key value; do
 done < <(sed -nE 's/^# ([a-z_]+) = (.*)/\1 \2/p' "$root/etc/mwan.ini")
 is "no other default but those that the page describes in words" \
 	"$(sed -n 's/ = .*//p' "$T/defaults" | grep -vxf \
-		<(sed 's/ = .*//' "$T/said") | set_of)" "balance mark table "
+		<(sed 's/ = .*//' "$T/said") | set_of)" "balance mark standby_table table "
 # balance_of TEXT: which balance that file has without saying so.
 balance_of() {
 	echo "$1" >/etc/ppp/mwan.ini

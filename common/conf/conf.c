@@ -18,6 +18,13 @@
 #include "conf/rttables.h"
 #include "kernel/route.h"
 
+#define RT_TABLES "/etc/iproute2/rt_tables"
+
+/* The standby table where neither the file nor a name says which: the first
+ * free one from here on.
+ */
+enum { STANDBY_FIRST = 200 };
+
 /* Where a section and its keys are in the file. */
 struct lines {
 	unsigned int head;
@@ -32,6 +39,7 @@ struct parse {
 	unsigned int line;
 	bool unread;			/* the line has not come to handle() */
 	bool refused;			/* what is below such a head, too */
+	bool link_heads;		/* there was one, good or bad */
 	enum section section;
 	void *of;			/* the struct that its keys are kept in */
 	struct lines *at;		/* NULL: before the first section */
@@ -190,6 +198,7 @@ static void section(struct parse *p, const char *line)
 	if (!strcmp(name, "mwan")) {
 		push_mwan(p);
 	} else if (!strncmp(name, "link ", 5)) {
+		p->link_heads = true;
 		push_link(p, name + 5 + strspn(name + 5, " \t"));
 	} else if (!strncmp(name, "policy ", 7)) {
 		push_policy(p, name + 7 + strspn(name + 7, " \t"));
@@ -298,6 +307,39 @@ static void set_defaults(struct conf *c)
 	key_defaults(SECTION_MWAN, c);
 }
 
+static bool table_of_link(const struct conf *c, uint32_t table)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->n_links; i++)
+		if (c->link[i].table == table)
+			return true;
+	return false;
+}
+
+/* Nobody else's: neither a link's table nor one that has a name. */
+static bool table_free(const struct conf *c, struct rttables *names,
+		       uint32_t table)
+{
+	return !table_of_link(c, table) && !key_table_name(names, table);
+}
+
+/* Every reader of the same names has to choose the same table. The name
+ * "standby" says which one is meant. Names and links are far fewer than
+ * numbers.
+ */
+static uint32_t choose_standby(const struct conf *c, struct rttables *names)
+{
+	uint32_t table = key_table(names, "standby");
+
+	if (table && !table_is_systems(table) && !table_of_link(c, table))
+		return table;
+	table = STANDBY_FIRST;
+	while (!table_free(c, names, table))
+		table++;
+	return table;
+}
+
 static int check_table(struct parse *p, unsigned int i)
 {
 	struct conf *c = p->conf;
@@ -307,16 +349,15 @@ static int check_table(struct parse *p, unsigned int i)
 	if (!line)
 		line = p->link[i].head;
 	if (!l->table)
-		l->table = key_table(&p->tables, l->name);
-	if (!l->table)
 		return fail(p, line, "link %s has no table: add "
 			    "\"table = NUMBER\" here, or a line \"NUMBER %s\" "
 			    "to /etc/iproute2/rt_tables", l->name, l->name);
-	if (l->table >= TABLE_DEFAULT && l->table <= TABLE_LOCAL)
+	if (table_is_systems(l->table))
 		return fail(p, line, "link %s: the tables local, main and "
 			    "default are the system's, take another", l->name);
 	if (l->table == c->standby_table)
-		return fail(p, line, "table %u of link %s is the "
+		return fail(p, line ? line : MWAN_LINE(p, standby_table),
+			    "table %u of link %s is the "
 			    "standby_table, give one of them another number",
 			    l->table, l->name);
 	for (k = 0; k < i; k++)
@@ -334,7 +375,8 @@ static int check_mark(struct parse *p, unsigned int i)
 	unsigned int k, line = LINK_LINE(p, i, mark);
 
 	if (!l->mark)
-		return fail(p, p->link[i].head, "link %s: no mark is left "
+		return fail(p, p->link[i].head ? p->link[i].head :
+			    MWAN_LINE(p, mark_mask), "link %s: no mark is left "
 			    "under mark_mask 0x%x, which must have more bits",
 			    l->name, c->mark_mask);
 	if (l->mark & ~c->mark_mask)
@@ -449,30 +491,6 @@ static int check_policy(struct parse *p, struct policy *y,
 	return check_use(p, y, at);
 }
 
-static int finish(struct parse *p)
-{
-	struct conf *c = p->conf;
-	unsigned int i;
-
-	p->finishing = true;
-	c->last_resort_given = MWAN_LINE(p, last_resort);
-	for (i = 0; i < c->n_links; i++) {
-		c->link[i].mark_given = LINK_LINE(p, i, mark);
-		if (!LINK_LINE(p, i, qdisc))
-			c->link[i].qdisc = c->qdisc;
-	}
-	conf_give_marks(c, NULL);
-	for (i = 0; i < c->n_links; i++) {
-		check_table(p, i);
-		check_mark(p, i);
-	}
-	for (i = 0; i < c->n_policies; i++)
-		check_policy(p, &c->policy[i], &p->policy[i]);
-	check_balance(p);
-	check_lan(p);
-	return p->code;
-}
-
 /* The tables ppp0, ppp1, ... of rt_tables, lowest number first. */
 static void links_from_rttables(struct parse *p)
 {
@@ -481,6 +499,8 @@ static void links_from_rttables(struct parse *p)
 	char name[IFNAMSIZ];
 	unsigned int i;
 
+	/* No line of the file gives them. */
+	p->line = 0;
 	(void)key_table(&p->tables, "");
 	for (;;) {
 		best = UINT32_MAX;
@@ -502,6 +522,38 @@ static void links_from_rttables(struct parse *p)
 		last = best;
 		first = false;
 	}
+}
+
+static int finish(struct parse *p)
+{
+	struct conf *c = p->conf;
+	unsigned int i;
+
+	p->finishing = true;
+	if (!p->link_heads)
+		links_from_rttables(p);
+	c->last_resort_given = MWAN_LINE(p, last_resort);
+	for (i = 0; i < c->n_links; i++) {
+		c->link[i].mark_given = LINK_LINE(p, i, mark);
+		if (!LINK_LINE(p, i, qdisc))
+			c->link[i].qdisc = c->qdisc;
+		if (!c->link[i].table)
+			c->link[i].table = key_table(&p->tables,
+						     c->link[i].name);
+	}
+	c->standby_given = MWAN_LINE(p, standby_table);
+	if (!c->standby_given)
+		c->standby_table = choose_standby(c, &p->tables);
+	conf_give_marks(c, NULL);
+	for (i = 0; i < c->n_links; i++) {
+		check_table(p, i);
+		check_mark(p, i);
+	}
+	for (i = 0; i < c->n_policies; i++)
+		check_policy(p, &c->policy[i], &p->policy[i]);
+	check_balance(p);
+	check_lan(p);
+	return p->code;
 }
 
 static int cannot_read(const struct parse *p, int code)
@@ -602,8 +654,7 @@ int conf_read_all(struct conf *conf, const char *path, bool must_exist,
 	if (code && (code != -ENOENT || must_exist))
 		return code;
 	if (code) {
-		p->path = "/etc/iproute2/rt_tables";
-		links_from_rttables(p);
+		p->path = RT_TABLES;
 	} else {
 		/* What it says of lines, fail() has been told. */
 		(void)ini_parse_stream(next_line, p, handle, p);
@@ -671,6 +722,13 @@ void conf_give_marks(struct conf *conf, const struct conf *old)
 		mark = (i + 1) << (ffs((int)conf->mark_mask) - 1);
 		l->mark = mark_fits(conf, mark) ? mark : free_mark(conf);
 	}
+}
+
+void conf_keep_standby(struct conf *conf, const struct conf *old)
+{
+	if (!conf->standby_given && !table_of_link(conf, old->standby_table) &&
+	    !table_is_systems(old->standby_table))
+		conf->standby_table = old->standby_table;
 }
 
 unsigned int conf_rank(const struct conf_link *l)

@@ -63,6 +63,7 @@ struct conf {
 	uint32_t rule_priority;
 	uint32_t mark_mask;
 	uint32_t standby_table;
+	bool standby_given;	/* by the file */
 	uint32_t nexthop_base;
 	enum balance balance;
 	uint32_t sticky;	/* seconds that a host keeps its link; 0: off */
@@ -95,7 +96,7 @@ struct conf_faults {
 #define CONF_LOG "/var/log/ifchang.log"
 
 /* Read the configuration @path into @conf, with every default filled in. When
- * there is no such file, the links are the rt_tables entries ppp0, ppp1, ...
+ * there is no such file, or no [link] in it, the links are the rt_tables entries ppp0, ppp1, ...
  * in the order of their numbers; there may be none. Returns 0, or a negative
  * errno with "PATH:LINE: sentence" in @err; -EINVAL is a mistake in the file.
  * The file must be a plain one, of root or the caller, that nobody else can
@@ -125,6 +126,11 @@ int conf_link_index(const struct conf *conf, const char *name);
  * gets the mark of its place in the file, or the lowest free one.
  */
 void conf_give_marks(struct conf *conf, const struct conf *old);
+
+/* Keep the standby table of @old where the file leaves it open and no link has
+ * it: a new name in rt_tables moves nothing that is in force.
+ */
+void conf_keep_standby(struct conf *conf, const struct conf *old);
 
 /* The tiers' order, with those links that are put aside behind all others. */
 enum { RANK_DRAINED = TIER_MAX + 1, RANKS };

@@ -122,6 +122,18 @@ uint32_t key_table(struct rttables *names, const char *name)
 	return rttables_find(names, name);
 }
 
+const char *key_table_name(struct rttables *names, uint32_t table)
+{
+	if (!names->loaded)
+		rttables_load(names);
+	return rttables_name(names, table);
+}
+
+bool table_is_systems(uint32_t table)
+{
+	return table >= TABLE_DEFAULT && table <= TABLE_LOCAL;
+}
+
 static int set_table(const struct setting *s)
 {
 	uint32_t n;
@@ -134,7 +146,7 @@ static int set_table(const struct setting *s)
 				      "/etc/iproute2/rt_tables");
 	}
 	put_number(s->key, s->of, n);
-	if (n >= TABLE_DEFAULT && n <= TABLE_LOCAL)
+	if (table_is_systems(n))
 		return err_set(s->err, -EINVAL, "%s = \"%s\": the tables "
 			       "local, main and default are the system's, "
 			       "take another", s->key->name, s->value);
@@ -382,8 +394,7 @@ static const struct key mwan_keys[] = {
 	  .standard = "1000", .min = 1, .max = PRIORITY_MAIN - PRIORITY_SPAN },
 	{ "mark_mask", &bits, FIELD(conf, mark_mask), .standard = "0xff",
 	  .min = 1, .max = UINT32_MAX },
-	{ "standby_table", &table, FIELD(conf, standby_table),
-	  .standard = "200" },
+	{ "standby_table", &table, FIELD(conf, standby_table) },
 	/* Far from what people and routing daemons count up from 1. */
 	{ "nexthop_base", &number, FIELD(conf, nexthop_base),
 	  .standard = "77000", .min = 1, .max = UINT32_MAX - NEXTHOP_SPAN },

@@ -90,4 +90,10 @@ void key_print(enum section s, const void *of, const struct conf *conf,
 /* The table's number, or 0. The names are loaded the first time. */
 uint32_t key_table(struct rttables *names, const char *name);
 
+/* The table's name, or NULL. The names are loaded the first time. */
+const char *key_table_name(struct rttables *names, uint32_t table);
+
+/* local, main or default, which are never ours? */
+bool table_is_systems(uint32_t table);
+
 #endif

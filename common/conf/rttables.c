@@ -103,6 +103,16 @@ uint32_t rttables_find(const struct rttables *t, const char *name)
 	return 0;
 }
 
+const char *rttables_name(const struct rttables *t, uint32_t id)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->n; i++)
+		if (t->entry[i].id == id)
+			return t->entry[i].name;
+	return NULL;
+}
+
 int rttables_number(const char *name, uint32_t *id, struct err *err)
 {
 	static struct rttables t;

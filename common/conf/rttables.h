@@ -34,6 +34,9 @@ void rttables_load(struct rttables *t);
 /* The number of the table @name, or 0. */
 uint32_t rttables_find(const struct rttables *t, const char *name);
 
+/* The first name of the table @id, or NULL. */
+const char *rttables_name(const struct rttables *t, uint32_t id);
+
 /* A table by name or number (1 to 2^32-1). Returns 0, or -EINVAL with a
  * sentence that quotes @name.
  */

@@ -30,8 +30,11 @@ void run_recall(struct run *run)
 {
 	static struct conf old;
 
-	if (marks_open(&run->conf) && !accepted_read(&old, NULL))
+	if ((marks_open(&run->conf) || !run->conf.standby_given) &&
+	    !accepted_read(&old, NULL)) {
 		conf_give_marks(&run->conf, &old);
+		conf_keep_standby(&run->conf, &old);
+	}
 	if (!drained_read(&run->conf, &run->bad_drained))
 		run->bad_drained.msg[0] = '\0';
 }

@@ -61,7 +61,7 @@ int run_conf(struct run *run, struct err *err);
 const char *run_bad_conf_use(const struct run *run);
 
 /* Add to a configuration that was read from its file what has been before: the
- * marks of the links that it leaves open, and which links are drained.
+ * marks and the standby table that it leaves open, and which links are drained.
  */
 void run_recall(struct run *run);
 

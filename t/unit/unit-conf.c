@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "conf/conf.h"
+#include "base/util.h"
 #include "conf/keys.h"
 #include "unit.h"
 
@@ -80,6 +81,9 @@ static const char *result(bool must_exist)
 
 #define LINKS "[link ppp0]\n[link ppp1]\n"
 #define TWO "; ppp0 201 0x1; ppp1 202 0x2"
+/* What rt_tables names here. */
+#define BY_NAME "source; ppp0 201 0x1; ppp1 202 0x2; ppp2 203 0x3; " \
+	"ppp10 210 0x4"
 #define X10 "xxxxxxxxxx"
 #define X100 X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
 
@@ -87,7 +91,18 @@ static const struct {
 	const char *what, *file, *want;
 } tests[] = {
 	/* --- good --- */
-	{ "an empty file has no links", "", "source" },
+	{ "without a [link] the links are those of rt_tables", "", BY_NAME },
+	{ "with other keys as well", "[mwan]\nmark_mask = 0xf0\n"
+	  "[policy a]\nuse = ppp1\n", "mask 0xf0, source; ppp0 201 0x10; ppp1 "
+	  "202 0x20; ppp2 203 0x30; ppp10 210 0x40" },
+	{ "a bad [link] is no reason to take those",
+	  "[mwan]\n[link pp/p0]\n", "mwan.ini:2: [link pp/p0]: this "
+	  IFNAME_RULE },
+	{ "what does not go with them: the standby", "[mwan]\n"
+	  "standby_table = 203\n", "mwan.ini:2: table 203 of link ppp2 is the "
+	  "standby_table, give one of them another number" },
+	{ "and the mask", "[mwan]\nmark_mask = 1\n", "mwan.ini:2: link ppp1: "
+	  "no mark is left under mark_mask 0x1, which must have more bits" },
 	{ "two links by rt_tables", LINKS, "parity" TWO },
 	{ "no newline at the end", "[link ppp0]\ntable = 7",
 	  "source; ppp0 7 0x1" },
@@ -247,7 +262,11 @@ static const struct {
 	{ "the same table", "[link ppp0]\n[link a]\ntable = 201\n",
 	  "mwan.ini:3: link a has the same table 201 as link ppp0, "
 	  "give it another" },
-	{ "the standby's table", "[link ppp0]\ntable = 200\n", "mwan.ini:2: "
+	{ "the standby's default avoids a link's table and all that have a name",
+	  "[link ppp0]\ntable = 200\n", "1000 204 77000, source; ppp0 200 "
+	  "0x1" },
+	{ "the standby's table", "[link ppp0]\ntable = 200\n[mwan]\n"
+	  "standby_table = 200\n", "mwan.ini:2: "
 	  "table 200 of link ppp0 is the standby_table, give one of them "
 	  "another number" },
 	{ "parity of three", "[mwan]\nbalance = source-parity\n" LINKS
@@ -580,7 +599,7 @@ static void test_kinds(void)
 	   "not as UTF-16", "a NUL");
 	memset(text, '\n', sizeof(text));
 	put(path, text, CONF_FILE_MAX - 2);
-	is(result(true), "source", "as long as it may be");
+	is(result(true), BY_NAME, "as long as it may be");
 	put(path, text, CONF_FILE_MAX);
 	is(result(true), "mwan.ini is longer than 262143 bytes: take "
 	   "comments out, if it is the right file", "too long");
@@ -628,9 +647,17 @@ static void test_rt_tables(void)
 {
 	unlink(path);
 	names("", "source", "no names, no links");
-	names("210 ppp10\n202 ppp2\n200 ppp0\n", "/etc/iproute2/rt_tables: "
-	      "table 200 of link ppp0 is the standby_table, give one of them another "
-	      "number", "a name for the standby's table");
+	names("210 ppp10\n202 ppp2\n200 ppp0\n", "1000 201 77000, source; "
+	      "ppp0 200 0x1; ppp2 202 0x2; ppp10 210 0x3",
+	      "the standby's default is a link's table");
+	names("200 ppp0\n201 ppp1\n202 vpn\n", "1000 203 77000, parity; ppp0 "
+	      "200 0x1; ppp1 201 0x2", "as in the howtos");
+	names("201 ppp1\n200 standby\n", "source; ppp1 201 0x1",
+	      "the name standby is no stranger's");
+	names("201 ppp1\n7 standby\n", "1000 7 77000, source; ppp1 201 0x1",
+	      "and says which table it is");
+	names("201 ppp1\n254 standby\n", "source; ppp1 201 0x1",
+	      "but main it cannot be");
 	names("210 ppp10\n202 ppp2\n201 ppp0\n", "source; ppp0 201 0x1; ppp2 "
 	      "202 0x2; ppp10 210 0x3", "sorted by number");
 	names("201 ppp00\n202 ppp1\n203 ppp\n204 pppoe\n205 ppp2x\n206 ppp-1"
@@ -702,7 +729,7 @@ static void random_conf(struct conf *c)
 	c->failback = unit_random(FAILBACK_MOVE + 1);
 	snprintf(c->log, sizeof(c->log), "/var/log/%u x", unit_random(999));
 	random_qdisc(&c->qdisc);
-	c->n_links = unit_random(unit_random(8) ? 5 : LINKS_MAX + 1);
+	c->n_links = 1 + unit_random(unit_random(8) ? 4 : LINKS_MAX);
 	for (i = 0; i < c->n_links; i++) {
 		l = &c->link[i];
 		do {
@@ -820,6 +847,37 @@ static void test_marks(void)
 	is(kept(LINKS, "[mwan]\nmark_mask = 0xf00\n[link ppp1]\n"
 		"[link ppp0]\n"), "mask 0xf00, parity; ppp1 202 0x100; ppp0 "
 	   "201 0x200", "but not under another mask");
+}
+
+/* The standby table of LINKS by rt_tables, when @table was in force. */
+static void keeps(uint32_t table, const char *rt_tables, const char *file,
+		  uint32_t want, const char *what)
+{
+	static const char fixed[] = "201 ppp0\n202 ppp1\n203 ppp2\n"
+				    "210 ppp10\n";
+
+	put("/etc/iproute2/rt_tables", rt_tables, strlen(rt_tables));
+	put(path, file, strlen(file));
+	(void)result(true);
+	again = conf;
+	again.standby_table = table;
+	conf_keep_standby(&conf, &again);
+	ok(conf.standby_table == want, "%s: %u", what, conf.standby_table);
+	put("/etc/iproute2/rt_tables", fixed, sizeof(fixed) - 1);
+}
+
+static void test_standby(void)
+{
+	keeps(203, "201 ppp0\n202 ppp1\n", LINKS, 203,
+	      "200 is free again: what is in force stays");
+	keeps(200, "200 vpn\n201 ppp0\n202 ppp1\n", LINKS, 200,
+	      "a name takes its number: it stays");
+	keeps(203, "201 ppp0\n202 ppp1\n", LINKS "table = 203\n", 200,
+	      "a link takes its number: it goes");
+	keeps(203, "201 ppp0\n202 ppp1\n", "[mwan]\nstandby_table = 9\n"
+	      LINKS, 9, "the file says which one it is");
+	keeps(254, "201 ppp0\n202 ppp1\n", LINKS, 200,
+	      "a table of the system's is never kept");
 }
 
 static void test_limits(void)
@@ -945,6 +1003,7 @@ int main(int argc, char **argv)
 	test_kinds();
 	test_limits();
 	test_marks();
+	test_standby();
 	test_round_trip();
 	test_random_bytes();
 	test_rt_tables();
