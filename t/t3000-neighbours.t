@@ -224,4 +224,63 @@ ip rule del pref 32000
 ip rule del pref 32001
 conf -- 1 1 "1 tier=2"
 mwan-rules apply
+
+# --- main refuses what it has no route for ---
+marked() { # a LAN host's packet, marked for ppp0: its device, or "refused"
+	ip route get $inet from 10.9.0.1 iif lan0 mark 1 2>/dev/null |
+		grep -o 'dev [^ ]*' || echo refused
+}
+log_last() {
+	tail -n 1 /var/log/ifchang.log
+}
+is "before: it goes by ppp0" "$(marked)" "dev ppp0"
+for kind in unreachable blackhole prohibit; do
+	ip route add $kind default metric 4278198272
+	is "$kind: all that is marked is dropped" "$(marked)" refused
+	is "$kind: status says so" "$(problems)" "refused: The table main \
+refuses what it has no route for ($kind default metric 4278198272), and with \
+that all that goes by a link: \"ip route del $kind default metric 4278198272\", \
+and if nothing may leave by another way when no link is up, write \"last_resort = \
+unreachable\" in mwan.ini in its place."
+	hook up ppp0 10.64.0.100 10.64.0.1 2>"$T/said"
+	like "$kind: the hook's log says so" "$(log_last)" \
+		"warning=\"the table main refuses all that goes by a link \\($kind default metric 4278198272\\): see mwan-rules status\" .*result="
+	like "$kind: why says so" "$(mwan-rules why 10.9.0.1 $inet |
+		tr -s '\n ' ' ')" "goes nowhere: .* But main, which is asked \
+first, refuses what it has no route for \\($kind default metric 4278198272\\): see"
+	ip route del $kind default metric 4278198272
+done
+ip route add unreachable default metric 4278198272
+ip route add default dev vpn0 metric 5
+is "before it another default: marks go on" "$(marked)" "dev ppp0"
+like "and status says when they will not" "$(problems)" \
+	'refused: The table main refuses .*, and when its other default goes, all that goes by a link'
+hook up ppp0 10.64.0.100 10.64.0.1
+is "the hook has nothing to say" "$(log_last | grep -c refuses)" 0
+ip route del default dev vpn0
+ip route del unreachable default metric 4278198272
+ip route add throw default metric 9
+is "a throw is passed over" "$(marked) $(problems)" "dev ppp0 "
+ip route del throw default metric 9
+ip route add unreachable 192.0.2.0/24
+hook up ppp0 10.64.0.100 10.64.0.1
+is "a net that is refused is none of it" \
+	"$(problems)$(log_last | grep -c refuses)" 0
+ip route del unreachable 192.0.2.0/24
+for half in 0.0.0.0/1 128.0.0.0/1; do
+	ip route add $half dev vpn0
+done
+like "OpenVPN's two halves: status names them" "$(problems)" \
+	'^foreign-default: The table main has a route for half of all addresses \(0.0.0.0/1 dev vpn0\), .*redirect-gateway\)\.$'
+like "and why" "$(mwan-rules why 10.9.0.1 $inet | tr -s '\n ' ' ')" \
+	'leaves by vpn0\..* main has a route to it \(/1\)'
+for half in 0.0.0.0/1 128.0.0.0/1; do
+	ip route replace blackhole $half
+done
+like "two halves that refuse" "$(problems)" \
+	'^refused: The table main refuses half of all addresses \(blackhole 0.0.0.0/1\), .*"ip route del blackhole 0.0.0.0/1"'
+for half in 0.0.0.0/1 128.0.0.0/1; do
+	ip route del blackhole $half
+done
+is "all of it is gone" "$(problems)" ""
 done_testing

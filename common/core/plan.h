@@ -156,6 +156,13 @@ int plan_make(struct plan *plan, const struct conf *conf,
 enum { RULE_TEXT = 200 };
 const char *rule_text(const struct rule *r, char text[RULE_TEXT]);
 
+/* A route of a table, as ip-route(8) takes it after "del", with the name of its
+ * interface, "" without one: "unreachable default metric 4".
+ */
+enum { ROUTE_TEXT = 160 };
+const char *route_text(const struct route *r, const char *dev,
+		       char text[ROUTE_TEXT]);
+
 /* The same without its priority. */
 const char *rule_what(const struct rule *r, char *text, size_t size);
 

@@ -96,6 +96,29 @@ const char *rule_what(const struct rule *r, char *text, size_t size)
 	return text;
 }
 
+const char *route_text(const struct route *r, const char *dev,
+		       char text[ROUTE_TEXT])
+{
+	char via[ADDR_TEXT], metric[24] = "", table[24] = "", nhid[24] = "";
+
+	if (r->metric)
+		snprintf(metric, sizeof(metric), " metric %u", r->metric);
+	if (r->table != TABLE_MAIN)
+		snprintf(table, sizeof(table), " table %u", r->table);
+	if (r->nhid)
+		snprintf(nhid, sizeof(nhid), " nhid %u", r->nhid);
+	snprintf(text, ROUTE_TEXT, "%s%s%s%s%s%s%s%s%s",
+		 r->type == RTN_UNREACHABLE ? "unreachable " :
+		 r->type == RTN_BLACKHOLE ? "blackhole " :
+		 r->type == RTN_PROHIBIT ? "prohibit " : "",
+		 r->dst_len ? "0.0.0.0/1" : "default",
+		 nhid, r->gateway.family ? " via " : "",
+		 r->gateway.family ? addr_text(&r->gateway, via) : "",
+		 dev[0] && !r->nhid ? " dev " : "",
+		 r->nhid ? "" : dev, metric, table);
+	return text;
+}
+
 const char *rule_text(const struct rule *r, char text[RULE_TEXT])
 {
 	int len = snprintf(text, RULE_TEXT, "pref %u ", r->priority);

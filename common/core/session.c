@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "conf/state.h"
 #include "core/session.h"
+#include "kernel/fib.h"
 #include "kernel/iface.h"
 
 enum {
@@ -319,6 +320,36 @@ int run_again(struct run *run, int code, struct err *err)
 			break;
 	}
 	return code;
+}
+
+static int on_main_default(const struct route *r, void *data)
+{
+	struct route *first = data;
+
+	if (!first->family && !r->tos)
+		*first = *r;
+	return 0;
+}
+
+bool run_main_refuses(struct run *run, struct route *by)
+{
+	struct fib_packet p = { .destination = { .family = AF_INET } };
+	struct fib fib;
+	struct err err;
+	unsigned int i;
+
+	/* TEST-NET-1: a route of its own leads there at most to refuse. */
+	p.destination.v4.s_addr = htonl(0xc0000201);
+	for (i = 0; i < run->conf.n_links && !p.mark; i++)
+		if (present_usable(&run->present.link[i]))
+			p.mark = run->conf.link[i].mark;
+	if (!p.mark || !run->in_force || fib_ask(&run->rtnl, &p, &fib, &err) ||
+	    !fib.code)
+		return false;
+	by->family = 0;
+	return !route_dump_defaults(&run->rtnl, AF_INET, TABLE_MAIN,
+				    on_main_default, by, &err) &&
+	       by->family && route_refuses(by);
 }
 
 bool run_any_usable(const struct run *run)

@@ -103,6 +103,11 @@ int run_again(struct run *run, int code, struct err *err);
  */
 const char *run_standby_text(const struct run *run, char *buf, size_t size);
 
+/* Does main refuse what it has no route for, and so all that is marked? Then
+ * @by is its default, and true is returned. Asks the kernel.
+ */
+bool run_main_refuses(struct run *run, struct route *by);
+
 bool run_any_usable(const struct run *run);
 bool run_any_down(const struct run *run);
 

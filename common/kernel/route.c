@@ -9,9 +9,16 @@
 struct dump {
 	uint32_t table;		/* 0: every one, of the protocol */
 	uint8_t protocol;
+	uint8_t max_len;	/* of the destination */
 	route_cb cb;
 	void *data;
 };
+
+bool route_refuses(const struct route *r)
+{
+	return r->type == RTN_UNREACHABLE || r->type == RTN_BLACKHOLE ||
+	       r->type == RTN_PROHIBIT;
+}
 
 struct search {
 	uint32_t table;
@@ -39,8 +46,9 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	 */
 	if (d->table && rtm->rtm_family == AF_INET && nl_u32(tb[RTA_DST]))
 		return NL_ENOUGH;
-	if (rtm->rtm_dst_len || (rtm->rtm_flags & RTM_F_CLONED))
+	if (rtm->rtm_dst_len > d->max_len || (rtm->rtm_flags & RTM_F_CLONED))
 		return 0;
+	r.dst_len = rtm->rtm_dst_len;
 	r.metric = nl_u32(tb[RTA_PRIORITY]);
 	r.ifindex = nl_u32(tb[RTA_OIF]);
 	r.nhid = nl_u32(tb[RTA_NH_ID]);
@@ -108,6 +116,15 @@ int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
 	struct dump d = { .table = table, .cb = cb, .data = data };
 
 	return dump(nl, family, 0, table, on_route, &d, err);
+}
+
+int route_dump_halves(struct nl *nl, uint32_t table, route_cb cb, void *data,
+		      struct err *err)
+{
+	struct dump d = { .table = table, .max_len = 1, .cb = cb,
+			  .data = data };
+
+	return dump(nl, AF_INET, 0, table, on_route, &d, err);
 }
 
 int route_dump_protocol(struct nl *nl, uint8_t family, uint8_t protocol,

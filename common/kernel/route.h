@@ -31,6 +31,7 @@ struct route {
 	uint8_t type;		/* RTN_UNICAST ... */
 	uint8_t scope;
 	uint8_t tos;
+	uint8_t dst_len;	/* 0; 1: of the half of all addresses from 0 on */
 	struct addr gateway;	/* family 0: none */
 	/* It has legs, or a gateway of another family: a request cannot be
 	 * made from this struct that means it and no other one.
@@ -43,6 +44,11 @@ struct route {
  */
 int route_any(struct nl *nl, uint32_t table, bool *any, struct err *err);
 
+/* Does it refuse packets? A rule with suppress_prefixlength does not pass over
+ * such a route (fib_rules.c, fib_rules_lookup(): the action's error ends it).
+ */
+bool route_refuses(const struct route *r);
+
 typedef int (*route_cb)(const struct route *r, void *data);
 
 /* Read the default routes of @table; one that does not exist has none. Where
@@ -51,6 +57,12 @@ typedef int (*route_cb)(const struct route *r, void *data);
  */
 int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
 			route_cb cb, void *data, struct err *err);
+
+/* The same for IPv4, and 0.0.0.0/1, which with its other half is a default that
+ * goes before all others.
+ */
+int route_dump_halves(struct nl *nl, uint32_t table, route_cb cb, void *data,
+		      struct err *err);
 
 /* Read the default routes of a protocol number in every table, and only them:
  * the kernel looks at every route that there is, and tells these. Errors of

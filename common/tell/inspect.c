@@ -170,10 +170,12 @@ static int note_default(const struct route *r, void *data)
 
 	if (r->protocol == PROTO_MWAN || f->n_defaults == FACTS_DEFAULTS_MAX)
 		return 0;
+	if (r->dst_len)
+		d = &f->half;
 	d->route = *r;
 	if (!r->ifindex || !if_indextoname(r->ifindex, d->dev))
 		d->dev[0] = '\0';
-	f->n_defaults++;
+	f->n_defaults += !r->dst_len;
 	return 0;
 }
 
@@ -218,6 +220,7 @@ int facts_read(struct facts *f, const struct conf *conf,
 	unsigned int i;
 	int code;
 
+	f->half.route.family = 0;
 	f->n_rules = f->n_late = f->n_defaults = 0;
 	f->conf_exists = !access(CONF_PATH, F_OK);
 	for (i = 0; i < conf->n_lan; i++)
@@ -226,8 +229,8 @@ int facts_read(struct facts *f, const struct conf *conf,
 	if (!code)
 		code = read_late(&g, rtnl, err);
 	if (!code)
-		code = route_dump_defaults(rtnl, AF_INET, TABLE_MAIN,
-					   note_default, &g, err);
+		code = route_dump_halves(rtnl, TABLE_MAIN, note_default, &g,
+					 err);
 	if (code)
 		return code;
 	for (i = 0; i < present->n_routes; i++)

@@ -52,6 +52,8 @@ struct facts {
 	/* In the table main, and, of others, in the links' and the standby. */
 	unsigned int n_defaults;
 	struct facts_default default_[FACTS_DEFAULTS_MAX];
+	/* main's 0.0.0.0/1, which wins over marks; family 0: none */
+	struct facts_default half;
 	bool networkd_routes, networkd_rules;	/* it deletes them */
 	struct hookfile up, down;
 };

@@ -11,8 +11,6 @@
 
 #define APPLY "run \"mwan-rules apply\""
 
-enum { ROUTE_TEXT = 160 };
-
 static void say(struct status *s, const char *kind, const char *link,
 		const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
@@ -383,30 +381,6 @@ static void check_sysctls(struct status *s, const struct run *run)
 
 /* --- what others have done --- */
 
-/* The arguments of "ip route del". */
-static const char *route_text(const struct facts_default *d,
-			      char text[ROUTE_TEXT])
-{
-	const struct route *r = &d->route;
-	char via[ADDR_TEXT], metric[24] = "", table[24] = "", nhid[24] = "";
-
-	if (r->metric)
-		snprintf(metric, sizeof(metric), " metric %u", r->metric);
-	if (r->table != TABLE_MAIN)
-		snprintf(table, sizeof(table), " table %u", r->table);
-	if (r->nhid)
-		snprintf(nhid, sizeof(nhid), " nhid %u", r->nhid);
-	snprintf(text, ROUTE_TEXT, "%sdefault%s%s%s%s%s%s%s",
-		 r->type == RTN_UNREACHABLE ? "unreachable " :
-		 r->type == RTN_BLACKHOLE ? "blackhole " :
-		 r->type == RTN_PROHIBIT ? "prohibit " : "",
-		 nhid, r->gateway.family ? " via " : "",
-		 r->gateway.family ? addr_text(&r->gateway, via) : "",
-		 d->dev[0] && !r->nhid ? " dev " : "",
-		 r->nhid ? "" : d->dev, metric, table);
-	return text;
-}
-
 /* Is it before all of ours in its table? Through a link it is no matter, but in
  * the standby: the plan replaces it.
  */
@@ -446,6 +420,49 @@ static void check_main_default(struct status *s, const struct run *run,
 	    "write \"last_resort = main\" in mwan.ini.", table, text);
 }
 
+/* main's one that refuses: alone it stops all that is marked, which the first of
+ * our rules sends there, and unmarked packets as well.
+ */
+static void check_refusal(struct status *s, const struct facts_default *d,
+			  const char *text)
+{
+	const struct facts *f = s->facts;
+	unsigned int i;
+
+	for (i = 0; f->default_[i].route.table != TABLE_MAIN ||
+		    f->default_[i].route.tos; i++)
+		if (&f->default_[i] == d)
+			break;
+	say(s, "refused", "", "The table main refuses what it has no route for "
+	    "(%s), %s: \"ip route del %s\", and if nothing may leave by "
+	    "another way when no link is up, write \"last_resort = "
+	    "unreachable\" in mwan.ini in its place.", text,
+	    &f->default_[i] == d ? "and with that all that goes by a link" :
+	    "and when its other default goes, all that goes by a link", text);
+}
+
+/* Half of all addresses, and the other half elsewhere: OpenVPN's way. */
+static void check_half(struct status *s)
+{
+	const struct facts_default *d = &s->facts->half;
+	char text[ROUTE_TEXT];
+
+	if (!d->route.family)
+		return;
+	route_text(&d->route, d->dev, text);
+	if (route_refuses(&d->route))
+		say(s, "refused", "", "The table main refuses half of all "
+		    "addresses (%s), and its routes win over marks: \"ip route "
+		    "del %s\", and so with 128.0.0.0/1.", text, text);
+	else
+		say(s, "foreign-default", "", "The table main has a route for "
+		    "half of all addresses (%s), and its routes win over "
+		    "marks: what goes there is not shared among the links; if "
+		    "it should be, \"ip route del %s\", and so with "
+		    "128.0.0.0/1 (OpenVPN: pull-filter ignore "
+		    "redirect-gateway).", text, text);
+}
+
 static void check_default(struct status *s, const struct run *run,
 			  const struct facts_default *d)
 {
@@ -453,7 +470,13 @@ static void check_default(struct status *s, const struct run *run,
 	char text[ROUTE_TEXT];
 	unsigned int i;
 
-	route_text(d, text);
+	route_text(&d->route, d->dev, text);
+	if (d->route.table == TABLE_MAIN && d->route.type == RTN_THROW)
+		return;
+	if (d->route.table == TABLE_MAIN && route_refuses(&d->route)) {
+		check_refusal(s, d, text);
+		return;
+	}
 	if (d->route.table == TABLE_MAIN) {
 		check_main_default(s, run, "main", text);
 		return;
@@ -729,6 +752,7 @@ void status_make(struct status *s, struct run *run,
 		check_late(s, run, i);
 	for (i = 0; i < facts->n_defaults; i++)
 		check_default(s, run, &facts->default_[i]);
+	check_half(s);
 	check_networkd(s);
 	check_hook(s, "up", &facts->up);
 	check_hook(s, "down", &facts->down);

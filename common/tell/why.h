@@ -88,6 +88,7 @@ struct why {
 	 */
 	const char *what_if, *changed;
 	struct why_seen seen;
+	struct route refusal;	/* main's default that refuses; family 0: none */
 	bool marking;		/* our nftables table is there */
 	bool intact;		/* ... and is what the configuration wants */
 	/* A group chooses by the hash that the packet has brought along, from

@@ -174,6 +174,28 @@ static void name_hops(struct why_way *way)
 			hop->dev[0] = '\0';
 }
 
+static int on_main(const struct route *r, void *data)
+{
+	struct route *first = data;
+
+	if (!first->family && !r->tos)
+		*first = *r;
+	return 0;
+}
+
+/* A default of main that refuses stands before all marks. */
+static int ask_refusal(struct why *why, struct nl *rtnl, struct err *err)
+{
+	struct route *r = &why->refusal;
+	int code;
+
+	r->family = 0;
+	code = route_dump_defaults(rtnl, AF_INET, TABLE_MAIN, on_main, r, err);
+	if (!route_refuses(r))
+		r->family = 0;
+	return code;
+}
+
 int ask_why(struct why *why, const struct conf *conf,
 	    const struct ruleset *rs, const struct present *present,
 	    struct nl *rtnl, struct nl *nfnl, struct err *err)
@@ -193,6 +215,8 @@ int ask_why(struct why *why, const struct conf *conf,
 	if (!why->seen.own)
 		ask_settings(&why->seen, present);
 	code = ask_marks(why, rs, nfnl, err);
+	if (!code)
+		code = ask_refusal(why, rtnl, err);
 	for (; !code && why->n_ways < n; why->n_ways++, way++) {
 		why_mark(why, way, why->n_ways, rs);
 		if (way->walk.n_choices)

@@ -455,7 +455,11 @@ static void tell_way(const struct telling *t, const struct why_way *way)
 	if (way->verdict == WHY_REJECTED)
 		fputs("  By if_down = unreachable it may leave by no other "
 		      "link: it is refused.\n", t->out);
-	if (!way->as_planned && way->fib.code)
+	if (!way->as_planned && way->fib.code && t->why->refusal.family)
+		fprintf(t->out, "  But main, which is asked first, refuses "
+			"what it has no route for (%s): see \"mwan-rules "
+			"status\".\n", route_text(&t->why->refusal, "", text));
+	else if (!way->as_planned && way->fib.code)
 		fputs("  The kernel refuses it all the same.\n", t->out);
 	else if (way->spared && way->taker.table != TABLE_MAIN &&
 		 way->taker.table != TABLE_DEFAULT)

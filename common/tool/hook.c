@@ -85,6 +85,21 @@ static void log_outcome(struct hook *h)
 		log_add(l, "note", "%s is not up any more", h->event.ifname);
 }
 
+/* The link is up, and nobody gets out by it. */
+static void log_refusal(struct hook *h)
+{
+	char text[ROUTE_TEXT];
+	struct route by;
+	struct err err;
+
+	if (!run_main_refuses(&h->run, &by))
+		return;
+	err_set(&err, 0, "the table main refuses all that goes by a link "
+		"(%s): see mwan-rules status", route_text(&by, "", text));
+	report_say(&h->report, err.msg);
+	log_add(&h->report.line, "warning", "%s", err.msg);
+}
+
 /* The link's own words for "the file is bad, and this is what I did". */
 static void tell_bad_conf(struct hook *h)
 {
@@ -175,6 +190,7 @@ static int carry_out(struct hook *h)
 		report_say(&h->report, err.msg);
 		log_add(&h->report.line, "warning", "%s", err.msg);
 	}
+	log_refusal(h);
 	log_add(&h->report.line, "changes", "%u", r->changes);
 	if (r->sysctls[0])
 		log_add(&h->report.line, "sysctl", "%s", r->sysctls);
