@@ -391,6 +391,21 @@ static int check_mark(struct parse *p, unsigned int i)
 	return 0;
 }
 
+/* A session has one interface. */
+static int check_linkname(struct parse *p, unsigned int i)
+{
+	const struct conf_link *l = p->conf->link;
+	unsigned int k;
+
+	for (k = 0; k < i; k++)
+		if (*l[i].linkname && !strcmp(l[k].linkname, l[i].linkname))
+			return fail(p, LINK_LINE(p, i, linkname), "link %s has "
+				    "the same linkname %s as link %s, give it "
+				    "another", l[i].name, l[i].linkname,
+				    l[k].name);
+	return 0;
+}
+
 static void check_lan(struct parse *p)
 {
 	const struct conf *c = p->conf;
@@ -548,6 +563,7 @@ static int finish(struct parse *p)
 	for (i = 0; i < c->n_links; i++) {
 		check_table(p, i);
 		check_mark(p, i);
+		check_linkname(p, i);
 	}
 	for (i = 0; i < c->n_policies; i++)
 		check_policy(p, &c->policy[i], &p->policy[i]);

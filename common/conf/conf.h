@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "conf/policy.h"
+#include "kernel/pppd.h"
 #include "kernel/qdisc.h"
 
 enum {
@@ -51,6 +52,7 @@ struct conf_link {
 	uint32_t table;
 	uint32_t mark;		/* under mark_mask, never 0 */
 	bool mark_given;	/* ... by the file */
+	char linkname[PPPD_LINKNAME];	/* "": any session of that name */
 	uint8_t weight;
 	uint8_t tier;		/* 1 is used first */
 	struct qdisc_conf qdisc;

@@ -309,6 +309,22 @@ static void time_text(const struct key *k, const void *of,
 
 static const struct key_type duration = { set_time, time_text, false };
 
+/* --- a name that pppd gives a session --- */
+
+static int set_linkname(const struct setting *s)
+{
+	size_t len = strspn(s->value, "abcdefghijklmnopqrstuvwxyz"
+			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+
+	if (!s->value[len] &&
+	    !str_copy(field(s->key, s->of), s->key->size, s->value))
+		return 0;
+	return refuse(s, "is not 1 to %d letters, digits, '_', '-' or '.'",
+		      PPPD_LINKNAME - 1);
+}
+
+static const struct key_type linkname = { set_linkname, path_text, false };
+
 /* --- a queue --- */
 
 static int set_queue(const struct setting *s)
@@ -418,6 +434,7 @@ static const struct key mwan_keys[] = {
 static const struct key link_keys[] = {
 	{ "table", &table, FIELD(conf_link, table) },
 	{ "mark", &bits, FIELD(conf_link, mark), .min = 1, .max = UINT32_MAX },
+	{ "linkname", &linkname, FIELD(conf_link, linkname) },
 	{ "weight", &number, FIELD(conf_link, weight), .standard = "1",
 	  .min = 1, .max = WEIGHT_MAX },
 	{ "tier", &number, FIELD(conf_link, tier), .standard = "1",

@@ -5,6 +5,7 @@
 
 #include "core/present.h"
 #include "kernel/iface.h"
+#include "kernel/pppd.h"
 #include "kernel/sysctl.h"
 
 enum {
@@ -411,6 +412,26 @@ static int read_routes(struct reading *r, const struct present_source *from,
 	return code;
 }
 
+/* A name alone proves nothing: a server's pppd takes any that is free. What
+ * cannot be known is no reason to give up a line.
+ */
+static void read_sessions(struct reading *r)
+{
+	const struct conf_link *want;
+	char ifname[IFNAMSIZ];
+	unsigned int i;
+	int code;
+
+	for (i = 0; i < r->conf->n_links; i++) {
+		want = &r->conf->link[i];
+		if (!*want->linkname || !r->p->link[i].ifindex)
+			continue;
+		code = pppd_interface(want->linkname, ifname);
+		r->p->link[i].other = code ? code == -ENOENT :
+					     strcmp(ifname, want->name) != 0;
+	}
+}
+
 static void note_unread(struct present *p, int code, const struct err *err)
 {
 	if (code && !p->unread_code) {
@@ -446,6 +467,7 @@ int present_read(struct present *p, const struct conf *conf,
 	p->more = false;
 	p->unread_code = 0;
 	code = read_links(&r, nl, err);
+	read_sessions(&r);
 	if (!code)
 		code = read_addrs(&r, nl, err);
 	if (!code)
@@ -469,7 +491,7 @@ int present_read(struct present *p, const struct conf *conf,
 
 bool present_usable(const struct present_link *l)
 {
-	return l->ifindex && l->up && l->carrier && l->local.family;
+	return l->ifindex && !l->other && l->up && l->carrier && l->local.family;
 }
 
 int present_link_of(const struct present *p, const struct conf *conf,

@@ -36,6 +36,7 @@ enum {
 struct present_link {
 	uint32_t ifindex;	/* 0: no such interface */
 	bool up, carrier;
+	bool other;		/* pppd says: not the link's session */
 	struct addr local;	/* family 0: no IPv4 address */
 	struct addr peer;
 	int rp_filter;
@@ -99,7 +100,9 @@ struct present_source {
 int present_read(struct present *p, const struct conf *conf,
 		 const struct present_source *from, struct err *err);
 
-/* Can the link be used: it exists, is up, has carrier and an address? */
+/* Can the link be used: it exists, is its own session's, is up, has carrier and
+ * an address?
+ */
 bool present_usable(const struct present_link *l);
 
 /* Which link of @conf has this interface? -1: none. */

@@ -131,6 +131,15 @@ static void check_links(struct status *s)
 		if (l->usable ||
 		    (l->want->drained && s->code != STATUS_NO_LINK))
 			continue;
+		if (l->is->ifindex && l->is->other) {
+			say(s, "other-session", l->want->name, "%s is there, "
+			    "but pppd says that it is not the session of "
+			    "linkname %s, so it is not used: dial that one, "
+			    "with \"linkname %s\" in its peers file, and let "
+			    "no other session take the name.", l->want->name,
+			    l->want->linkname, l->want->linkname);
+			continue;
+		}
 		say(s, "link-down", l->want->name, "%s is down, %s: see "
 		    "pppd's messages about it in the system log.",
 		    l->want->name,

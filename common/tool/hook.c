@@ -75,7 +75,11 @@ static void log_outcome(struct hook *h)
 		log_add(l, "drained", "%s", drained);
 	if (r->ended[0])
 		log_add(l, "ended", "%s", r->ended);
-	if (!run_any_usable(r))
+	if (is->ifindex && is->other)
+		log_add(l, "note", "%s is not used: pppd says that it is not "
+			"the session of linkname %s", h->event.ifname,
+			r->conf.link[h->link].linkname);
+	else if (!run_any_usable(r))
 		log_add(l, "note", "all links are down");
 	else if (!h->up && usable)
 		log_add(l, "note", "%s has a session with address %s: it "

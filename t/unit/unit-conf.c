@@ -60,6 +60,8 @@ static const char *summary(const struct conf *c)
 		fprintf(f, "; %s %u 0x%x", l->name, l->table, l->mark);
 		if (l->weight != 1 || l->tier != 1)
 			fprintf(f, " %u/%u", l->weight, l->tier);
+		if (*l->linkname)
+			fprintf(f, " %s", l->linkname);
 		if (l->qdisc.kind == QDISC_CAKE)
 			fprintf(f, " cake %llu",
 				(unsigned long long)l->qdisc.bandwidth);
@@ -265,6 +267,14 @@ static const struct {
 	{ "the standby's default avoids a link's table and all that have a name",
 	  "[link ppp0]\ntable = 200\n", "1000 204 77000, source; ppp0 200 "
 	  "0x1" },
+	{ "a linkname", "[link ppp0]\nlinkname = wan.0\n", "source; ppp0 201 "
+	  "0x1 wan.0" },
+	{ "a linkname is no path", "[link ppp0]\nlinkname = ../wan0\n",
+	  "mwan.ini:2: linkname = \"../wan0\" is not 1 to 31 letters, digits, "
+	  "'_', '-' or '.'" },
+	{ "a linkname twice", "[link ppp0]\nlinkname = a\n[link ppp1]\n"
+	  "linkname = a\n", "mwan.ini:4: link ppp1 has the same linkname a as "
+	  "link ppp0, give it another" },
 	{ "the standby's table", "[link ppp0]\ntable = 200\n[mwan]\n"
 	  "standby_table = 200\n", "mwan.ini:2: "
 	  "table 200 of link ppp0 is the standby_table, give one of them "
@@ -735,6 +745,9 @@ static void random_conf(struct conf *c)
 		do {
 			random_name(l->name);
 		} while (conf_link_index(c, l->name) != (int)i);
+		if (unit_random(2))
+			snprintf(l->linkname, sizeof(l->linkname), "wan-%u_.",
+				 i);
 		l->table = 2000 + i + unit_random(2) * 1000000;
 		l->mark = (i + 1) * (c->mark_mask & -c->mark_mask);
 		l->weight = (uint8_t)(1 + unit_random(WEIGHT_MAX));
@@ -765,7 +778,7 @@ static bool same(const struct conf *a, const struct conf *b)
 		y = &b->link[i];
 		if (strcmp(x->name, y->name) || x->table != y->table ||
 		    x->mark != y->mark || x->weight != y->weight ||
-		    x->tier != y->tier || !same_qdisc(&x->qdisc, &y->qdisc))
+		    x->tier != y->tier || strcmp(x->linkname, y->linkname) || !same_qdisc(&x->qdisc, &y->qdisc))
 			return false;
 	}
 	for (i = 0; i < a->n_lan && a->n_lan == b->n_lan; i++)
