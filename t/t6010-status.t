@@ -112,15 +112,16 @@ is "since, behind bytes of zero" "$(json '.links[1].since')" \
 	"$(sed -n 's/^ts=\([^ ]*\) .*event=up if=ppp1.*/\1/p' "$T/log")"
 # since_by LINE...: of ppp1, by a log of EVENT LOCAL RESULT, a minute each.
 since_by() {
-	local line minute=10
+	local line minute=10 now
 
+	now=$(date -u +%FT%T)
 	for line; do
 		# shellcheck disable=SC2086
-		printf 'ts=2026-01-01T00:%d:00.000+00:00 event=%s if=ppp1 local=%s default=ppp0 result=%s took_us=9\n' \
-			$minute $line
+		printf 'ts=%s.0%d+00:00 event=%s if=ppp1 local=%s default=ppp0 result=%s took_us=9\n' \
+			"${ts:-$now}" $minute $line
 		minute=$((minute + 1))
 	done >/var/log/ifchang.log
-	json '.links[1].since' | cut -d: -f2
+	json '.links[1].since' | sed 's/.*[.]0\(..\)+.*/\1/'
 }
 is "since: the newest session, when no down was logged" \
 	"$(since_by "up 10.64.2.100 ok" "up 10.64.2.100 partial")" 11
@@ -134,6 +135,19 @@ is "since: the address is another one" \
 is "since: the address is the same again" \
 	"$(since_by "up 10.64.2.100 ok" "up 10.64.2.99 ok" \
 		"up 10.64.2.100 unchanged")" 12
+# A clock that was set after the link had come up: in 1970 there was no boot.
+boot=$(($(date +%s) - $(cut -d. -f1 /proc/uptime)))
+is "since: not of 1970" \
+	"$(ts=1970-01-01T00:00:09 since_by "up 10.64.2.100 ok")" null
+is "since: not of before the boot" "$(ts=$(date -u +%FT%T \
+	-d "@$((boot - 5))") since_by "up 10.64.2.100 ok")" null
+is "since: but of this boot" "$(ts=$(date -u +%FT%T \
+	-d "@$((boot + 5))") since_by "up 10.64.2.100 ok")" 10
+is "since: not of the future" "$(ts=$(date -u +%FT%T -d "1 hour") \
+	since_by "up 10.64.2.100 ok")" null
+ts=1970-01-01T00:00:09 since_by "up 10.64.2.100 ok" >/dev/null
+is "since: the table has no date then" \
+	"$(mwan-rules status | awk '$1 == "ppp1" { print $3 }')" -
 cp "$T/log" /var/log/ifchang.log
 # To the peer: at least the question for its hardware address is sent.
 echo >/dev/udp/10.64.2.1/9

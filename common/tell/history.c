@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/file.h"
 #include "tell/history.h"
@@ -70,6 +71,37 @@ static void note(const struct conf *conf, const char *line,
 	snprintf(since[i], SINCE_TEXT, "%.*s", (int)len, line + 3);
 }
 
+/* A log line's time in seconds; -1: it is none. */
+static time_t line_time(const char *ts)
+{
+	struct tm tm = { 0 };
+	int hours, minutes;
+	char sign;
+
+	if (sscanf(ts, "%4d-%2d-%2dT%2d:%2d:%2d.%*3d%c%2d:%2d", &tm.tm_year,
+		   &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
+		   &sign, &hours, &minutes) != 9)
+		return -1;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	return timegm(&tm) - (sign == '-' ? -60 : 60) * (60 * hours + minutes);
+}
+
+/* Is the time one of this boot? What is older says nothing of what is there
+ * now: a link that was up then is another one, or the clock was wrong, as on a
+ * board that begins in 1970 until NTP has set it.
+ */
+static bool of_this_boot(const char *ts)
+{
+	struct timespec now, up;
+	time_t t = line_time(ts);
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	/* The line has come from a hook that began after the boot's second. */
+	return t >= now.tv_sec - up.tv_sec - 1 && t <= now.tv_sec;
+}
+
 void history_since(const struct conf *conf,
 		   const struct addr local[LINKS_MAX],
 		   char since[LINKS_MAX][SINCE_TEXT])
@@ -89,6 +121,7 @@ void history_since(const struct conf *conf,
 	for (i = 0; i < conf->n_links; i++) {
 		up = local[i].family;
 		if (strcmp(told[i].event, up ? "up" : "down") ||
+		    !of_this_boot(since[i]) ||
 		    (up && strcmp(told[i].local, addr_text(&local[i], now))))
 			since[i][0] = '\0';
 	}

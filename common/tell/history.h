@@ -9,7 +9,8 @@
 enum { SINCE_TEXT = 32 };
 
 /* Since when each link is up, with the address @local, or not (family 0), by
- * the last part of the log; "" where it does not tell.
+ * the last part of the log; "" where it does not tell, and where that was
+ * before this boot or the clock has been set since.
  */
 void history_since(const struct conf *conf,
 		   const struct addr local[LINKS_MAX],
