@@ -23,7 +23,8 @@ twin_apply() {
 state() {
 	ip rule | sed 's/^\(32768:.*lookup\) .*/\1 the primary/'
 	ip nexthop
-	ip route show table all | grep 'proto 119'
+	ip route show table all | grep 'proto 119' |
+		sed 's/ dev ppp.* metric 65536/ the primary/'
 	# Chains are listed in the order in which they came.
 	nft -s list table inet mwan | perl -ne 'push @c, "" if /^\tchain/;
 		$c[-1] .= $_; BEGIN { @c = "" } END { print sort @c }' |

@@ -94,6 +94,11 @@ both connect 1 2
 like "there are connections" "$(conntrack -L 2>/dev/null | grep -c mark=2)" 2
 step "drain" mwan-rules drain ppp1
 step "undrain" mwan-rules undrain ppp1
+both ip addr add 192.0.2.9/32 dev ppp1
+step "one more address" ip-up.local ppp1 eth9 0 10.64.1.100 10.64.1.1
+both ip addr del 10.64.1.100 peer 10.64.1.1 dev ppp1
+both ip addr add 10.64.1.100 peer 10.64.0.1 dev ppp1
+step "one peer for both" ip-up.local ppp1 eth9 0 10.64.1.100 10.64.0.1
 both connect 1 2
 down 1
 down 0

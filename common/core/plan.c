@@ -14,7 +14,8 @@ enum {
 	ID_LINK = 1,
 	ID_DRAINED = 256,
 	ID_TIER = 256,
-	RULES_WANTED_MAX = 2 * LINKS_MAX + 4,
+	/* To each address of a link, and to a peer that others have too. */
+	RULES_WANTED_MAX = 4 * LINKS_MAX + 2 * PRESENT_EXTRAS_MAX + 4,
 };
 
 /* A plan in the making. */
@@ -780,8 +781,63 @@ static uint32_t from_priority(const struct making *m, unsigned int i)
 	       m->conf->rule_priority + RULE_FROM + i;
 }
 
-/* In the order in which they are added: the standby before the rules that
- * fall through to it.
+/* Is @i's peer another link's too (one access server at the end of both)? */
+static bool shares_peer(const struct making *m, unsigned int i)
+{
+	const struct present_link *pl = m->present->link;
+	unsigned int k;
+
+	if (addr_equal(&pl[i].peer, &pl[i].local))
+		return false;
+	for (k = 0; k < m->conf->n_links; k++)
+		if (k != i && m->usable[k] &&
+		    addr_equal(&pl[k].peer, &pl[i].peer))
+			return true;
+	return false;
+}
+
+/* What is bound to any address of link @i, to @to (NULL: anywhere). */
+static void want_from(struct making *m, uint32_t priority, unsigned int i,
+		      const struct addr *to)
+{
+	const struct present *p = m->present;
+	uint32_t table = m->conf->link[i].table;
+	unsigned int first = m->n_rules, k;
+
+	want_rule(m, priority, table)->from = p->link[i].local;
+	for (k = 0; k < p->n_extras; k++)
+		if (p->extra[k].link == i)
+			want_rule(m, priority, table)->from = p->extra[k].addr;
+	for (k = first; to && k < m->n_rules; k++) {
+		m->rule[k].to = *to;
+		m->rule[k].to_len = (uint8_t)(8 * addr_len(to));
+	}
+}
+
+/* Main has the peer's route by both links, and the rule of main comes first: it
+ * would send what is for the peer by one of them, whatever its link is.
+ */
+static void want_peer(struct making *m, unsigned int i)
+{
+	uint32_t priority = m->conf->rule_priority - 1;
+	const struct addr *peer = &m->present->link[i].peer;
+	struct rule *r;
+
+	if (!shares_peer(m, i))
+		return;
+	r = want_rule(m, priority, m->conf->link[i].table);
+	r->mark = m->conf->link[i].mark;
+	r->mask = m->conf->mark_mask;
+	r->to = *peer;
+	r->to_len = (uint8_t)(8 * addr_len(peer));
+	want_from(m, priority, i, peer);
+}
+
+/* In the order in which they are added, and from the last to the first what is
+ * left of them is removed: while the rules of two values of rule_priority are
+ * there, those of the lower one are complete, or they are the first of their
+ * list. The standby of one before the marks of the other would take packets
+ * from their links.
  */
 static void want_rules(struct making *m)
 {
@@ -795,9 +851,6 @@ static void want_rules(struct making *m)
 	want_rule(m, PRIORITY_LAST, c->standby_table);
 	if (!in_force(m))
 		return;
-	r = want_rule(m, base + RULE_STANDBY, c->standby_table);
-	r->mask = c->mark_mask;
-	r->invert = true;
 	if (m->plan->primary >= 0)
 		want_rule(m, PRIORITY_PRIMARY,
 			  c->link[m->plan->primary].table);
@@ -811,24 +864,27 @@ static void want_rules(struct making *m)
 	for (i = 0; i < c->n_links; i++) {
 		if (!m->usable[i])
 			continue;
-		r = want_rule(m, from_priority(m, i), c->link[i].table);
-		r->from = m->present->link[i].local;
+		want_from(m, from_priority(m, i), i, NULL);
+		want_peer(m, i);
 	}
+	r = want_rule(m, base + RULE_STANDBY, c->standby_table);
+	r->mask = c->mark_mask;
+	r->invert = true;
 }
 
-/* Is @r in @list? @hint is where the last one was found: both lists have the
- * links in the same order.
+/* Is @r in @list? @hint is where the next one is expected, upwards or downwards:
+ * both lists have the links in the same order.
  */
-static bool has_rule(const struct rule *list, unsigned int n,
+static bool has_rule(const struct rule *list, unsigned int n, bool upwards,
 		     const struct rule *r, unsigned int *hint)
 {
 	unsigned int k, i;
 
 	for (k = 0; k < n; k++) {
-		i = (*hint + k) % n;
+		i = (*hint + (upwards ? k : n - k)) % n;
 		if (!rule_equal(&list[i], r))
 			continue;
-		*hint = i + 1;
+		*hint = upwards ? i + 1 : i + n - 1;
 		return true;
 	}
 	return false;
@@ -851,7 +907,7 @@ static bool failback_is_new(const struct making *m)
 	if (!m->failback || !behind(m, m->primary_now))
 		return false;
 	r = failback_rule(m);
-	return !has_rule(m->present->rule, m->present->n_rules, &r, &hint);
+	return !has_rule(m->present->rule, m->present->n_rules, true, &r, &hint);
 }
 
 static void plan_rules(struct making *m)
@@ -862,7 +918,7 @@ static void plan_rules(struct making *m)
 	if (failback_is_new(m))
 		push(m, OP_RULE_ADD)->rule = failback_rule(m);
 	for (i = 0; i < m->n_rules; i++)
-		if (!has_rule(p->rule, p->n_rules, &m->rule[i], &hint))
+		if (!has_rule(p->rule, p->n_rules, true, &m->rule[i], &hint))
 			push(m, OP_RULE_ADD)->rule = m->rule[i];
 }
 
@@ -896,7 +952,8 @@ static bool adds_rule(const struct plan *p, uint32_t priority)
 /* The kernel deletes the first rule that has what the request says, whatever
  * else it has (fib_rules.c, rule_find()). So those go first that have what ours
  * never have: their requests say all of it and find none of ours, while a
- * request for one of ours could find one of them.
+ * request for one of ours could find one of them. Ours from the last one on: see
+ * want_rules().
  */
 static void plan_rule_removal(struct making *m, bool remembering)
 {
@@ -904,10 +961,10 @@ static void plan_rule_removal(struct making *m, bool remembering)
 	struct op *op;
 	unsigned int i, k, hint = 0, n = m->present->n_rules;
 
-	for (k = 0; k < 2 * n; k++) {
+	for (k = 2 * n; k-- > 0;) {
 		i = k % n;
 		is = &m->present->rule[i];
-		if (is->foreign != (k < n) || remembers(m, is) != remembering)
+		if (is->foreign != (k >= n) || remembers(m, is) != remembering)
 			continue;
 		if (remembering && !m->any_usable && !flushing(m) &&
 		    is->priority != PRIORITY_STRAY)
@@ -916,7 +973,7 @@ static void plan_rule_removal(struct making *m, bool remembering)
 		if (!in_force(m) && !flushing(m) &&
 		    is->priority != PRIORITY_LAST)
 			continue;
-		if (has_rule(m->rule, m->n_rules, is, &hint))
+		if (has_rule(m->rule, m->n_rules, false, is, &hint))
 			continue;
 		if (is->foreign && adds_rule(m->plan, is->priority))
 			m->plan->more = true;
@@ -1021,8 +1078,8 @@ static void plan_stray_rule(struct making *m)
 	struct rule r = stray_rule(m);
 	unsigned int hint = 0;
 
-	if (m->stray && !has_rule(m->present->rule, m->present->n_rules, &r,
-				  &hint))
+	if (m->stray && !has_rule(m->present->rule, m->present->n_rules,
+				  true, &r, &hint))
 		push(m, OP_RULE_ADD)->rule = r;
 }
 
@@ -1035,7 +1092,7 @@ static void plan_stray(struct making *m)
 	if (!m->stray)
 		return;
 	push(m, OP_CT_STRAY);
-	if (!has_rule(p->rule, p->n_rules, &r, &hint))
+	if (!has_rule(p->rule, p->n_rules, true, &r, &hint))
 		push(m, OP_RULE_DEL)->rule = r;
 }
 

@@ -67,17 +67,42 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 	return 0;
 }
 
+static void add_extra(struct present *p, const struct present_link *pl,
+		      const struct addr *a)
+{
+	if (p->n_extras == PRESENT_EXTRAS_MAX) {
+		p->extras_left = true;
+		return;
+	}
+	p->extra[p->n_extras].link = (unsigned int)(pl - p->link);
+	p->extra[p->n_extras++].addr = *a;
+}
+
+static void add_local(struct present *p, struct present_link *pl,
+		      const struct link_addr *a)
+{
+	bool first = !pl->local.family;
+
+	/* What somebody has added beside pppd's has no peer. */
+	if (!first && (!addr_equal(&pl->local, &pl->peer) ||
+		       addr_equal(&a->local, &a->peer))) {
+		add_extra(p, pl, &a->local);
+		return;
+	}
+	if (!first)
+		add_extra(p, pl, &pl->local);
+	pl->local = a->local;
+	pl->peer = a->peer;
+}
+
 static int on_addr(const struct link_addr *a, void *data)
 {
 	struct reading *r = data;
 	struct present *p = r->p;
 	struct present_link *pl = link_of(r, a->ifindex);
 
-	/* The first is the primary one. */
-	if (pl && !pl->local.family) {
-		pl->local = a->local;
-		pl->peer = a->peer;
-	}
+	if (pl)
+		add_local(p, pl, a);
 	if (p->n_addrs < PRESENT_ADDRS_MAX)
 		p->addr[p->n_addrs++] = a->local;
 	else
@@ -276,8 +301,9 @@ static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
 	struct present *p = r->p;
 	unsigned int i;
 
-	p->n_addrs = 0;
+	p->n_addrs = p->n_extras = 0;
 	p->addrs_complete = true;
+	p->extras_left = false;
 	for (i = 0; i < r->conf->n_links; i++)
 		p->link[i].local.family = p->link[i].peer.family = 0;
 	return link_addr_dump(nl, AF_INET, 0, on_addr, r, err);

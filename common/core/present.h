@@ -17,11 +17,13 @@ enum {
 	/* More than we can want; what does not fit is seen the next time
 	 * round.
 	 */
-	PRESENT_RULES_MAX = 4 * LINKS_MAX,
+	PRESENT_RULES_MAX = 8 * LINKS_MAX,
 	PRESENT_ROUTES_MAX = 4 * LINKS_MAX,
 	PRESENT_NEXTHOPS_MAX = 2 * LINKS_MAX + 2,
 	PRESENT_MEMBERS_MAX = 4 * LINKS_MAX,
 	PRESENT_ADDRS_MAX = 8192,
+	/* Addresses of links beyond their first: a rule each. */
+	PRESENT_EXTRAS_MAX = LINKS_MAX,
 	/* An old range of ours can reach into two of them. */
 	PRESENT_DETOURS = 4,
 	/* Of the routes, those that are none of our business: status names
@@ -37,7 +39,10 @@ struct present_link {
 	uint32_t ifindex;	/* 0: no such interface */
 	bool up, carrier;
 	bool other;		/* pppd says: not the link's session */
-	struct addr local;	/* family 0: no IPv4 address */
+	/* The one with a peer, which is pppd's, or the first; family 0: no
+	 * IPv4 address.
+	 */
+	struct addr local;
 	struct addr peer;
 	int rp_filter;
 	struct qdisc qdisc;	/* only of an interface that is up */
@@ -58,6 +63,12 @@ struct present {
 	struct rule rule[PRESENT_RULES_MAX];		/* of our protocol */
 	unsigned int n_raw;
 	struct rule_raw raw[PRESENT_RAW_MAX];
+	unsigned int n_extras;
+	struct present_extra {
+		unsigned int link;
+		struct addr addr;
+	} extra[PRESENT_EXTRAS_MAX];
+	bool extras_left;	/* there are more than these */
 	unsigned int n_addrs;
 	struct addr addr[PRESENT_ADDRS_MAX];	/* every interface's */
 	bool addrs_complete;

@@ -18,10 +18,10 @@ struct dump {
  */
 static const uint16_t known[] = {
 	FRA_SRC, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE,
-	FRA_FWMASK, FRA_PROTOCOL, FRA_PAD,
-	FRA_DST, FRA_IIFNAME,
+	FRA_FWMASK, FRA_PROTOCOL, FRA_PAD, FRA_DST,
+	FRA_IIFNAME,
 };
-enum { OURS = 8 };
+enum { OURS = 9 };
 
 /* Of the first @n of these, and nothing else? */
 static bool made_of(const struct nlattr *const *tb, unsigned int n)
@@ -102,7 +102,7 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	(void)!str_copy(r.iif, sizeof(r.iif), nl_str(tb[FRA_IIFNAME]));
 	r.own = tb[FRA_UID_RANGE] || tb[FRA_OIFNAME] || !strcmp(r.iif, "lo");
 	r.foreign = !ours || frh->action != FR_ACT_TO_TBL ||
-		    frh->dst_len || frh->tos ||
+		    frh->tos || frh->dst_len != addr_len(&r.to) * 8 ||
 		    frh->src_len != addr_len(&r.from) * 8;
 	if (r.foreign && !keep_raw(&raw, nlh))
 		r.raw = &raw;
@@ -135,6 +135,7 @@ static int put(struct nl_batch *b, struct nl *nl, uint16_t type,
 	struct fib_rule_hdr head = {
 		.family = r->family, .action = FR_ACT_TO_TBL,
 		.src_len = (uint8_t)(addr_len(&r->from) * 8),
+		.dst_len = (uint8_t)(addr_len(&r->to) * 8),
 		.flags = r->invert ? FIB_RULE_INVERT : 0,
 	};
 	struct nlmsghdr *nlh = nl_put(b, nl, type, flags, &head, sizeof(head),
@@ -151,6 +152,8 @@ static int put(struct nl_batch *b, struct nl *nl, uint16_t type,
 	}
 	if (r->from.family)
 		mnl_attr_put(nlh, FRA_SRC, addr_len(&r->from), r->from.bytes);
+	if (r->to.family)
+		mnl_attr_put(nlh, FRA_DST, addr_len(&r->to), r->to.bytes);
 	if (r->suppress_default)
 		mnl_attr_put_u32(nlh, FRA_SUPPRESS_PREFIXLEN, 0);
 	nl_end(b, nlh);
@@ -194,5 +197,5 @@ bool rule_equal(const struct rule *a, const struct rule *b)
 	       a->invert == b->invert && a->foreign == b->foreign &&
 	       a->suppress_default == b->suppress_default &&
 	       a->family == b->family && a->protocol == b->protocol &&
-	       addr_equal(&a->from, &b->from);
+	       addr_equal(&a->from, &b->from) && addr_equal(&a->to, &b->to);
 }

@@ -18,8 +18,8 @@ struct rule_raw {
 	char attrs[RULE_RAW_MAX] __attribute__((aligned(4)));
 };
 
-/* A policy rule of the kinds that we make: "lookup TABLE" with at most a mark
- * and a source address. Two equal structs are the same rule.
+/* A policy rule of the kinds that we make: "lookup TABLE" with at most a mark,
+ * a source and a destination address. Two equal structs are the same rule.
  */
 struct rule {
 	uint32_t priority;
@@ -30,7 +30,7 @@ struct rule {
 	bool suppress_default;		/* suppress_prefixlength 0 */
 	uint8_t family;
 	uint8_t protocol;
-	struct addr from;		/* a host; family 0: any */
+	struct addr from, to;		/* hosts; family 0: any */
 	/* It has something that is none of the above; ours never have. It can
 	 * be deleted by what was read of it alone; NULL: not at all.
 	 */
@@ -45,7 +45,6 @@ struct rule {
 	 * none), and an interface; and whether that is all there is.
 	 */
 	uint8_t from_len, to_len, tos;
-	struct addr to;
 	char iif[IFNAMSIZ];
 	bool opaque;
 	bool own;		/* it is for the router's own packets alone */

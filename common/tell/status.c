@@ -151,6 +151,36 @@ static void check_links(struct status *s)
 	}
 }
 
+/* By its address alone nobody can tell whose a packet is. */
+static void check_addresses(struct status *s, const struct run *run)
+{
+	const struct status_link *a, *b;
+	char addr[ADDR_TEXT];
+	unsigned int i, k;
+
+	for (i = 0; i < s->n_links; i++) {
+		b = &s->link[i];
+		for (k = 0; k < i; k++) {
+			a = &s->link[k];
+			if (!a->usable || !b->usable ||
+			    !addr_equal(&a->is->local, &b->is->local))
+				continue;
+			say(s, "same-address", b->want->name, "%s has the "
+			    "address of %s, %s: what the router binds to it "
+			    "leaves by %s; for %s bind it to the interface or "
+			    "give it the mark 0x%x.", b->want->name,
+			    a->want->name, addr_text(&a->is->local, addr),
+			    a->want->name, b->want->name, b->want->mark);
+			break;
+		}
+	}
+	if (run->present.extras_left)
+		say(s, "addresses", "", "The links have more addresses than "
+		    "%d beside their first: what the router binds to the rest "
+		    "leaves by any link; bind it to the interface instead.",
+		    PRESENT_EXTRAS_MAX);
+}
+
 /* Before all others: what they say of the kernel may come of it. */
 static void check_edited(struct status *s, const struct run *run)
 {
@@ -751,6 +781,7 @@ void status_make(struct status *s, struct run *run,
 		find_way(s, run, &s->link[i]);
 	check_edited(s, run);
 	check_links(s);
+	check_addresses(s, run);
 	check_run(s, run);
 	check_lan(s, run);
 	check_plan(s, run);

@@ -43,6 +43,8 @@ struct dev {
 	uint32_t ifindex;	/* 0: no such interface */
 	bool up, carrier;
 	struct addr local;
+	struct addr peer;	/* family 0: none */
+	struct addr extra;	/* one more; family 0: none */
 	int rp_filter;
 	struct qdisc qdisc;
 };
@@ -372,7 +374,8 @@ static int do_rule_add(struct kernel *k, const struct rule *r)
 		    is->mark == r->mark && is->mask == r->mask &&
 		    is->suppress_default == r->suppress_default &&
 		    is->protocol == r->protocol && !is->foreign &&
-		    (!r->from.family || addr_equal(&is->from, &r->from)))
+		    (!r->from.family || addr_equal(&is->from, &r->from)) &&
+		    (!r->to.family || addr_equal(&is->to, &r->to)))
 			return -EEXIST;
 	}
 	memmove(&k->rule[at + 1], &k->rule[at],
@@ -396,7 +399,8 @@ static int do_rule_del(struct kernel *k, const struct rule *r)
 		    (!r->mask || is->mask == r->mask) &&
 		    (!r->suppress_default || is->suppress_default) &&
 		    (!r->protocol || is->protocol == r->protocol) &&
-		    (!r->from.family || addr_equal(&is->from, &r->from))) {
+		    (!r->from.family || addr_equal(&is->from, &r->from)) &&
+		    (!r->to.family || addr_equal(&is->to, &r->to))) {
 			rule_drop(k, i);
 			return 0;
 		}
@@ -627,6 +631,7 @@ static void see_links(struct kernel *k)
 		p->link[i] = (struct present_link){
 			.ifindex = d->ifindex, .up = d->up,
 			.carrier = d->carrier, .local = d->local,
+			.peer = d->peer.family ? d->peer : d->local,
 			.rp_filter = -ENOENT,
 		};
 		if (!alive(d))
@@ -640,6 +645,15 @@ static void see_links(struct kernel *k)
 	for (i = 0; i < DEVS; i++)
 		if (k->dev[i].ifindex && k->dev[i].local.family)
 			p->addr[p->n_addrs++] = k->dev[i].local;
+	p->n_extras = 0;
+	for (i = 0; i < conf.n_links; i++) {
+		d = &k->dev[atoi(conf.link[i].name + 3)];
+		if (!d->ifindex || !d->extra.family)
+			continue;
+		p->extra[p->n_extras].link = i;
+		p->extra[p->n_extras++].addr = d->extra;
+		p->addr[p->n_addrs++] = d->extra;
+	}
 }
 
 static void observe(struct kernel *k, enum plan_goal goal)
@@ -738,7 +752,8 @@ static void find_way(struct kernel *k, uint32_t mark, const struct addr *from,
 		match = (mark & r->mask) == r->mark &&
 			(!r->from.family ||
 			 (from && addr_equal(from, &r->from)));
-		if (match == r->invert || r->suppress_default)
+		/* No packet here is to a peer. */
+		if (match == r->invert || r->suppress_default || r->to.family)
 			continue;
 		if (way_of_table(k, r->table, w))
 			return;
@@ -2129,8 +2144,6 @@ static void first_up(struct kernel *k)
 		"ip route prepend default dev ppp0 table 253 metric 65536 "
 		"protocol 119\n"
 		"ip rule add pref 32769 lookup 200 protocol 119\n"
-		"ip rule add pref 1900 not fwmark 0x0/0xff lookup 200 protocol "
-		"119\n"
 		"ip rule add pref 32768 lookup 201 protocol 119\n"
 		"ip rule add pref 1000 lookup main suppress_prefixlength 0 "
 		"protocol 119\n"
@@ -2139,6 +2152,8 @@ static void first_up(struct kernel *k)
 		"ip rule add pref 1002 fwmark 0x2/0xff lookup 202 protocol "
 		"119\n"
 		"ip rule add pref 1301 from 10.64.0.1 lookup 201 protocol "
+		"119\n"
+		"ip rule add pref 1900 not fwmark 0x0/0xff lookup 200 protocol "
 		"119\n"
 		"sysctl -w net/ipv4/ip_forward=1\n"
 		"conntrack -D -f ipv4 -u UNREPLIED\n"
@@ -2240,15 +2255,15 @@ static void flush(struct kernel *k)
 	struct plan_event event = { .goal = PLAN_FLUSH };
 
 	example(k, event, "flush",
-		"ip rule del pref 1000 lookup main suppress_prefixlength 0 "
-		"protocol 119\n"
-		"ip rule del pref 1001 fwmark 0x1/0xff lookup 201 protocol "
-		"119\n"
-		"ip rule del pref 1002 fwmark 0x2/0xff lookup 202 protocol "
-		"119\n"
+		"ip rule del pref 32769 lookup 200 protocol 119\n"
 		"ip rule del pref 1900 not fwmark 0x0/0xff lookup 200 "
 		"protocol 119\n"
-		"ip rule del pref 32769 lookup 200 protocol 119\n"
+		"ip rule del pref 1002 fwmark 0x2/0xff lookup 202 protocol "
+		"119\n"
+		"ip rule del pref 1001 fwmark 0x1/0xff lookup 201 protocol "
+		"119\n"
+		"ip rule del pref 1000 lookup main suppress_prefixlength 0 "
+		"protocol 119\n"
 		"ip rule del pref 1302 from 10.64.0.4 lookup 202 protocol "
 		"119\n"
 		"nft delete table inet mwan\n");
@@ -2378,9 +2393,9 @@ static void failback(struct kernel *k)
 		"119\n"
 		"ip route del default dev ppp1 table 253 metric 65536 protocol "
 		"119\n"
+		"ip rule del pref 32768 lookup 202 protocol 119\n"
 		"ip rule del pref 1302 from 10.64.0.2 lookup 202 protocol "
 		"119\n"
-		"ip rule del pref 32768 lookup 202 protocol 119\n"
 		"conntrack -D --mark 0x2/0xff\n"
 		"ss -4tK state established src 10.64.0.2\n"
 		"ip rule del pref 32770 lookup 202 protocol 119\n");
@@ -2402,9 +2417,9 @@ static void failback(struct kernel *k)
 		"119\n"
 		"ip route del default nhid 77257 table 253 metric 65537 "
 		"protocol 119\n"
-		"ip rule del pref 32768 lookup 201 protocol 119\n"
 		"ip rule del pref 32772 from 10.64.0.2 lookup 202 protocol "
 		"119\n"
+		"ip rule del pref 32768 lookup 201 protocol 119\n"
 		"ip nexthop del id 77257\n");
 	dev_gone(k, 1);
 	ok(good_way(k, 2) && good_way(k, 0), "a drained link is used when no "
@@ -2530,6 +2545,71 @@ static void lost_tables(struct kernel *k)
 	}
 }
 
+/* Another rule_priority: each mark goes by its link after every operation. */
+static void priorities(struct kernel *k)
+{
+	static const uint32_t base[] = { 1000, 100, 1900, 1001, 1000, 101,
+					 20000, 19100, 20000, 1000 };
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+	unsigned int b, i, link, astray = 0, n = 0;
+	struct way w;
+
+	two_links();
+	dev_new(k, 0, address(1));
+	dev_new(k, 1, address(2));
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	for (b = 1; b < sizeof(base) / sizeof(base[0]); b++) {
+		conf.rule_priority = base[b];
+		make(k, &event);
+		for (i = 0; i < plan.n_ops; i++, n++) {
+			do_op(k, &plan.op[i]);
+			for (link = 0; link < 2; link++) {
+				find_way(k, link + 1, NULL, &w);
+				astray += !only_way(&w, &k->dev[link]);
+			}
+		}
+	}
+	ok(n > 100 && !astray, "another rule_priority: after none of %u "
+	   "operations a mark is on another link (%u)", n, astray);
+}
+
+static void addresses(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+
+	two_links();
+	dev_new(k, 0, address(1));
+	dev_new(k, 1, address(2));
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	k->dev[1].extra = address(9);
+	example(k, event, "one more address of a link",
+		"ip rule add pref 1302 from 10.64.0.9 lookup 202 protocol "
+		"119\n");
+	k->dev[1].extra.family = 0;
+	example(k, event, "and it goes: its connections are ended, too",
+		"conntrack -D --reply-dst 10.64.0.9\n"
+		"ip rule del pref 1302 from 10.64.0.9 lookup 202 protocol "
+		"119\n");
+	k->dev[0].peer = k->dev[1].peer = address(100);
+	example(k, event, "both lines end at one peer",
+		"ip rule add pref 999 to 10.64.0.100 fwmark 0x1/0xff lookup "
+		"201 protocol 119\n"
+		"ip rule add pref 999 from 10.64.0.1 to 10.64.0.100 lookup "
+		"201 protocol 119\n"
+		"ip rule add pref 999 to 10.64.0.100 fwmark 0x2/0xff lookup "
+		"202 protocol 119\n"
+		"ip rule add pref 999 from 10.64.0.2 to 10.64.0.100 lookup "
+		"202 protocol 119\n");
+	dev_gone(k, 1);
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	make(k, &event);
+	ok(!plan.n_ops && k->rule[0].priority == 1000,
+	   "one of them goes: main's route does again");
+}
+
 static void examples(void)
 {
 	struct kernel *k = &kernel;
@@ -2548,6 +2628,8 @@ static void examples(void)
 	last_resort(k);
 	dead_leftover(k);
 	lost_tables(k);
+	addresses(k);
+	priorities(k);
 }
 
 int main(int argc, char **argv)
