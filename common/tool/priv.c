@@ -12,20 +12,6 @@
 /* In the first of two words. */
 #define KEEP (1U << CAP_NET_ADMIN)
 
-/* What an execve(2) could give at the most. Only CAP_SETPCAP may take from it,
- * which pppd's own user need not have: then no_new_privs must do.
- */
-static void drop_bounding(void)
-{
-	unsigned long cap;
-
-	/* Until the last one that this kernel knows: then it is EINVAL. */
-	for (cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		if (cap != CAP_NET_ADMIN &&
-		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0))
-			return;
-}
-
 static bool is_dropped(const struct __user_cap_data_struct has[2])
 {
 	return !((has[0].permitted & ~KEEP) | has[1].permitted |
@@ -40,7 +26,12 @@ int priv_drop(struct err *err)
 	struct __user_cap_data_struct has[_LINUX_CAPABILITY_U32S_3] = { 0 };
 	struct __user_cap_data_struct keep[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
-	drop_bounding();
+	/* The bounding set stays as it is: emptying it takes two calls for each
+	 * capability, and it limits only what execve(2) gives. Nothing of ours
+	 * executes anything; should a fault make it, no_new_privs cuts what
+	 * root or a file would get by it down to what the process has
+	 * (security/commoncap.c, cap_bprm_creds_from_file()).
+	 */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    syscall(SYS_capget, &head, has))
 		return err_set(err, -errno, "cannot limit its own privileges: "

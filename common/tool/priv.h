@@ -4,8 +4,8 @@
 
 #include "base/err.h"
 
-/* Give up, for good, every capability but CAP_NET_ADMIN, and what execve(2)
- * could bring back: all that these programs do in the kernel, also below
+/* Give up, for good, every capability but CAP_NET_ADMIN; no execve(2) brings one
+ * back: all that these programs do in the kernel, also below
  * /proc/sys/net, asks for that one (net/sysctl_net.c, net_ctl_permissions()),
  * and root's files stay root's. Whoever does not even have CAP_NET_ADMIN stays
  * without. Returns 0, or a negative errno with a sentence; the caller may go
