@@ -21,7 +21,8 @@ unit=$BIN/../t/unit-nft
 
 # Elements come back in another order, sets under other numbers.
 listing() {
-	perl -pe 's/\{ (.*?) \}/"{ ".join(", ", sort split ", ", $1)." }"/eg'
+	perl -pe 's/counter packets \d+ bytes \d+/counter/;
+		s/\{ (.*?) \}/"{ ".join(", ", sort split ", ", $1)." }"/eg'
 }
 
 bytecode() {

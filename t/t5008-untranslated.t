@@ -128,4 +128,68 @@ ok "the table is missing under established flows" mwan-rules apply
 again udp "$T/again"
 is "they go on by their links" "$(wanderers <(cat "$T/udp" "$T/again"))" 0
 is "with answers" "$(stuck "$T/again")" 0
+
+# --- the guard ---
+
+# provider WHAT COMMAND...: 0 packets with a private source came to it.
+stopped() {
+	mwan-rules status --json | jq .stopped_packets
+}
+not_private() {
+	local what=$1 before since
+	shift
+	before=$(private)
+	since=$(stopped)
+	"$@" >/dev/null
+	is "$what: packets with a private source" $(($(private) - before)) 0
+	ok "$what: and status counts what was stopped" \
+		test "$(stopped)" -gt "$since"
+}
+
+# The address goes and the interface stays: masquerade takes the LAN's.
+conntrack -F 2>/dev/null
+inet nft add rule inet provider private iifname '"ppp*"' \
+	ip saddr 172.16.0.0/12 counter
+private() {
+	inet nft -j list table inet provider |
+		jq '[.. | .counter? | select(.) | .packets] | add'
+}
+ip addr del 10.64.0.100 peer 10.64.0.1 dev ppp0
+ip route replace default dev ppp0 table 1001 2>/dev/null
+ip route replace default dev ppp0 table 201
+not_private "the address is gone, and ip-down has not run" leak
+hook down ppp0 10.64.0.100 10.64.0.1
+again_all >"$T/gone"
+is "after ip-down all of them work" "$(stuck "$T/gone")" 0
+ip addr add 10.64.0.100 peer 10.64.0.1 dev ppp0
+hook up ppp0 10.64.0.100 10.64.0.1
+
+# The device of a VPN goes: what it carried was never translated.
+conntrack -F 2>/dev/null
+net_vpn 198.51.100.1/32
+leak
+wait_for 20 confirmed
+ip link del vpn0
+not_private "the VPN's device is gone" leak
+
+# What is untracked cannot be translated.
+conntrack -F 2>/dev/null
+nft 'add chain inet fw raw { type filter hook prerouting priority raw; }'
+nft add rule inet fw raw ip saddr 10.9.0.0/16 notrack
+# Only marks lead out here.
+ip route add default dev ppp1 table 300
+ip rule add pref 900 from 10.9.0.0/16 lookup 300
+not_private "untracked packets" leak
+nft delete chain inet fw raw
+ip rule del pref 900
+conntrack -F 2>/dev/null
+
+# A link with a private address of its own is none of that.
+ask -t udp -s 10.9.0.1 -n 20 -p 7000 >"$T/own"
+is "the links' own addresses are private here, and pass" \
+	"$(stuck "$T/own")" 0
+like "for people" "$(mwan-rules status)" \
+	'[1-9][0-9]* packets were kept from leaving by a link'
+like "for programs" "$(mwan-rules status --prometheus)" \
+	$'\nmwan_stopped_packets_total [1-9]'
 done_testing

@@ -470,7 +470,7 @@ static void read_nft(struct present *p, const struct present_source *from)
 {
 	int code = from->nfnl ? -EINTR : 0, i;
 
-	p->nft.present = p->nft.masquerades = false;
+	p->nft.present = p->nft.masquerades = p->nft.guards = false;
 	for (i = 0; i < NFT_TRIES && code == -EINTR; i++) {
 		code = nft_read(from->nfnl, &p->nft, &p->nft_err);
 		if (code == -EINTR && from->ruleset &&

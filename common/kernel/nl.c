@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -447,6 +448,12 @@ uint32_t nl_u32(const struct nlattr *a)
 uint32_t nl_be32(const struct nlattr *a)
 {
 	return ntohl(nl_u32(a));
+}
+
+uint64_t nl_be64(const struct nlattr *a)
+{
+	return a && mnl_attr_get_payload_len(a) == sizeof(uint64_t) ?
+	       be64toh(mnl_attr_get_u64(a)) : 0;
 }
 
 uint16_t nl_u16(const struct nlattr *a)

@@ -126,6 +126,7 @@ int nl_nested(const struct nlattr *nest, const struct nlattr **tb,
 /* The attribute's value; 0 where it is absent or of another length. */
 uint32_t nl_u32(const struct nlattr *a);
 uint32_t nl_be32(const struct nlattr *a);
+uint64_t nl_be64(const struct nlattr *a);
 uint16_t nl_u16(const struct nlattr *a);
 uint8_t nl_u8(const struct nlattr *a);
 /* The string, NUL-terminated inside its attribute, else "". */

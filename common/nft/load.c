@@ -55,6 +55,17 @@ static const struct nft_chain *find_seen(const struct nft_seen *seen,
 	return NULL;
 }
 
+/* The one rule that a kernel without nft_fib_inet goes without. */
+static bool needs_fib(const struct ruleset *rs, const struct ruleset_rule *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->count; i++)
+		if (rs->statement[r->first + i].kind == IF_FOREIGN)
+			return true;
+	return false;
+}
+
 /* Mark which of the wanted chains the kernel has as they should be, and which
  * of its own it may keep as chains, with or without their rules. Returns the
  * number of the former.
@@ -74,10 +85,15 @@ static unsigned int compare_chains(const struct nft_seen *seen,
 		uint64_t digest = nftmsg_fold_start;
 		uint32_t n = 0;
 
-		for (; r < rs->n_rules && rs->rule[r].chain == i; r++, n++)
-			if (k && n < k->n_rules)
+		for (; r < rs->n_rules && rs->rule[r].chain == i; r++) {
+			/* It is the last of its chain. */
+			if (k && n == k->n_rules &&
+			    needs_fib(rs, &rs->rule[r]))
+				continue;
+			if (k && n++ < k->n_rules)
 				digest = nftmsg_fold(digest,
 					      nftmsg_hash(rs, &rs->rule[r]));
+		}
 		if (!k || !same_chain(k, &rs->chain[i]))
 			continue;
 		keep[k - seen->chain] = true;
@@ -125,6 +141,8 @@ struct load {
 		LOAD_KEEP_CHAINS,	/* those that go stay, empty */
 		LOAD_ALL,		/* make the table anew */
 	} how;
+	bool without_fib;		/* leave out the rule that needs it */
+	bool no_fib;			/* the kernel has refused that rule */
 	bool new_sticky;		/* make the map anew */
 	bool said;			/* the first refusal */
 	bool good[RULESET_CHAINS];
@@ -253,7 +271,8 @@ static int encode_table(struct nftmsg_out *o, struct load *l)
 		l->chain[i] = (uint16_t)(o->batch->count - 1);
 	}
 	for (i = 0; !code && i < rs->n_rules; i++) {
-		if (!l->good[rs->rule[i].chain])
+		if (!l->good[rs->rule[i].chain] &&
+		    !(l->without_fib && needs_fib(rs, &rs->rule[i])))
 			code = nftmsg_rule(o, rs, i);
 		l->rule[i] = (uint16_t)(o->batch->count - 1);
 	}
@@ -285,6 +304,8 @@ static const char *module_of(const struct ruleset *rs,
 			return "nft_masq";
 		case DO_REJECT:
 			return "nft_reject_inet";
+		case IF_FOREIGN:
+			return "nft_fib_inet";
 		case TO_HASH:
 		case TO_FLOW:
 			return "nft_hash";
@@ -360,6 +381,8 @@ static int refused(const struct nl_refusal *no, void *data)
 		if (i < rs->n_chains)
 			return refused_chain(l, &rs->chain[i], no);
 		i = about(l->rule, rs->n_rules, no->index);
+		l->no_fib = i < rs->n_rules && no->code == -ENOENT &&
+			    needs_fib(rs, &rs->rule[i]);
 		if (i < rs->n_rules)
 			return refused_rule(l, &rs->rule[i], no);
 	}
@@ -383,29 +406,40 @@ static void make_room(struct nl *nl)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &in, sizeof(in));
 }
 
-static int load_once(struct nl *nl, const struct ruleset *rs,
-		     const struct nft_seen *seen, enum load_how how,
-		     struct err *err)
+static int send_load(struct nl *nl, struct load *l)
 {
 	struct nl_batch batch;
 	struct nftmsg_out o = { .nl = nl, .batch = &batch };
-	struct load l = { .rs = rs, .seen = seen, .how = how, .err = err };
 	struct nlmsghdr *last;
 	int code;
 
-	if (how != LOAD_ALL)
-		compare_chains(seen, rs, l.good, l.keep);
-	find_sticky(&l);
+	l->said = false;
+	if (l->how != LOAD_ALL)
+		compare_chains(l->seen, l->rs, l->good, l->keep);
+	find_sticky(l);
 	nl_batch_init(&batch, nl, batch_buf, sizeof(batch_buf));
-	code = encode_table(&o, &l);
+	code = encode_table(&o, l);
 	last = batch.last;
 	if (!code)
 		code = nftmsg_bracket(&o, NFNL_MSG_BATCH_END, NULL);
 	if (code)
-		return err_set(err, code, "the nftables rules for the links "
+		return err_set(l->err, code, "the nftables rules for the links "
 			       "do not fit %d bytes: shorten the lists of the "
 			       "policies in mwan.ini", BATCH_SIZE);
-	return nl_send(nl, &batch, last, refused, NULL, &l, err);
+	return nl_send(nl, &batch, last, refused, NULL, l, l->err);
+}
+
+static int load_once(struct nl *nl, const struct ruleset *rs,
+		     const struct nft_seen *seen, enum load_how how,
+		     struct err *err)
+{
+	struct load l = { .rs = rs, .seen = seen, .how = how, .err = err };
+	int code = send_load(nl, &l);
+
+	if (!code || !l.no_fib)
+		return code;
+	l.without_fib = true;
+	return send_load(nl, &l);
 }
 
 /* The same after what we have just done ourselves. */
@@ -604,6 +638,26 @@ static uint64_t rule_hash(const struct nlattr *udata)
 	return hash;
 }
 
+/* How many packets the guard has stopped: the count of its only counter. */
+static void read_guard(struct nft_seen *seen, const struct nlattr *list)
+{
+	const struct nlattr *expr[NFTA_EXPR_MAX + 1];
+	const struct nlattr *count[NFTA_COUNTER_MAX + 1];
+	const struct nlattr *elem = mnl_attr_get_payload(list);
+	const char *end = (const char *)elem + mnl_attr_get_payload_len(list);
+
+	for (; mnl_attr_ok(elem, (int)(end - (const char *)elem));
+	     elem = mnl_attr_next(elem)) {
+		if (nl_nested(elem, expr, NFTA_EXPR_MAX) ||
+		    strcmp(nl_str(expr[NFTA_EXPR_NAME]), "counter") != 0 ||
+		    !expr[NFTA_EXPR_DATA] ||
+		    nl_nested(expr[NFTA_EXPR_DATA], count, NFTA_COUNTER_MAX))
+			continue;
+		seen->guards = true;
+		seen->stopped = nl_be64(count[NFTA_COUNTER_PACKETS]);
+	}
+}
+
 static int read_rule(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr *tb[NFTA_RULE_MAX + 1];
@@ -629,6 +683,8 @@ static int read_rule(const struct nlmsghdr *nlh, void *data)
 		k->n_rules++;
 		k->digest = nftmsg_fold(k->digest,
 				 rule_hash(tb[NFTA_RULE_USERDATA]));
+		if (tb[NFTA_RULE_EXPRESSIONS] && !strcmp(name, RULESET_GUARD))
+			read_guard(seen, tb[NFTA_RULE_EXPRESSIONS]);
 		return 0;
 	}
 	return 0;
@@ -672,6 +728,8 @@ int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err)
 	int code, rules = 0;
 
 	seen->present = seen->masquerades = seen->odd = false;
+	seen->guards = false;
+	seen->stopped = 0;
 	seen->sticky = (struct nft_sticky){ .present = false };
 	seen->generation = 0;
 	seen->n_chains = 0;

@@ -39,6 +39,8 @@ struct nft_sticky {
 struct nft_seen {
 	bool present;
 	bool masquerades;	/* it has the chain for that */
+	bool guards;		/* ... and for what was not masqueraded */
+	uint64_t stopped;	/* packets, since that chain was loaded */
 	bool odd;		/* dormant, owned, or with chains that do not
 				 * fit here: never ours */
 	uint32_t generation;	/* of all of nftables, when it was read */
@@ -54,7 +56,8 @@ struct nft_seen {
  */
 int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err);
 
-/* Whether the kernel's table is exactly @rs: same chains, hooks, priorities,
+/* Whether the kernel's table is exactly @rs, or all of it but the rule that needs
+ * a fib expression, which a kernel may lack: same chains, hooks, priorities,
  * policies, the same rules in the same order, and the map of the hosts' links
  * when it is wanted. The other sets need no look: they are anonymous and
  * constant, so the kernel itself refuses to change them while their rule

@@ -5,6 +5,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 #include <string.h>
@@ -605,6 +606,27 @@ static void write_sticky(struct nlmsghdr *nlh, uint32_t op, uint32_t value)
 	close_expr(nlh, e);
 }
 
+/* What the packet's source is to the interface that it leaves by. */
+static void load_source_type(struct nlmsghdr *nlh)
+{
+	struct expr e = open_expr(nlh, "fib");
+
+	put32(nlh, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+	put32(nlh, NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR | NFTA_FIB_F_OIF);
+	put32(nlh, NFTA_FIB_DREG, NFT_REG_1);
+	close_expr(nlh, e);
+}
+
+static void count(struct nlmsghdr *nlh)
+{
+	const uint64_t zero = 0;
+	struct expr e = open_expr(nlh, "counter");
+
+	put(nlh, NFTA_COUNTER_BYTES, &zero, sizeof(zero));
+	put(nlh, NFTA_COUNTER_PACKETS, &zero, sizeof(zero));
+	close_expr(nlh, e);
+}
+
 static void reject(struct nlmsghdr *nlh)
 {
 	const uint8_t code = ICMP_NET_UNREACH;
@@ -661,6 +683,10 @@ static void put_simple(struct nlmsghdr *nlh, const struct ruleset *rs,
 		load_rt(nlh, NFT_RT_XFRM);
 		compare8(nlh, NFT_CMP_EQ, 0);
 		break;
+	case IF_FOREIGN:
+		load_source_type(nlh);
+		compare32(nlh, NFT_CMP_NEQ, RTN_LOCAL);
+		break;
 	case IF_TCP_SYN:
 		tcp_syn(nlh);
 		break;
@@ -698,6 +724,12 @@ static void put_simple(struct nlmsghdr *nlh, const struct ruleset *rs,
 		break;
 	case DELETE_STICKY:
 		write_sticky(nlh, NFT_DYNSET_OP_DELETE, s->value);
+		break;
+	case DO_COUNT:
+		count(nlh);
+		break;
+	case DO_DROP:
+		immediate(nlh, NF_DROP, NULL);
 		break;
 	case DO_REJECT:
 		reject(nlh);

@@ -825,6 +825,41 @@ static void output(struct build *b)
 	add_rule(b, by_mark(b, TO_CT_MARK, b->to_by_mark), end(), end());
 }
 
+/* What has been masqueraded has an address of its link. Where that has none any
+ * more masquerade takes another interface's; what conntrack calls invalid, what
+ * is untracked, and a flow that began by another way (a VPN whose device has
+ * gone) is not translated at all. No provider takes such a packet. One that is
+ * dropped here has not been confirmed by conntrack, and the next one of its
+ * flow begins anew. Public addresses pass: they may be a routed network that
+ * the user's own rules translate to.
+ */
+static void guard(struct build *b)
+{
+	/* RFC 1918, RFC 6598, RFC 3927. A line may have such an address. */
+	static const uint32_t private[RULESET_PRIVATE][2] = {
+		{ 0x0a000000, 0x0affffff }, { 0x64400000, 0x647fffff },
+		{ 0xa9fe0000, 0xa9feffff }, { 0xac100000, 0xac1fffff },
+		{ 0xc0a80000, 0xc0a8ffff },
+	};
+	uint16_t first = (uint16_t)b->rs->n_elements;
+	unsigned int i;
+
+	for (i = 0; i < RULESET_PRIVATE; i++)
+		add_element(b, NULL, private[i][0], private[i][1],
+			    RULESET_NONE);
+	add_chain(b, RULESET_GUARD, TYPE_FILTER, HOOK_POSTROUTING,
+		  RULESET_SRCNAT + 1);
+	only_ipv4(b);
+	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
+	open_rule(b);
+	add(b, links(b, IF_OIFNAME));
+	add(b, among(IF_SADDR, first, RULESET_PRIVATE));
+	add(b, plain(IF_NO_IPSEC));
+	add(b, plain(IF_FOREIGN));
+	add(b, plain(DO_COUNT));
+	add(b, plain(DO_DROP));
+}
+
 static void other_chains(struct build *b)
 {
 	output(b);
@@ -852,6 +887,8 @@ static void other_chains(struct build *b)
 		add_rule(b, links(b, IF_OIFNAME), plain(IF_NO_IPSEC),
 			 plain(DO_MASQUERADE));
 	}
+	if (b->conf->masquerade)
+		guard(b);
 	if (b->conf->clamp_mss) {
 		add_chain(b, "forward", TYPE_FILTER, HOOK_FORWARD,
 			  RULESET_MANGLE);

@@ -38,6 +38,7 @@
  *	tcp option maxseg size set	4.14
  *	rt mtu				4.14
  *	rt ipsec			4.20
+ *	fib in the inet family		4.10
  *	meta priority			3.14
  *	delete @map			5.4
  *	nat chain in the inet family	5.2
@@ -49,28 +50,36 @@
 /* The chain that masquerades. */
 #define RULESET_NAT "srcnat"
 
+/* The chain that stops what has not been masqueraded; the last of its rules does
+ * it, and counts.
+ */
+#define RULESET_GUARD "guard"
+
 /* The one map that outlives a load: which link a host has. */
 #define RULESET_STICKY "sticky"
 
 enum {
-	/* from_link, balance, stuck, six base chains, four chains a link */
-	RULESET_CHAINS = 4 * LINKS_MAX + 9,
+	/* from_link, balance, stuck, seven base chains, four chains a link */
+	RULESET_CHAINS = 4 * LINKS_MAX + 10,
 	/* Of a link: to 1, is 1, deal 5, keep 3. Of a policy: 1 and, strict, 1
 	 * more. from_link 1, stuck 1, balance 2 and 2 * (DEALS + 1),
-	 * prerouting 9, output 5, postrouting 4, srcnat 2, forward 3, strict 2.
+	 * prerouting 9, output 5, postrouting 4, srcnat 2, guard 3, forward 3,
+	 * strict 2.
 	 */
 	RULESET_DEALS = 4,
 	RULESET_RULES = 10 * LINKS_MAX + 2 * POLICIES_MAX +
-			2 * RULESET_DEALS + 31,
+			2 * RULESET_DEALS + 34,
 	/* Of a link: to 1, is 1, deal 7, keep 6. Of a policy: 8, strict 11. No
-	 * other rule has more than 5.
+	 * other rule has more than 6.
 	 */
 	RULESET_STATEMENTS = 15 * LINKS_MAX + 19 * POLICIES_MAX +
-			     5 * (2 * RULESET_DEALS + 31),
+			     6 * (2 * RULESET_DEALS + 34),
 	/* Links by name (two maps), by mark (three), slots of the balance
-	 * (two), lan, and the lists of the policies.
+	 * (two), lan, private addresses, and the lists of the policies.
 	 */
-	RULESET_ELEMENTS = 7 * LINKS_MAX + LAN_MAX + 1 + POLICIES_MAX *
+	RULESET_PRIVATE = 5,
+	RULESET_ELEMENTS = 7 * LINKS_MAX + LAN_MAX + 1 + RULESET_PRIVATE +
+			   POLICIES_MAX *
 			   (2 * POLICY_ADDRESSES + 2 * POLICY_PORTS +
 			    POLICY_PROTOCOLS + POLICY_INTERFACES),
 	/* "deal_" and an interface's name */
@@ -131,6 +140,7 @@ enum ruleset_kind {
 	IF_CT_MARK,		/* ct mark & M == m */
 	IF_NOT_CT_MARK,		/* ct mark & M != m */
 	IF_NO_IPSEC,		/* rt ipsec missing */
+	IF_FOREIGN,		/* fib saddr . oif type != local */
 	IF_TCP_SYN,		/* tcp flags syn / syn,rst */
 	IF_SADDR,		/* ip saddr { } */
 	IF_DADDR,		/* ip daddr { } */
@@ -157,6 +167,8 @@ enum ruleset_kind {
 	DELETE_STICKY,		/* delete @sticky { ip saddr : m } */
 	DO_CLAMP_MSS,		/* tcp option maxseg size set rt mtu */
 	DO_MASQUERADE,		/* masquerade */
+	DO_COUNT,		/* counter */
+	DO_DROP,		/* drop */
 	DO_REJECT,		/* reject with icmp net-unreachable */
 	DO_RETURN,		/* return */
 	DO_JUMP,		/* jump chain */

@@ -206,6 +206,7 @@ static const char *const words[] = {
 	[IF_NOT_NEW] = "ct state != new",
 	[IF_REPLY] = "ct direction reply",
 	[IF_NO_IPSEC] = "rt ipsec missing",
+	[IF_FOREIGN] = "fib saddr . oif type != local",
 	[IF_TCP_SYN] = "tcp flags syn / syn,rst",
 	[IF_SADDR] = "ip saddr ",
 	[IF_DADDR] = "ip daddr ",
@@ -217,6 +218,8 @@ static const char *const words[] = {
 			  RULESET_STICKY),
 	[DO_CLAMP_MSS] = "tcp option maxseg size set rt mtu",
 	[DO_MASQUERADE] = "masquerade",
+	[DO_COUNT] = "counter",
+	[DO_DROP] = "drop",
 	[DO_REJECT] = "reject with icmp net-unreachable",
 	[DO_RETURN] = "return",
 	[DO_JUMP] = "jump ",
@@ -349,6 +352,8 @@ static void say_priority(struct text *t, const struct ruleset_chain *c)
 {
 	if (c->priority == RULESET_SRCNAT)
 		say(t, "srcnat");
+	else if (c->priority > RULESET_SRCNAT)
+		say(t, "srcnat + %d", c->priority - RULESET_SRCNAT);
 	else if (c->priority == RULESET_MANGLE)
 		say(t, "mangle");
 	else

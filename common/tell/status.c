@@ -387,6 +387,21 @@ static void check_plan(struct status *s, struct run *run)
 		tell(s, run, &run->plan.op[i]);
 }
 
+/* The kernel has refused one rule of the table, see nft_load(). */
+static void check_guard(struct status *s, const struct run *run)
+{
+	const struct nft_seen *is = &run->present.nft;
+
+	s->guards = is->present && is->guards;
+	s->stopped = s->guards ? is->stopped : 0;
+	if (is->present && is->masquerades && !is->guards && run->in_force &&
+	    run->conf.masquerade && nft_intact(is, &run->ruleset))
+		say(s, "nftables", "", "This kernel lacks nft_fib_inet, so "
+		    "nothing keeps packets that are not masqueraded from "
+		    "leaving under a private address: install that module, "
+		    "and then run \"mwan-rules apply\".");
+}
+
 /* --- sysctls --- */
 
 static void check_rp_filter(struct status *s, const struct run *run,
@@ -785,6 +800,7 @@ void status_make(struct status *s, struct run *run,
 	check_run(s, run);
 	check_lan(s, run);
 	check_plan(s, run);
+	check_guard(s, run);
 	check_sysctls(s, run);
 	for (i = 0; i < facts->n_rules; i++)
 		check_rule(s, run, &facts->rule[i]);

@@ -37,6 +37,12 @@ struct status {
 	int code;		/* STATUS_* */
 	bool in_force;
 	bool commands;		/* mwan-rules apply -n mends some of it */
+	/* Packets that were stopped from leaving by a link under an address
+	 * that is not the link's, since the rule for that was loaded; not known
+	 * without such a rule.
+	 */
+	bool guards;
+	uint64_t stopped;
 	const struct facts *facts;
 	unsigned int n_links;
 	struct status_link link[LINKS_MAX];

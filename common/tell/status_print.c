@@ -117,6 +117,10 @@ void status_print(const struct status *s, bool colour, FILE *out)
 	if (!s->in_force && !s->facts->conf_exists)
 		fprintf(out, "\nRules and nftables are not in force: "
 			"\"mwan-rules apply\" puts them in force.\n");
+	if (s->stopped)
+		fprintf(out, "\n%" PRIu64 " packets were kept from leaving by "
+			"a link under a private address that is not the "
+			"link's.\n", s->stopped);
 	if (s->n_problems)
 		fputc('\n', out);
 	for (i = 0; i < s->n_problems; i++) {
@@ -206,8 +210,10 @@ void status_print_json(const struct status *s, FILE *out)
 	const struct status_problem *p;
 	unsigned int i;
 
-	fprintf(out, "{\"status\": %d, \"in_force\": %s, \"links\": [",
-		s->code, s->in_force ? "true" : "false");
+	fprintf(out, "{\"status\": %d, \"in_force\": %s, ", s->code,
+		s->in_force ? "true" : "false");
+	json_number("stopped_packets", s->guards, s->stopped, out);
+	fputs("\"links\": [", out);
 	for (i = 0; i < s->n_links; i++) {
 		fputs(i ? ",\n" : "\n", out);
 		json_link(s, i, out);
@@ -316,6 +322,13 @@ void status_print_prometheus(const struct status *s, FILE *out)
 	fprintf(out, "mwan_status %d\n", s->code);
 	metric("mwan_in_force", "gauge", "Whether rules are in force.", out);
 	fprintf(out, "mwan_in_force %d\n", s->in_force);
+	if (s->guards) {
+		metric("mwan_stopped_packets_total", "counter", "Packets kept "
+		       "from leaving by a link under another's private "
+		       "address.", out);
+		fprintf(out, "mwan_stopped_packets_total %" PRIu64 "\n",
+			s->stopped);
+	}
 	metric("mwan_problems", "gauge", "What status complains of.", out);
 	fprintf(out, "mwan_problems %u\n", s->n_problems + s->more);
 	for (k = 0; k < COUNT(metrics) && s->n_links; k++) {

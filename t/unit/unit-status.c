@@ -189,7 +189,8 @@ static void test_json(void)
 	memset(&status, 0, sizeof(status));
 	status_fail(&status, 78, &err);
 	is(printed(true),
-	   "{\"status\": 78, \"in_force\": false, \"links\": [],\n"
+	   "{\"status\": 78, \"in_force\": false, \"stopped_packets\": "
+	   "null, \"links\": [],\n"
 	   "\"problems\": [\n{\"kind\": \"error\", \"link\": null, "
 	   "\"text\": \"a \\\"b\\\" \\\\ "
 	   "\\\\x0a\\\\x01\\\\xff\\\\xc3\\\\xa4.\"}],\n"
