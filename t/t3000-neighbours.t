@@ -283,4 +283,48 @@ for half in 0.0.0.0/1 128.0.0.0/1; do
 	ip route del blackhole $half
 done
 is "all of it is gone" "$(problems)" ""
+
+# --- a server of the router's, asked at the second line's address ---
+cat >"$T/udp.pl" <<'END'
+use IO::Socket::INET;
+my ($what, $addr) = @ARGV;
+$SIG{ALRM} = sub { print "nothing\n"; exit };
+if ($what eq "serve") {
+	my $s = IO::Socket::INET->new(Proto => "udp", LocalPort => 9999,
+				      LocalAddr => $addr) or die $!;
+	$| = 1;
+	print "ready\n";
+	while (1) {
+		my $from = recv($s, my $buf, 99, 0);
+		send($s, $buf, 0, $from);
+	}
+}
+my $s = IO::Socket::INET->new(Proto => "udp",
+			      LocalAddr => "198.51.100.1") or die $!;
+send($s, "x", 0, sockaddr_in(9999, inet_aton($addr)));
+alarm 9;
+print inet_ntoa((sockaddr_in(recv($s, my $buf, 99, 0)))[1]), "\n";
+END
+first=$(local_of "$(default_table | sed 's/default dev ppp\(.\).*/\1/')")
+second=$(local_of 0)
+[ "$first" != "$second" ] || second=$(local_of 1)
+# answer_of ADDRESS: the source of what answers for the second line's address,
+# when the server is bound to ADDRESS.
+answer_of() {
+	perl "$T/udp.pl" serve "$1" >"$T/ready" &
+	local pid=$!
+	wait_for 9 test -s "$T/ready"
+	inet perl "$T/udp.pl" ask "$second"
+	kill $pid
+	: >"$T/ready"
+}
+is "bound to no address: the first line's, and nothing can be done" \
+	"$(answer_of 0.0.0.0)" "$first"
+is "bound to it: its own" "$(answer_of "$second")" "$second"
+nft 'add table ip ports
+	add chain ip ports prerouting { type nat hook prerouting priority -100; }
+	add rule ip ports prerouting iifname "ppp*" udp dport 9999 dnat to 172.16.0.1'
+is "redirected to an address of the LAN: its own" \
+	"$(answer_of 172.16.0.1)" "$second"
+nft delete table ip ports
 done_testing
