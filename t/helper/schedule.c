@@ -506,10 +506,17 @@ static void want_routes(FILE *f)
 		fprintf(f, "default dev ppp%u table %u proto 119 scope link\n",
 			i, TABLE + i);
 	}
-	for (t = 1; t <= 2; t++)
-		if (used[t])
-			fprintf(f, "default nhid %u table 200 proto 119 metric "
-				"%u\n", 77256 + t, t);
+	for (t = 1; t <= 2; t++) {
+		if (!used[t])
+			continue;
+		fprintf(f, "default nhid %u table 200 proto 119 metric %u\n",
+			77256 + t, t);
+		fprintf(f, "default nhid %u table default proto 119 metric "
+			"%u\n", 77256 + t, 65536 + t);
+	}
+	if (best_tier())
+		fprintf(f, "default dev BEST table default proto 119 scope "
+			"link metric 65536\n");
 }
 
 /* Where each mark leads: the standby by any link of the best tier. */
@@ -535,6 +542,8 @@ static void write_names(void)
 		if (!dev[i].up || tier(i) != best)
 			continue;
 		fprintf(f, "s/^(32768:.* )%u /\\1BEST /\n", TABLE + i);
+		fprintf(f, "s/^(default dev )ppp%u (table default)/"
+			"\\1BEST \\2/\n", i);
 	}
 	/* The memory of the last address waits for a link. */
 	if (!best)
