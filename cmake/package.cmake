@@ -38,7 +38,17 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_PACKAGE_CONTACT ${MWAN_MAINTAINER})
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
-set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+# Static programs, though a distribution likes shared ones better: pppd starts
+# the hooks as root with an environment that others can write to (LD_PRELOAD
+# before pppd 2.5.3), and their start is most of their time.
+if(MWAN_STATIC)
+	set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS OFF)
+	include(cmake/debian/sources.cmake)
+	set(CPACK_MWAN_BUILT_USING ${mwan_sources})
+	set(CPACK_POST_BUILD_SCRIPTS ${mwan_debian}/built-using.cmake)
+else()
+	set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+endif()
 set(CPACK_DEBIAN_PACKAGE_DEPENDS ppp)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS logrotate)
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION

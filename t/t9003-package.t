@@ -40,9 +40,33 @@ ok "the package's programs are built" build_package
 ok "a package" pack "$version"
 ok "a later one" pack 99.1
 ok "lintian finds no error" lintian --fail-on error --info "$T/$version.deb"
-like "the shared libraries are the distribution's" \
-	"$(dpkg-deb -f "$T/$version.deb" Depends)" \
-	'^ppp, libc6 .*libinih1 .*libmnl0 '
+is "no shared library is needed" "$(dpkg-deb -f "$T/$version.deb" Depends)" ppp
+is "the sources of the static ones are named" \
+	"$(dpkg-deb -f "$T/$version.deb" Built-Using | tr , '\n' |
+		sed -nE 's/^ ?(.*) \(= [0-9].*\)$/\1/p' | sort | xargs)" \
+	"glibc libinih libmnl"
+
+# A clone without t/setup's libraries: the README's commands make a package on
+# Debian 12 too, and say what is different about it.
+clone() {
+	mkdir "$T/clone" && (cd "$root" && git ls-files -z --cached --others \
+		--exclude-standard | tar --null -cT - | tar -xC "$T/clone") &&
+		cd "$T/clone" && cmake --workflow --preset deb &&
+		mv build/deb/*.deb "$T/clone.deb"
+}
+ok "a clone: a package" clone
+# shellcheck disable=SC2012 # at most one
+if ls /usr/lib/*/libmnl.a >"$T/libmnl" 2>&1; then
+	is "a clone: needs no shared library" \
+		"$(dpkg-deb -f "$T/clone.deb" Depends)" ppp
+else
+	like "a clone: says what is missing" "$(tr -s ' \n' ' ' <"$T/ok.out")" \
+		'libmnl.a is missing, so .* Run "t/setup libmnl"'
+	like "a clone: needs the distribution's libraries" \
+		"$(dpkg-deb -f "$T/clone.deb" Depends)" \
+		'^ppp, libc6 .*libinih1 .*libmnl0 '
+fi
+ok "a clone: lintian finds no error" lintian --fail-on error "$T/clone.deb"
 
 # --- in a Debian ---
 in_chroot() {
@@ -216,6 +240,9 @@ for R in $debians; do
 		like "$release: $tool runs" "$(in_chroot $tool --version)" \
 			"^[a-z.-]+ $version$"
 	done
+	is "$release: LD_PRELOAD does not reach a hook" "$(in_chroot \
+		env LD_PRELOAD=/none.so /etc/ppp/ip-up.d/0000mwan --version 2>&1)" \
+		"ip-up.local $version"
 	works
 	upgrades
 	goes
