@@ -156,7 +156,7 @@ static void dev_up(unsigned int link)
 	static unsigned int sessions;
 	struct dev *d = &dev[link];
 	struct ifreq r;
-	char text[20];
+	char text[20], peer[20];
 
 	if (d->fd < 0) {
 		d->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
@@ -168,7 +168,8 @@ static void dev_up(unsigned int link)
 	d->session = ++sessions;
 	address(link, d->session, text);
 	set_addr(link, SIOCSIFADDR, text);
-	set_addr(link, SIOCSIFDSTADDR, "10.63.0.1");
+	snprintf(peer, sizeof(peer), "10.63.%u.1", link);
+	set_addr(link, SIOCSIFDSTADDR, peer);
 	set_up(link, true);
 	d->up = true;
 }
