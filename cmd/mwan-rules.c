@@ -223,6 +223,7 @@ static int cmd_apply(struct call *c)
 		return code;
 	if (recall(c, &err))
 		return fail(c, "failed", &err, EXIT_CONFIG);
+	run_note_past(&c->run);
 	/* Before the first change: whatever kills this apply, the next hook
 	 * completes it.
 	 */
@@ -247,6 +248,7 @@ static int cmd_flush(struct call *c)
 		code = run_conf(&c->run, &err);
 	if (code)
 		return fail(c, "failed", &err, EXIT_CONFIG);
+	run_note_past(&c->run);
 	return change(c, PLAN_FLUSH);
 }
 

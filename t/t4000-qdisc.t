@@ -58,6 +58,18 @@ ok "what -n prints can be run" sh -c '
 	mwan-rules apply -n >"$1" && sh -e "$1"' sh "$T/n"
 is "and gives the same" "$(kinds ppp0)" "$original"
 
+printf '[mwan]\nqdisc = prio-sfq\n[link ppp0]\n' >/etc/ppp/mwan.ini
+ok "a link is no link any more" mwan-rules apply
+is "its queue goes" "$(kinds ppp0); $(kinds ppp1 | grep -c sfq)" "$original; 0"
+conf prio-sfq
+ok "and is one again" mwan-rules apply
+printf '[mwan]\nqdisc = none\n[link ppp0]\n' >/etc/ppp/mwan.ini
+ok "flush with a file that does not have it" mwan-rules flush
+is "takes both queues away" "$(kinds ppp0; kinds ppp1)" "0: noqueue root
+0: noqueue root"
+conf prio-sfq
+ok "apply" mwan-rules apply
+
 tc qdisc replace dev ppp1 root handle 8: tbf rate 1mbit burst 10k latency 50ms
 ok "somebody's own queue" mwan-rules apply
 like "is left alone" "$(tc qdisc show dev ppp1)" 'qdisc tbf 8: root'

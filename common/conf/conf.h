@@ -79,6 +79,10 @@ struct conf {
 	unsigned int n_lan;	/* 0: every interface that is not a link */
 	char lan[LAN_MAX][IFNAMSIZ];
 	unsigned int n_links;
+	/* Links of the configuration before, behind those of this one: only
+	 * their queues matter, which are to go. No file has them.
+	 */
+	unsigned int n_past;
 	struct conf_link link[LINKS_MAX];
 	unsigned int n_policies;
 	struct policy policy[POLICIES_MAX];	/* the first match counts */

@@ -1103,12 +1103,14 @@ static void plan_qdiscs(struct making *m)
 	const struct conf_link *want;
 	const struct present_link *is;
 	struct op *op;
-	unsigned int i;
+	unsigned int i, n = m->conf->n_links + m->conf->n_past;
+	bool gone;
 
-	for (i = 0; i < m->conf->n_links && !m->present->queues_unread; i++) {
+	for (i = 0; i < n && !m->present->queues_unread; i++) {
 		want = &m->conf->link[i];
 		is = &m->present->link[i];
-		if (flushing(m) && qdisc_is_ours(&is->qdisc)) {
+		gone = flushing(m) || i >= m->conf->n_links;
+		if (gone && qdisc_is_ours(&is->qdisc)) {
 			op = push(m, OP_QDISC_DEL);
 		} else if (m->usable[i] &&
 			   !qdisc_matches(&is->qdisc, &want->qdisc) &&

@@ -36,6 +36,12 @@ static int forgive(const struct nl_refusal *no, void *data)
 	return 0;
 }
 
+/* The links, and those of before. */
+static unsigned int n_read(const struct conf *conf)
+{
+	return conf->n_links + conf->n_past;
+}
+
 static struct present_link *link_of(const struct reading *r, uint32_t ifindex)
 {
 	unsigned int i;
@@ -51,19 +57,21 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 	struct reading *r = data;
 	struct present_link *pl;
 	struct link l;
-	int i, code = link_reply(nlh, &l);
+	unsigned int i = 0;
+	int code = link_reply(nlh, &l);
 
 	if (code)
 		return code;
-	i = conf_link_index(r->conf, l.name);
-	if (i < 0 || r->n_ifs == LINKS_MAX)
+	while (i < n_read(r->conf) && strcmp(r->conf->link[i].name, l.name))
+		i++;
+	if (i == n_read(r->conf) || r->n_ifs == LINKS_MAX)
 		return 0;
 	pl = &r->p->link[i];
 	pl->ifindex = l.ifindex;
 	pl->up = l.up;
 	pl->carrier = l.carrier;
 	r->known[r->n_ifs].ifindex = l.ifindex;
-	r->known[r->n_ifs++].link = (unsigned int)i;
+	r->known[r->n_ifs++].link = i;
 	return 0;
 }
 
@@ -228,12 +236,22 @@ static int read_links(struct reading *r, struct nl *nl, struct err *err)
 	int code = 0;
 
 	nl_batch_init(&a.b, nl, a.buf, sizeof(a.buf));
-	for (i = 0; i < r->conf->n_links && !code; i++) {
+	for (i = 0; i < n_read(r->conf) && !code; i++) {
 		code = link_put_get(&a.b, nl, r->conf->link[i].name);
 		if (!code && a.b.count >= ANSWERS_MAX)
 			code = ask(&a, err);
 	}
 	return code ? code : ask(&a, err);
+}
+
+static bool queue_matters(const struct reading *r,
+			  const struct present_source *from, unsigned int i)
+{
+	if (i >= r->conf->n_links)
+		return r->p->link[i].ifindex;
+	return present_usable(&r->p->link[i]) &&
+	       (from->every_queue ||
+		r->conf->link[i].qdisc.kind != QDISC_NONE);
 }
 
 static int read_qdiscs(struct reading *r, const struct present_source *from,
@@ -244,10 +262,8 @@ static int read_qdiscs(struct reading *r, const struct present_source *from,
 	int code = 0;
 
 	nl_batch_init(&a.b, a.nl, a.buf, sizeof(a.buf));
-	for (i = 0; i < r->conf->n_links && !code; i++) {
-		if ((r->conf->link[i].qdisc.kind == QDISC_NONE &&
-		     !from->every_queue) ||
-		    !present_usable(&r->p->link[i]))
+	for (i = 0; i < n_read(r->conf) && !code; i++) {
+		if (!queue_matters(r, from, i))
 			continue;
 		code = qdisc_put_get(&a.b, a.nl, r->p->link[i].ifindex);
 		if (!code && a.b.count >= ANSWERS_MAX)
@@ -304,7 +320,7 @@ static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
 	p->n_addrs = p->n_extras = 0;
 	p->addrs_complete = true;
 	p->extras_left = false;
-	for (i = 0; i < r->conf->n_links; i++)
+	for (i = 0; i < n_read(r->conf); i++)
 		p->link[i].local.family = p->link[i].peer.family = 0;
 	return link_addr_dump(nl, AF_INET, 0, on_addr, r, err);
 }
@@ -488,7 +504,7 @@ int present_read(struct present *p, const struct conf *conf,
 	struct err why;
 	int code;
 
-	memset(p->link, 0, conf->n_links * sizeof(p->link[0]));
+	memset(p->link, 0, n_read(conf) * sizeof(p->link[0]));
 	p->n_routes = 0;
 	p->more = false;
 	p->unread_code = 0;

@@ -40,6 +40,20 @@ void run_recall(struct run *run)
 		run->bad_drained.msg[0] = '\0';
 }
 
+void run_note_past(struct run *run)
+{
+	static struct conf old;
+	struct conf *c = &run->conf;
+	unsigned int i, n = c->n_links;
+
+	if (accepted_read(&old, NULL))
+		return;
+	for (i = 0; i < old.n_links && n < LINKS_MAX; i++)
+		if (conf_link_index(c, old.link[i].name) < 0)
+			c->link[n++] = old.link[i];
+	c->n_past = n - c->n_links;
+}
+
 void run_force(struct run *run)
 {
 	int code = accepted_source(run->source, &run->bad_force);

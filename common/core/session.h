@@ -65,6 +65,11 @@ const char *run_bad_conf_use(const struct run *run);
  */
 void run_recall(struct run *run);
 
+/* Note the links of the accepted copy that the configuration does not have, so
+ * that their queues go: before the copy is another one.
+ */
+void run_note_past(struct run *run);
+
 /* Open the sockets. A kernel without netfilter still gets its links. */
 int run_open(struct run *run, struct err *err);
 void run_close(struct run *run);
