@@ -160,11 +160,11 @@ with_fds() {
 for way in closed "0 closed" "1 closed" "2 closed" "1 and 2 closed" \
 	/dev/full "no reader" directory read-only O_PATH socket; do
 	fresh
-	with_fds "$way" timeout 5 env -i "$BIN/ip-up.local" "${session[@]}"
+	with_fds "$way" timeout 60 env -i "$BIN/ip-up.local" "${session[@]}"
 	status=$?
 	came "descriptors: $way" 0
 	rm -f "$log"
-	with_fds "$way" timeout 5 env -i "$BIN/ip-up.local" ppp0 eth9 0 x y
+	with_fds "$way" timeout 60 env -i "$BIN/ip-up.local" ppp0 eth9 0 x y
 	is "descriptors: $way: a mistake" "$? $(wc -l <"$log")" "64 1"
 done
 ip route del default table 201
@@ -216,7 +216,7 @@ survives() {
 	shift
 	for value; do
 		fresh
-		timeout 5 env -i "$prlimit" "--$limit=$value:$value" \
+		timeout 60 env -i "$prlimit" "--$limit=$value:$value" \
 			"$BIN/ip-up.local" "${session[@]}" 2>"$T/msg"
 		status=$?
 		if [ $status = 0 ] &&
@@ -250,7 +250,7 @@ fi
 strange() {
 	local name=$1 path=$2 regex=$3 want=$4
 	ip route del default table 201 2>/dev/null
-	timeout 5 env -i "$BIN/ip-up.local" "${session[@]}" 2>"$T/msg"
+	timeout 60 env -i "$BIN/ip-up.local" "${session[@]}" 2>"$T/msg"
 	is "$name: status, routes" \
 		"$? $(ip route show table 201 | grep -c 'dev ppp0')" "$want 1"
 	like "$name: a sentence" "$(<"$T/msg")" "$regex"
@@ -318,7 +318,7 @@ for kind in "mkfifo $accepted" "mkdir $accepted" "ln -s $ini $accepted" \
 	rm -rf $accepted
 	$kind
 	ip route del default table 201
-	timeout 5 env -i "$BIN/ip-up.local" "${session[@]}" 2>/dev/null
+	timeout 60 env -i "$BIN/ip-up.local" "${session[@]}" 2>/dev/null
 	is "what is in force: ${kind%% *}: the route" "$(($? > 78)) $(
 		ip route show table 201 | grep -c ppp0)" "0 1"
 	rm -rf $accepted
@@ -372,7 +372,7 @@ for kind in mkfifo mkdir "mknod -m 644"; do
 	[ "$kind" != "mknod -m 644" ] || device="c 1 5"
 	# shellcheck disable=SC2086 # words
 	$kind /etc/iproute2/rt_tables $device
-	timeout 5 mwan-rules check >/dev/null 2>"$T/msg"
+	timeout 60 mwan-rules check >/dev/null 2>"$T/msg"
 	is "rt_tables: ${kind%% *}" "$? $(<"$T/msg")" "78 mwan-rules: $ini:5: \
 link ppp1 has no table: add \"table = NUMBER\" here, or a line \"NUMBER \
 ppp1\" to /etc/iproute2/rt_tables"

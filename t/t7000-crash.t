@@ -21,8 +21,6 @@ judge() {
 }
 export -f judge
 
-LIMIT=600
-[ -z "${TEST_LONG-}" ] || LIMIT=9000
 for event in "${events[@]}"; do
 	awk -v event="$event" -v long="${TEST_LONG-}" -v seed="$SEED" '
 		BEGIN { srand(seed) }

@@ -17,9 +17,8 @@ judge() {
 }
 export -f judge
 
-LIMIT=600
 share=0.025
-[ -z "${TEST_LONG-}" ] || { LIMIT=9000 share=1; }
+[ -z "${TEST_LONG-}" ] || share=1
 # brk(2) cannot fail with an error: it returns where the break is; and without
 # the memory that they map, the sanitizers themselves give up.
 none=' brk '

@@ -11,7 +11,7 @@ rounds=100 step=10
 if [ -n "${TEST_LONG-}" ]; then
 	rounds=1000 step=1
 fi
-hooks=0 killed=0 flaps=0 late=0 max_ms=none
+hooks=0 killed=0 flaps=0 late=0 work_p50_us=0 work_max_us=none
 
 # schedule WHAT ARGS...: in a network namespace of its own, and with an own
 # directory for its files. Sets its figures as variables.
@@ -48,5 +48,9 @@ diag "$(tail -n 1 "$T/figures")"
 ok "hooks were killed, had flaps, and ran at once" \
 	test $((killed > rounds / 10 && flaps > rounds / 10 &&
 	hooks > 5 * rounds)) = 1
-ok "no hook took more than 2 s" test "$max_ms" -le 2000
+# Of the processor: how long it waits for one depends on the machine. What a hook
+# reads again when links change is bounded by its rounds: 14 to 22 times the work
+# of the median, which mostly changes nothing.
+ok "no hook works as much as one for each of 64 links" \
+	test "$work_max_us" -le $((64 * work_p50_us))
 done_testing

@@ -135,9 +135,10 @@ diag() {
 	printf '%s\n' "$*" | sed 's/^/# /'
 }
 
-# wait_for SECONDS COMMAND...: until the command succeeds.
+# wait_for SECONDS COMMAND...: until the command succeeds. The bound is for what
+# never comes: it is a minute at least, for a machine with other work.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + ($1 > 60 ? $1 : 60)))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		if [ "$SECONDS" -ge "$end" ]; then
