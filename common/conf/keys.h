@@ -59,11 +59,11 @@ struct key_type {
 struct key {
 	const char *name;
 	const struct key_type *type;
-	uint16_t offset, size;		/* of the field in its struct */
 	const char *standard;		/* the default; NULL: others decide */
-	uint32_t min, max;		/* of numbers */
 	const char *const *words;	/* of enumerations, by their values */
 	unsigned int n_words;
+	uint32_t min, max;		/* of numbers */
+	uint16_t offset, size;		/* of the field in its struct */
 };
 
 struct key_section {

@@ -232,6 +232,8 @@ void policy_text(const struct policy *p, const char *key, char *buf,
 	uint8_t i, n;
 
 	*buf = '\0';
+	if (!l)
+		return;
 	memcpy(&n, of + l->n, 1);
 	for (i = 0; i < n; i++)
 		str_add(buf, size, " ",

@@ -42,14 +42,22 @@ static unsigned int n_read(const struct conf *conf)
 	return conf->n_links + conf->n_past;
 }
 
-static struct present_link *link_of(const struct reading *r, uint32_t ifindex)
+/* Which link an interface is, or -1. */
+static int known(const struct reading *r, uint32_t ifindex)
 {
 	unsigned int i;
 
 	for (i = 0; i < r->n_ifs; i++)
 		if (r->known[i].ifindex == ifindex)
-			return &r->p->link[r->known[i].link];
-	return NULL;
+			return (int)r->known[i].link;
+	return -1;
+}
+
+static struct present_link *link_of(const struct reading *r, uint32_t ifindex)
+{
+	int i = known(r, ifindex);
+
+	return i < 0 ? NULL : &r->p->link[i];
 }
 
 static int on_link(const struct nlmsghdr *nlh, void *data)
@@ -107,10 +115,10 @@ static int on_addr(const struct link_addr *a, void *data)
 {
 	struct reading *r = data;
 	struct present *p = r->p;
-	struct present_link *pl = link_of(r, a->ifindex);
+	int i = known(r, a->ifindex);
 
-	if (pl)
-		add_local(p, pl, a);
+	if (i >= 0)
+		add_local(p, &p->link[i], a);
 	if (p->n_addrs < PRESENT_ADDRS_MAX)
 		p->addr[p->n_addrs++] = a->local;
 	else
@@ -123,7 +131,7 @@ static int on_route(const struct route *route, void *data)
 	struct reading *r = data;
 	struct present *p = r->p;
 
-	if (route->protocol != PROTO_MWAN && !link_of(r, route->ifindex) &&
+	if (route->protocol != PROTO_MWAN && known(r, route->ifindex) < 0 &&
 	    r->n_foreign++ >= PRESENT_FOREIGN_MAX)
 		return 0;
 	if (p->n_routes < PRESENT_ROUTES_MAX)
@@ -430,9 +438,9 @@ static int on_any_route(const struct route *route, void *data)
 }
 
 /* The defaults of every table that the configuration names, of the table
- * default, and of those that our rules lead to: an earlier configuration may have named others. When
- * somebody has deleted those rules, only a look into every table helps; with a
- * million routes that takes a hook too long.
+ * default, and of those that our rules lead to: an earlier configuration may
+ * have named others. When somebody has deleted those rules, only a look into
+ * every table helps; with a million routes that takes a hook too long.
  */
 static int read_routes(struct reading *r, const struct present_source *from,
 		       struct err *err)

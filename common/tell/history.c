@@ -71,20 +71,26 @@ static void note(const struct conf *conf, const char *line,
 	snprintf(since[i], SINCE_TEXT, "%.*s", (int)len, line + 3);
 }
 
-/* A log line's time in seconds; -1: it is none. */
+/* A log line's time (2026-11-22T10:00:00.000+01:00) in seconds; -1: it is none. */
 static time_t line_time(const char *ts)
 {
 	struct tm tm = { 0 };
-	int hours, minutes;
-	char sign;
+	const char *zone = strptime(ts, "%Y-%m-%dT%H:%M:%S", &tm);
+	unsigned int hours, minutes;
 
-	if (sscanf(ts, "%4d-%2d-%2dT%2d:%2d:%2d.%*3d%c%2d:%2d", &tm.tm_year,
-		   &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
-		   &sign, &hours, &minutes) != 9)
+	if (!zone || *zone != '.')
 		return -1;
-	tm.tm_year -= 1900;
-	tm.tm_mon--;
-	return timegm(&tm) - (sign == '-' ? -60 : 60) * (60 * hours + minutes);
+	zone += 1 + strspn(zone + 1, "0123456789");
+	if ((*zone != '+' && *zone != '-') || strlen(zone) != 6 ||
+	    zone[3] != ':')
+		return -1;
+	/* What is no digit there makes a time that is of no boot. */
+	hours = (unsigned int)(zone[1] - '0') * 10 +
+		(unsigned int)(zone[2] - '0');
+	minutes = (unsigned int)(zone[4] - '0') * 10 +
+		  (unsigned int)(zone[5] - '0');
+	return timegm(&tm) -
+	       (*zone == '-' ? -60L : 60L) * (long)(60 * hours + minutes);
 }
 
 /* Is the time one of this boot? What is older says nothing of what is there
