@@ -579,14 +579,34 @@ static bool route_stale(const struct making *m, const struct route *is)
 	return is->table != m->conf->standby_table || standby_stale(m, is);
 }
 
+/* A route of a detour is not there yet. */
+static bool group_serves(const struct making *m, uint32_t id)
+{
+	const struct nexthop *group = present_nexthop(m->present, id), *nh;
+	unsigned int i;
+
+	for (i = 0; group && i < group->n_members; i++) {
+		nh = present_nexthop(m->present, group->member[i].id);
+		if (nh && is_of_usable(m, nh->ifindex))
+			return true;
+	}
+	return !group;
+}
+
+static bool route_serves(const struct making *m, const struct route *is)
+{
+	return is->type == RTN_UNICAST &&
+	       (is->nhid ? group_serves(m, is->nhid) :
+		is_of_usable(m, is->ifindex));
+}
+
 static void remove_route(struct making *m, const struct route *is)
 {
 	struct op *op = push(m, OP_ROUTE_DEL);
 	int link = link_of_ifindex(m, is->ifindex);
 
 	op->route = *is;
-	op->serves = is->type == RTN_UNICAST &&
-		     (is->nhid || is_of_usable(m, is->ifindex));
+	op->serves = route_serves(m, is);
 	if (link >= 0 && !is->nhid)
 		set_dev(op, m->conf->link[link].name);
 }
@@ -607,8 +627,25 @@ static void plan_last_resort_removal(struct making *m)
 	}
 }
 
-/* The standby's from its last one on: none takes the place of one before it.
- * Others after those that lead to no usable link, for the same reason, and of
+/* From the last one on: none takes the place of one before it. What leads to
+ * no usable link goes before rules lead to it.
+ */
+static void plan_standby_removal(struct making *m, bool serving)
+{
+	const struct present *p = m->present;
+	const struct route *is;
+	unsigned int i;
+
+	for (i = p->n_routes; i-- > 0;) {
+		is = &p->route[i];
+		if (is->type == RTN_UNICAST &&
+		    is->table == m->conf->standby_table &&
+		    route_serves(m, is) == serving && route_stale(m, is))
+			remove_route(m, is);
+	}
+}
+
+/* Others after those that lead to no usable link, for the same reason, and of
  * one interface in their order: what a request does not say, such as no
  * gateway, matches the first (fib_trie.c, fib_table_delete()).
  */
@@ -619,12 +656,7 @@ static void plan_route_removal(struct making *m)
 	const struct route *is;
 	unsigned int i, pass;
 
-	for (i = p->n_routes; i-- > 0;) {
-		is = &p->route[i];
-		if (is->type == RTN_UNICAST && is->table == standby &&
-		    route_stale(m, is))
-			remove_route(m, is);
-	}
+	plan_standby_removal(m, true);
 	for (pass = 0; pass < 2; pass++) {
 		for (i = 0; i < p->n_routes; i++) {
 			is = &p->route[i];
@@ -1192,6 +1224,7 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan_group_routes(&m);
 	plan_last_resort(&m);
 	plan_primary_default(&m);
+	plan_standby_removal(&m, false);
 	plan_rules(&m);
 	plan_last_resort_removal(&m);
 	if (!masquerades_first(&m) && !flushing(&m))

@@ -943,7 +943,7 @@ static void check_order(enum plan_goal goal)
 		op = &plan.op[i];
 		if (op->kind == OP_NEXTHOP_DEL ||
 		    (op->kind == OP_ROUTE_DEL &&
-		     op->route.type == RTN_UNICAST) ||
+		     op->route.type == RTN_UNICAST && op->serves) ||
 		    op->kind == OP_RULE_DEL || op->kind == OP_CT_FORGET ||
 		    op->kind == OP_CT_END || op->kind == OP_CT_STRAY)
 			hold(P_ORDER, i >= added[i >= plan.detour_end],
