@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,8 +14,13 @@
 #define FILE_NAME "mwan.ini"
 #define FILE_PATH RUN_DIR "/" FILE_NAME
 #define DRAINED_NAME (&DRAINED_PATH[sizeof(RUN_DIR)])
+#define VERIFIED_NAME (&VERIFIED_PATH[sizeof(RUN_DIR)])
 
-enum { DRAINED_MAX = LINKS_MAX * IFNAMSIZ };
+enum {
+	DRAINED_MAX = LINKS_MAX * IFNAMSIZ,
+	/* Three numbers of 64 bits and one of 32, each with what follows. */
+	VERIFIED_MAX = 3 * 17 + 9 + 1,
+};
 
 int accepted_source(char source[LOG_PATH_MAX], struct err *err)
 {
@@ -158,11 +164,50 @@ int drained_write(const struct conf *conf, struct err *err)
 	return write_file(DRAINED_NAME, text, len, err);
 }
 
+static int verified_text(const struct verified *v, char text[VERIFIED_MAX])
+{
+	return snprintf(text, VERIFIED_MAX, "%jx %jx %jx %jx\n",
+			(uintmax_t)v->netns, (uintmax_t)v->ruleset,
+			(uintmax_t)v->table, (uintmax_t)v->generation);
+}
+
+void verified_read(struct verified *v)
+{
+	char text[VERIFIED_MAX + 1], again[VERIFIED_MAX], *p;
+	struct verified was;
+
+	v->table = v->generation = 0;
+	if (file_read(AT_FDCWD, VERIFIED_PATH, text, sizeof(text),
+		      FILE_NO_SYMLINK | FILE_PLAIN | FILE_OWN_OR_ROOTS |
+		      FILE_OWNER_WRITES, NULL) <= 0)
+		return;
+	was.netns = strtoull(text, &p, 16);
+	was.ruleset = strtoull(p, &p, 16);
+	was.table = strtoull(p, &p, 16);
+	was.generation = (uint32_t)strtoul(p, &p, 16);
+	/* Exactly what verified_write() writes. */
+	verified_text(&was, again);
+	if (!strcmp(text, again) && was.netns == v->netns &&
+	    was.ruleset == v->ruleset)
+		*v = was;
+}
+
+void verified_write(const struct verified *v)
+{
+	char text[VERIFIED_MAX];
+	int len = verified_text(v, text);
+	struct err err;
+
+	(void)write_file(VERIFIED_NAME, text, (size_t)len, &err);
+}
+
 int accepted_drop(struct err *err)
 {
 	/* What is in force is known to the last. */
 	static const char *const paths[] = {
-		DRAINED_PATH FILE_TEMP, DRAINED_PATH, FILE_PATH FILE_TEMP, FILE_PATH,
+		VERIFIED_PATH FILE_TEMP, VERIFIED_PATH,
+		DRAINED_PATH FILE_TEMP, DRAINED_PATH,
+		FILE_PATH FILE_TEMP, FILE_PATH,
 	};
 	unsigned int i;
 	int code = 0;

@@ -2,10 +2,13 @@
 #ifndef MWAN_CONF_STATE_H
 #define MWAN_CONF_STATE_H
 
+#include <stdint.h>
+
 #include "base/lock.h"
 #include "conf/conf.h"
 
 #define DRAINED_PATH RUN_DIR "/drained"
+#define VERIFIED_PATH RUN_DIR "/verified"
 
 /* The configuration that mwan-rules has put in force, as a file in the run
  * directory: mwan-rules apply makes it before anything else, mwan-rules flush
@@ -43,7 +46,29 @@ int drained_read(struct conf *conf, struct err *err);
  */
 int drained_write(const struct conf *conf, struct err *err);
 
-/* Remove both. Returns 0 (also when there is none) or a negative errno. */
+/* The nftables table that a hook has read and found to be exactly what is wanted,
+ * for the next one to see that it is still the same. Each number is unique only
+ * together with the others, and until the next boot, which empties the run
+ * directory.
+ */
+struct verified {
+	uint64_t netns;		/* cookie of the network namespace */
+	uint64_t ruleset;	/* nftmsg_digest() of what was wanted */
+	uint64_t table;		/* handle of the kernel's table */
+	uint32_t generation;	/* of nftables; 0: none was verified */
+};
+
+/* Complete @v, which has netns and ruleset, with what was verified of these two.
+ * Whatever is odd about the file counts as nothing verified: generation 0.
+ */
+void verified_read(struct verified *v);
+
+/* Keep @v, in one step, for verified_read(). It is a help and no more: a failure
+ * costs the next hook a full reading.
+ */
+void verified_write(const struct verified *v);
+
+/* Remove all of them. Returns 0 (also when there is none) or a negative errno. */
 int accepted_drop(struct err *err);
 
 #endif

@@ -490,17 +490,21 @@ static void note_unread(struct present *p, int code, const struct err *err)
 	}
 }
 
-static void read_nft(struct present *p, const struct present_source *from)
+static void read_nft(struct present *p, const struct conf *conf,
+		     const struct present_source *from)
 {
 	int code = from->nfnl ? -EINTR : 0, i;
 
 	p->nft.present = p->nft.masquerades = p->nft.guards = false;
 	for (i = 0; i < NFT_TRIES && code == -EINTR; i++) {
-		code = nft_read(from->nfnl, &p->nft, &p->nft_err);
+		code = nft_read(from->nfnl, &p->nft, from->known,
+				&p->nft_err);
 		if (code == -EINTR && from->ruleset &&
 		    nft_intact(&p->nft, from->ruleset))
 			code = 0;
 	}
+	if (p->nft.known)
+		p->nft.masquerades = conf->masquerade;
 	p->nft_code = code;
 }
 
@@ -535,7 +539,7 @@ int present_read(struct present *p, const struct conf *conf,
 	code = again(read_sysctls, &r, nl, &why);
 	note_unread(p, code == -EINTR ? 0 : code, &why);
 	read_hash(&r);
-	read_nft(p, from);
+	read_nft(p, conf, from);
 	return 0;
 }
 

@@ -96,6 +96,8 @@ struct present_source {
 	 * change meanwhile.
 	 */
 	const struct ruleset *ruleset;
+	/* What was verified of it, to be trusted; NULL: read it. */
+	const struct verified *known;
 	bool every_queue;	/* also where the configuration wants none */
 	/* Routes of ours in every table, also where neither the configuration
 	 * nor a rule of ours leads.

@@ -7,6 +7,7 @@
 #include "base/util.h"
 #include "conf/state.h"
 #include "core/session.h"
+#include "nft/message.h"
 #include "kernel/fib.h"
 #include "kernel/iface.h"
 
@@ -129,6 +130,7 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
 		.nfnl = goal == PLAN_LINKS || run->no_nfnl ? NULL :
 			&run->nfnl,
 		.ruleset = run->have_ruleset ? &run->ruleset : NULL,
+		.known = !dry && run->verified.netns ? &run->verified : NULL,
 		.every_queue = goal == PLAN_FLUSH,
 		.every_table = goal == PLAN_FLUSH || goal == PLAN_APPLY,
 	};
@@ -144,13 +146,51 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
 	return code;
 }
 
+/* What was verified of this ruleset in this namespace. Only the hooks come here
+ * with something to recall: mwan-rules builds its ruleset before, and so what
+ * it says or puts in force was really read.
+ */
+static void recall_verified(struct run *run)
+{
+	struct verified *v = &run->verified;
+
+	if (run->no_nfnl || nl_netns(&run->nfnl, &v->netns))
+		v->netns = 0;
+	if (!v->netns)
+		return;
+	v->ruleset = nftmsg_digest(&run->ruleset);
+	verified_read(v);
+}
+
+/* The table that the last round has read, for the next hook. What that round
+ * then loaded it has not seen: the next hook reads it.
+ */
+static void keep_verified(struct run *run)
+{
+	const struct nft_seen *is = &run->present.nft;
+	struct verified *v = &run->verified;
+
+	if (!v->netns || run->present.nft_code || is->known || !is->steady ||
+	    !nft_intact(is, &run->ruleset))
+		return;
+	v->table = is->handle;
+	v->generation = is->generation;
+	verified_write(v);
+}
+
 static int build_ruleset(struct run *run, enum plan_goal goal,
 			 struct err *err)
 {
+	int code;
+
 	if (run->have_ruleset || (goal != PLAN_ALL && goal != PLAN_APPLY))
 		return 0;
 	run->have_ruleset = true;
-	return ruleset_build(&run->ruleset, &run->conf, err);
+	run->verified.netns = 0;
+	code = ruleset_build(&run->ruleset, &run->conf, err);
+	if (!code && goal == PLAN_ALL)
+		recall_verified(run);
+	return code;
 }
 
 /* Refusals that mean "it was different a moment ago". */
@@ -280,7 +320,10 @@ int run_links(struct run *run, struct plan_event *event, FILE *dry,
 	if (code || dry || !run->in_force || run->bad_conf.msg[0] ||
 	    run->no_lock.msg[0])
 		return code;
-	return accepted_write(&run->conf, run->source, err);
+	code = accepted_write(&run->conf, run->source, err);
+	if (!code)
+		keep_verified(run);
+	return code;
 }
 
 /* Is there something that nobody has seen who still holds the lock? Who holds

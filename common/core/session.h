@@ -7,6 +7,7 @@
 
 #include "base/lock.h"
 #include "conf/conf.h"
+#include "conf/state.h"
 #include "core/apply.h"
 #include "core/plan.h"
 #include "core/present.h"
@@ -30,6 +31,7 @@ struct run {
 					 * drained; "": it is */
 	struct ruleset ruleset;
 	bool have_ruleset;
+	struct verified verified;	/* of the ruleset; netns 0: not known */
 	struct present present;
 	bool nft_unread;		/* the table counts as missing */
 	struct plan plan;

@@ -15,6 +15,10 @@
 #define NETLINK_GET_STRICT_CHK 12
 #endif
 
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
 /* Behind what no kernel that we know of does. */
 #define REPORT ": report it with the kernel's version (uname -r)"
 
@@ -98,6 +102,14 @@ int nl_watch(struct nl *nl, struct err *err)
 		setsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET,
 			   SO_RCVBUFFORCE, &size, sizeof(size));
 	return code;
+}
+
+int nl_netns(const struct nl *nl, uint64_t *cookie)
+{
+	socklen_t len = sizeof(*cookie);
+
+	return getsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET,
+			  SO_NETNS_COOKIE, cookie, &len) ? -errno : 0;
 }
 
 /* Does one of the messages in these @n bytes matter? What is malformed may. */

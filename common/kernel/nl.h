@@ -83,6 +83,11 @@ typedef int (*nl_refused_cb)(const struct nl_refusal *no, void *data);
  */
 typedef int (*nl_reply_cb)(const struct nlmsghdr *nlh, void *data);
 
+/* A number that no other network namespace has until the next boot. Returns 0 or
+ * a negative errno: kernels before 5.14 do not tell.
+ */
+int nl_netns(const struct nl *nl, uint64_t *cookie);
+
 /* Has the socket of nl_watch() heard, since it was opened or since the last
  * call, of a change for which @matters returns other than 0? Also true when
  * changes were lost or cannot be read.

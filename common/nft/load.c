@@ -126,6 +126,8 @@ bool nft_intact(const struct nft_seen *seen, const struct ruleset *rs)
 {
 	bool good[RULESET_CHAINS], keep[NFT_SEEN_CHAINS];
 
+	if (seen->known)
+		return true;
 	return seen->present && !seen->odd && good_sticky(seen, rs) &&
 	       seen->n_chains == rs->n_chains &&
 	       compare_chains(seen, rs, good, keep) == rs->n_chains;
@@ -447,7 +449,7 @@ static int load_again(struct nl *nl, const struct ruleset *rs,
 		      enum load_how how, struct err *err)
 {
 	static struct nft_seen now;
-	int code = nft_read(nl, &now, err);
+	int code = nft_read(nl, &now, NULL, err);
 
 	return code ? code : load_once(nl, rs, &now, how, err);
 }
@@ -584,6 +586,7 @@ static int read_table(const struct nlmsghdr *nlh, void *data)
 	if (!ours(nlh, NFT_MSG_NEWTABLE, tb[NFTA_TABLE_NAME]))
 		return 0;
 	r->seen->present = true;
+	r->seen->handle = be64(tb[NFTA_TABLE_HANDLE]);
 	if (nl_be32(tb[NFTA_TABLE_FLAGS]))
 		r->seen->odd = true;
 	check_generation(r, nlh);
@@ -719,7 +722,18 @@ static int dump(struct nl *nl, struct reader *r, unsigned int op,
 	return nl_dump(nl, &batch, reply, r, r->err);
 }
 
-int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err)
+/* Doubt means no: it costs a reading. */
+static bool is_known(const struct reader *r, const struct verified *known)
+{
+	const struct nft_seen *seen = r->seen;
+
+	return known && known->generation && !r->changed && !seen->odd &&
+	       known->generation == seen->generation &&
+	       known->table == seen->handle;
+}
+
+int nft_read(struct nl *nl, struct nft_seen *seen,
+	     const struct verified *known, struct err *err)
 {
 	char buf[4 * NL_ROOM] __attribute__((aligned(8)));
 	struct reader r = { .seen = seen, .err = err };
@@ -728,8 +742,8 @@ int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err)
 	int code, rules = 0;
 
 	seen->present = seen->masquerades = seen->odd = false;
-	seen->guards = false;
-	seen->stopped = 0;
+	seen->guards = seen->steady = seen->known = false;
+	seen->stopped = seen->handle = 0;
 	seen->sticky = (struct nft_sticky){ .present = false };
 	seen->generation = 0;
 	seen->n_chains = 0;
@@ -740,6 +754,9 @@ int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err)
 		     RULESET_STICKY);
 	code = nl_send(nl, &batch, NULL, refused_read, read_table, &r, err);
 	if (!code && !seen->present)
+		return 0;
+	seen->known = !code && is_known(&r, known);
+	if (seen->known)
 		return 0;
 	if (!code)
 		code = dump(nl, &r, NFT_MSG_GETCHAIN, read_chain,
@@ -752,6 +769,7 @@ int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err)
 	if (!code && r.changed)
 		code = err_set(err, -EINTR, "nftables changed while it was "
 			       "read: try again");
+	seen->steady = !code;
 	return err_prefix(err, code, "cannot read the nftables rules");
 }
 

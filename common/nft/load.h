@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "conf/state.h"
 #include "kernel/nl.h"
 #include "nft/table.h"
 
@@ -44,6 +45,10 @@ struct nft_seen {
 	bool odd;		/* dormant, owned, or with chains that do not
 				 * fit here: never ours */
 	uint32_t generation;	/* of all of nftables, when it was read */
+	uint64_t handle;	/* of the table */
+	bool steady;		/* nothing changed while it was read */
+	bool known;		/* it was found intact before and is the same:
+				 * its map, chains and rules were not read */
 	struct nft_sticky sticky;
 	unsigned int n_chains;
 	struct nft_chain chain[NFT_SEEN_CHAINS];
@@ -53,8 +58,15 @@ struct nft_seen {
  * and the hash that each rule carries. A missing table is not present and no
  * error. Returns -EINTR when nftables changed meanwhile, be it somebody else's
  * table: read again. What was read is in @seen then all the same.
+ *
+ * @known (NULL: nothing) is what nft_intact() has once said of this namespace
+ * and the ruleset that is wanted now. Every commit to nftables, by whomever,
+ * makes a new generation: with the same one, and the same table, everything in
+ * it is the same, and no more is read. That a generation comes back takes
+ * 2^32 commits.
  */
-int nft_read(struct nl *nl, struct nft_seen *seen, struct err *err);
+int nft_read(struct nl *nl, struct nft_seen *seen,
+	     const struct verified *known, struct err *err);
 
 /* Whether the kernel's table is exactly @rs, or all of it but the rule that needs
  * a fib expression, which a kernel may lack: same chains, hooks, priorities,

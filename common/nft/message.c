@@ -1116,6 +1116,55 @@ uint64_t nftmsg_hash(const struct ruleset *rs, const struct ruleset_rule *r)
 	return fold_message(hash, nlh);
 }
 
+static uint64_t fold_text(uint64_t h, const char *text)
+{
+	for (; *text; text++)
+		h = nftmsg_fold(h, (uint8_t)*text);
+	return nftmsg_fold(h, 0);
+}
+
+/* By members: what lies between them may be anything. */
+uint64_t nftmsg_digest(const struct ruleset *rs)
+{
+	uint64_t h = fold_text(nftmsg_fold_start, MWAN_VERSION);
+	unsigned int i;
+
+	h = nftmsg_fold(h, rs->n_chains | (uint64_t)rs->n_rules << 32);
+	h = nftmsg_fold(h, rs->n_statements | (uint64_t)rs->n_elements << 32);
+	h = nftmsg_fold(h, rs->sticky);
+	for (i = 0; i < rs->n_chains; i++) {
+		const struct ruleset_chain *c = &rs->chain[i];
+
+		h = fold_text(h, c->name);
+		h = nftmsg_fold(h, c->hook | (uint64_t)c->type << 8 |
+				   (uint64_t)(uint16_t)c->priority << 16);
+	}
+	for (i = 0; i < rs->n_rules; i++) {
+		const struct ruleset_rule *r = &rs->rule[i];
+
+		h = nftmsg_fold(h, r->chain | (uint64_t)r->number << 16 |
+				   (uint64_t)r->first << 32 |
+				   (uint64_t)r->count << 48);
+		h = nftmsg_fold(h, r->policy);
+	}
+	for (i = 0; i < rs->n_statements; i++) {
+		const struct ruleset_statement *s = &rs->statement[i];
+
+		h = nftmsg_fold(h, s->kind | (uint64_t)s->chain << 16 |
+				   (uint64_t)s->first << 32 |
+				   (uint64_t)s->count << 48);
+		h = nftmsg_fold(h, s->mask | (uint64_t)s->value << 32);
+	}
+	for (i = 0; i < rs->n_elements; i++) {
+		const struct ruleset_element *e = &rs->element[i];
+
+		h = fold_text(h, e->name);
+		h = nftmsg_fold(h, e->key | (uint64_t)e->last << 32);
+		h = nftmsg_fold(h, e->chain);
+	}
+	return h;
+}
+
 int nftmsg_rule(struct nftmsg_out *o, const struct ruleset *rs,
 		unsigned int number)
 {

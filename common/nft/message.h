@@ -71,6 +71,11 @@ int nftmsg_rule(struct nftmsg_out *o, const struct ruleset *rs,
  */
 uint64_t nftmsg_hash(const struct ruleset *rs, const struct ruleset_rule *r);
 
+/* Of all that is wanted, without making messages of it, and of this version: the
+ * same ruleset may be other messages in the next.
+ */
+uint64_t nftmsg_digest(const struct ruleset *rs);
+
 /* The hash goes on with one more word; this is where it starts. */
 uint64_t nftmsg_fold(uint64_t hash, uint64_t word);
 extern const uint64_t nftmsg_fold_start;

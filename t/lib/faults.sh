@@ -139,7 +139,8 @@ before_cprt() { # EVENT
 
 # All that our binaries ever write, but the log and what a killed write has left:
 # nobody reads a *.new, the next write begins it anew, and a flush removes it.
-# Locks are empty.
+# Locks are empty. What has been verified names the namespace and generation, which
+# are never the same twice: here the table counts that a hook leaves in trust of it.
 state() {
 	printf '%s\n' 'route show table all' rule nexthop |
 		ip -d -force -batch - | grep -v 'table local'
@@ -152,7 +153,7 @@ state() {
 				conf/{all,ppp?}/rp_filter
 		cd /run/mwan 2>/dev/null && find . -type f \
 			! -name '*.new' ! -name lock \
-			! -name 'cprt-*' -printf '%m %p\n' \
+			! -name 'cprt-*' ! -name verified -printf '%m %p\n' \
 			-exec cat {} \; | sort
 	)
 }

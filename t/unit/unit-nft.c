@@ -567,7 +567,7 @@ static int act(const char *what, bool timed)
 		goto out;
 	}
 	t[1] = now();
-	code = nft_read(&nl, &seen, &err);
+	code = nft_read(&nl, &seen, NULL, &err);
 	t[2] = now();
 	if (code)
 		goto out;
