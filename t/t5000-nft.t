@@ -542,10 +542,10 @@ answer() {
 		$s = IO::Socket::INET->new(Listen => 1, LocalPort => 7)
 			or die;
 		open F, ">", "$ARGV[0]/router"; close F;
-		alarm 30;
+		alarm 60;
 		$s->accept' "$T" &
 	wait_for 20 test -e "$T/router"
-	ip netns exec net timeout 20 perl -MIO::Socket::INET -e '
+	ip netns exec net timeout 60 perl -MIO::Socket::INET -e '
 		IO::Socket::INET->new(PeerAddr => "10.64.1.1:7",
 			LocalAddr => "198.51.100.1") or die'
 	wait $!
@@ -611,7 +611,7 @@ ip netns exec net perl -MIO::Socket::INET -e '
 	' "$T" >"$T/seen" &
 server=$!
 wait_for 20 test -e "$T/ready"
-ip netns exec lan timeout 20 perl -MIO::Socket::INET -e '
+ip netns exec lan timeout 60 perl -MIO::Socket::INET -e '
 	IO::Socket::INET->new("198.51.100.1:80") or die' || kill $server
 wait $server
 # 1400 - 40, and 12 more for timestamps.

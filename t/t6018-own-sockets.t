@@ -19,7 +19,7 @@ udp_seen() {
 	local a
 
 	printf x >&"$udp"
-	a=$(timeout 3 head -c 4 <&"$udp" | od -An -tu1)
+	a=$(timeout 20 head -c 4 <&"$udp" | od -An -tu1)
 	# shellcheck disable=SC2086	# words
 	printf '%s.%s.%s.%s' $a
 }
@@ -114,7 +114,7 @@ coproc session {
 	ip netns exec inet bash -c "exec 3<>/dev/tcp/$(local_of 1)/2222
 		while read -r _; do
 			printf x >&3
-			timeout 3 head -c 4 <&3 | od -An -tu1
+			timeout 60 head -c 4 <&3 | od -An -tu1
 		done"
 }
 daemons+=("$session_PID")
@@ -122,7 +122,7 @@ session_seen() {
 	local -a word
 
 	echo >&"${session[1]}"
-	read -rt 5 -a word <&"${session[0]}"
+	read -rt 60 -a word <&"${session[0]}"
 	echo "${word[*]}"
 }
 is "a session from outside comes by the backup" "$(session_seen)" \

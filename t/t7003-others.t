@@ -42,7 +42,7 @@ standby() {
 begin_noise() {
 	exec {said}< <(exec "$noise" "$@")
 	noise_pid=$!
-	read -rt 20 -u "$said"
+	read -rt 60 -u "$said"
 }
 
 end_noise() {
