@@ -184,6 +184,25 @@ nft delete chain inet fw raw
 ip rule del pref 900
 conntrack -F 2>/dev/null
 
+# What the user's own rules translate to a network that is routed here passes.
+nft 'add table ip user; add chain ip user nat {
+	type nat hook postrouting priority 99; }'
+nft add rule ip user nat ip saddr 10.9.7.1 snat to 10.77.0.1
+inet ip route add 10.77.0.1 dev ppp0
+inet ip route append 10.77.0.1 dev ppp1 metric 5
+before=$(stopped)
+ask -t udp -s 10.9.7.1 -n 1 -p 8000 -b >/dev/null
+is "the user's own SNAT passes" "$(stopped)" "$before"
+nft delete table ip user
+
+# Somebody deletes the rule.
+nft delete rule inet mwan guard handle "$(nft -a list chain inet mwan guard |
+	sed -n 's/.*drop # handle //p')"
+ok "the guard's rule is deleted: apply" mwan-rules apply
+like "and it is there again" "$(nft list chain inet mwan guard)" 'drop'
+not_private "so it works" eval 'nft delete chain inet mwan srcnat; leak'
+ok "apply" mwan-rules apply
+
 # A link with a private address of its own is none of that.
 ask -t udp -s 10.9.0.1 -n 20 -p 7000 >"$T/own"
 is "the links' own addresses are private here, and pass" \

@@ -323,9 +323,21 @@ static void end_sockets(struct nl *nfnl, const struct op *op)
 	nl_close(&diag);
 }
 
-static bool is_local(const struct addr *a, void *data)
+/* The router's own address of another interface has not been translated either.
+ * What is ended for nothing has had no answer, and begins anew.
+ */
+static bool is_of_link(const struct addr *a, void *data)
 {
-	return present_has_addr(data, a);
+	const struct present *p = data;
+	unsigned int i;
+
+	for (i = 0; i < LINKS_MAX; i++)
+		if (addr_equal(&p->link[i].local, a))
+			return true;
+	for (i = 0; i < p->n_extras; i++)
+		if (addr_equal(&p->extra[i].addr, a))
+			return true;
+	return false;
 }
 
 /* Returns how many connections were ended, at least, or a negative errno. */
@@ -337,11 +349,20 @@ static int end_flows(const struct op *op, struct present *present,
 	if (op->kind == OP_CT_FORGET)
 		return ct_forget(nfnl, &op->addr, err);
 	if (op->kind == OP_CT_STRAY)
-		return ct_end_stray(nfnl, is_local, present, err);
+		return ct_end_stray(nfnl, is_of_link, present, err);
 	if (op->mark.own.family)
 		end_sockets(nfnl, op);
 	code = ct_end(nfnl, op->mark.value, op->mark.mask, err);
 	return code ? code : 1;
+}
+
+/* A kernel without nf_conntrack_netlink cannot end them, now or later: the next
+ * run need not try, and the rest is as it should be.
+ */
+static bool cannot(const struct op *op, int code)
+{
+	return op->kind == OP_CT_STRAY &&
+	       (code == -EINVAL || code == -EOPNOTSUPP);
 }
 
 int apply_later(struct apply_later *later, const struct plan *plan,
@@ -359,7 +380,7 @@ int apply_later(struct apply_later *later, const struct plan *plan,
 		if (later->item[i].done)
 			continue;
 		code = end_flows(op, present, nfnl, &why);
-		if (code < 0) {
+		if (code < 0 && !cannot(op, code)) {
 			fail(result, op, plan, code, why.msg);
 			continue;
 		}

@@ -12,7 +12,7 @@
 
 enum {
 	/* Every present and every wanted object once, and some. */
-	PLAN_OPS_MAX = 14 * LINKS_MAX,
+	PLAN_OPS_MAX = 18 * LINKS_MAX,
 };
 
 /* Rules, by their distance from rule_priority. */

@@ -55,15 +55,12 @@ static const struct nft_chain *find_seen(const struct nft_seen *seen,
 	return NULL;
 }
 
-/* The one rule that a kernel without nft_fib_inet goes without. */
-static bool needs_fib(const struct ruleset *rs, const struct ruleset_rule *r)
+/* Its chain is for what needs fib alone, and empty without it: so a rule that
+ * somebody has deleted is none that the kernel has refused.
+ */
+static bool in_guard(const struct ruleset *rs, const struct ruleset_rule *r)
 {
-	unsigned int i;
-
-	for (i = 0; i < r->count; i++)
-		if (rs->statement[r->first + i].kind == IF_FOREIGN)
-			return true;
-	return false;
+	return !strcmp(rs->chain[r->chain].name, RULESET_GUARD);
 }
 
 /* Mark which of the wanted chains the kernel has as they should be, and which
@@ -86,9 +83,8 @@ static unsigned int compare_chains(const struct nft_seen *seen,
 		uint32_t n = 0;
 
 		for (; r < rs->n_rules && rs->rule[r].chain == i; r++) {
-			/* It is the last of its chain. */
-			if (k && n == k->n_rules &&
-			    needs_fib(rs, &rs->rule[r]))
+			/* Without fib the whole chain is empty. */
+			if (k && !k->n_rules && in_guard(rs, &rs->rule[r]))
 				continue;
 			if (k && n++ < k->n_rules)
 				digest = nftmsg_fold(digest,
@@ -143,8 +139,8 @@ struct load {
 		LOAD_KEEP_CHAINS,	/* those that go stay, empty */
 		LOAD_ALL,		/* make the table anew */
 	} how;
-	bool without_fib;		/* leave out the rule that needs it */
-	bool no_fib;			/* the kernel has refused that rule */
+	bool without_fib;		/* leave out the rules of the guard */
+	bool no_fib;			/* the kernel has refused one of them */
 	bool new_sticky;		/* make the map anew */
 	bool said;			/* the first refusal */
 	bool good[RULESET_CHAINS];
@@ -274,7 +270,7 @@ static int encode_table(struct nftmsg_out *o, struct load *l)
 	}
 	for (i = 0; !code && i < rs->n_rules; i++) {
 		if (!l->good[rs->rule[i].chain] &&
-		    !(l->without_fib && needs_fib(rs, &rs->rule[i])))
+		    !(l->without_fib && in_guard(rs, &rs->rule[i])))
 			code = nftmsg_rule(o, rs, i);
 		l->rule[i] = (uint16_t)(o->batch->count - 1);
 	}
@@ -306,6 +302,7 @@ static const char *module_of(const struct ruleset *rs,
 			return "nft_masq";
 		case DO_REJECT:
 			return "nft_reject_inet";
+		case IF_ELSEWHERE:
 		case IF_FOREIGN:
 			return "nft_fib_inet";
 		case TO_HASH:
@@ -384,7 +381,7 @@ static int refused(const struct nl_refusal *no, void *data)
 			return refused_chain(l, &rs->chain[i], no);
 		i = about(l->rule, rs->n_rules, no->index);
 		l->no_fib = i < rs->n_rules && no->code == -ENOENT &&
-			    needs_fib(rs, &rs->rule[i]);
+			    in_guard(rs, &rs->rule[i]);
 		if (i < rs->n_rules)
 			return refused_rule(l, &rs->rule[i], no);
 	}

@@ -68,7 +68,7 @@ struct nft_seen {
 int nft_read(struct nl *nl, struct nft_seen *seen,
 	     const struct verified *known, struct err *err);
 
-/* Whether the kernel's table is exactly @rs, or all of it but the rule that needs
+/* Whether the kernel's table is exactly @rs, or all of it but the rules that need
  * a fib expression, which a kernel may lack: same chains, hooks, priorities,
  * policies, the same rules in the same order, and the map of the hosts' links
  * when it is wanted. The other sets need no look: they are anonymous and

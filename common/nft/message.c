@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
@@ -606,13 +607,15 @@ static void write_sticky(struct nlmsghdr *nlh, uint32_t op, uint32_t value)
 	close_expr(nlh, e);
 }
 
-/* What the packet's source is to the interface that it leaves by. */
-static void load_source_type(struct nlmsghdr *nlh)
+/* What the packet's source is to this machine, or with NFTA_FIB_F_OIF to the
+ * interface that it leaves by.
+ */
+static void load_source_type(struct nlmsghdr *nlh, uint32_t flags)
 {
 	struct expr e = open_expr(nlh, "fib");
 
 	put32(nlh, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-	put32(nlh, NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR | NFTA_FIB_F_OIF);
+	put32(nlh, NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR | flags);
 	put32(nlh, NFTA_FIB_DREG, NFT_REG_1);
 	close_expr(nlh, e);
 }
@@ -683,8 +686,17 @@ static void put_simple(struct nlmsghdr *nlh, const struct ruleset *rs,
 		load_rt(nlh, NFT_RT_XFRM);
 		compare8(nlh, NFT_CMP_EQ, 0);
 		break;
+	case IF_SNAT:
+		load_ct(nlh, NFT_CT_STATUS);
+		bitwise32(nlh, IPS_SRC_NAT, 0);
+		compare32(nlh, NFT_CMP_NEQ, 0);
+		break;
+	case IF_ELSEWHERE:
+		load_source_type(nlh, 0);
+		compare32(nlh, NFT_CMP_NEQ, RTN_LOCAL);
+		break;
 	case IF_FOREIGN:
-		load_source_type(nlh);
+		load_source_type(nlh, NFTA_FIB_F_OIF);
 		compare32(nlh, NFT_CMP_NEQ, RTN_LOCAL);
 		break;
 	case IF_TCP_SYN:

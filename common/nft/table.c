@@ -830,8 +830,9 @@ static void output(struct build *b)
  * is untracked, and a flow that began by another way (a VPN whose device has
  * gone) is not translated at all. No provider takes such a packet. One that is
  * dropped here has not been confirmed by conntrack, and the next one of its
- * flow begins anew. Public addresses pass: they may be a routed network that
- * the user's own rules translate to.
+ * flow begins anew. Public addresses pass, and what the user's own rules have
+ * translated to an address that this machine has not: networks that are routed
+ * to it.
  */
 static void guard(struct build *b)
 {
@@ -851,6 +852,11 @@ static void guard(struct build *b)
 		  RULESET_SRCNAT + 1);
 	only_ipv4(b);
 	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
+	open_rule(b);
+	add(b, links(b, IF_OIFNAME));
+	add(b, plain(IF_SNAT));
+	add(b, plain(IF_ELSEWHERE));
+	add(b, plain(DO_RETURN));
 	open_rule(b);
 	add(b, links(b, IF_OIFNAME));
 	add(b, among(IF_SADDR, first, RULESET_PRIVATE));

@@ -50,8 +50,8 @@
 /* The chain that masquerades. */
 #define RULESET_NAT "srcnat"
 
-/* The chain that stops what has not been masqueraded; the last of its rules does
- * it, and counts.
+/* The chain that stops what has not been masqueraded, and counts it; without fib
+ * in the kernel it is empty.
  */
 #define RULESET_GUARD "guard"
 
@@ -63,17 +63,17 @@ enum {
 	RULESET_CHAINS = 4 * LINKS_MAX + 10,
 	/* Of a link: to 1, is 1, deal 5, keep 3. Of a policy: 1 and, strict, 1
 	 * more. from_link 1, stuck 1, balance 2 and 2 * (DEALS + 1),
-	 * prerouting 9, output 5, postrouting 4, srcnat 2, guard 3, forward 3,
+	 * prerouting 9, output 5, postrouting 4, srcnat 2, guard 4, forward 3,
 	 * strict 2.
 	 */
 	RULESET_DEALS = 4,
 	RULESET_RULES = 10 * LINKS_MAX + 2 * POLICIES_MAX +
-			2 * RULESET_DEALS + 34,
+			2 * RULESET_DEALS + 35,
 	/* Of a link: to 1, is 1, deal 7, keep 6. Of a policy: 8, strict 11. No
 	 * other rule has more than 6.
 	 */
 	RULESET_STATEMENTS = 15 * LINKS_MAX + 19 * POLICIES_MAX +
-			     6 * (2 * RULESET_DEALS + 34),
+			     6 * (2 * RULESET_DEALS + 35),
 	/* Links by name (two maps), by mark (three), slots of the balance
 	 * (two), lan, private addresses, and the lists of the policies.
 	 */
@@ -140,6 +140,8 @@ enum ruleset_kind {
 	IF_CT_MARK,		/* ct mark & M == m */
 	IF_NOT_CT_MARK,		/* ct mark & M != m */
 	IF_NO_IPSEC,		/* rt ipsec missing */
+	IF_SNAT,		/* ct status snat */
+	IF_ELSEWHERE,		/* fib saddr type != local */
 	IF_FOREIGN,		/* fib saddr . oif type != local */
 	IF_TCP_SYN,		/* tcp flags syn / syn,rst */
 	IF_SADDR,		/* ip saddr { } */

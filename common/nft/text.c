@@ -206,6 +206,8 @@ static const char *const words[] = {
 	[IF_NOT_NEW] = "ct state != new",
 	[IF_REPLY] = "ct direction reply",
 	[IF_NO_IPSEC] = "rt ipsec missing",
+	[IF_SNAT] = "ct status snat",
+	[IF_ELSEWHERE] = "fib saddr type != local",
 	[IF_FOREIGN] = "fib saddr . oif type != local",
 	[IF_TCP_SYN] = "tcp flags syn / syn,rst",
 	[IF_SADDR] = "ip saddr ",
