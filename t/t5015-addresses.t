@@ -59,6 +59,20 @@ like "status says that both have one address" "$(mwan-rules status)" \
 	'ppp1 has the address of ppp0, 10\.64\.1\.100: .*the mark 0x2'
 is "the mark chooses" "$(way 10.64.9.1 mark 2) $(way 198.51.100.1 mark 2)" \
 	"ppp1 ppp1"
+
+# --- an address that is of use on the link alone ---
+# The kernel gives it to no packet of the LAN, and masquerade drops them all.
+ip addr del 10.64.1.100 peer 10.64.9.1 dev ppp1
+ip addr add 10.64.1.101 peer 10.64.9.1 dev ppp1 scope link
+ok "the address has scope link" hook up ppp1 10.64.1.101 10.64.9.1
+is "no mark leaves by the link" \
+	"$(way 198.51.100.1 mark 1) $(way 198.51.100.1 mark 2)" "ppp0 ppp0"
+like "status says why" "$(mwan-rules status)" \
+	'ppp1 is down, its IPv4 address is of scope link, .* scope global'
+ip addr add 10.64.1.100 peer 10.64.9.2 dev ppp1
+ok "one of scope global beside it" hook up ppp1 10.64.1.100 10.64.9.2
+is "makes it a link" "$(way 198.51.100.1 mark 2)" ppp1
+like "of that address" "$(mwan-rules status)" 'ppp1 +up .*10\.64\.1\.100'
 ok "flush" mwan-rules flush
 is "nothing is left" "$(ip rule | grep -c 'proto 119')" 0
 done_testing

@@ -117,7 +117,9 @@ static int on_addr(const struct link_addr *a, void *data)
 	struct present *p = r->p;
 	int i = known(r, a->ifindex);
 
-	if (i >= 0)
+	if (i >= 0 && a->on_link)
+		p->link[i].narrow = true;
+	else if (i >= 0)
 		add_local(p, &p->link[i], a);
 	if (p->n_addrs < PRESENT_ADDRS_MAX)
 		p->addr[p->n_addrs++] = a->local;
@@ -320,6 +322,12 @@ static int again(int (*once)(struct reading *r, struct nl *nl,
 	return code;
 }
 
+static void clear_addrs(struct present_link *pl)
+{
+	pl->local.family = pl->peer.family = 0;
+	pl->narrow = false;
+}
+
 static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
 {
 	struct present *p = r->p;
@@ -329,7 +337,7 @@ static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
 	p->addrs_complete = true;
 	p->extras_left = false;
 	for (i = 0; i < n_read(r->conf); i++)
-		p->link[i].local.family = p->link[i].peer.family = 0;
+		clear_addrs(&p->link[i]);
 	return link_addr_dump(nl, AF_INET, 0, on_addr, r, err);
 }
 

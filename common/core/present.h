@@ -40,10 +40,11 @@ struct present_link {
 	bool up, carrier;
 	bool other;		/* pppd says: not the link's session */
 	/* The one with a peer, which is pppd's, or the first; family 0: no
-	 * IPv4 address.
+	 * IPv4 address of a wider scope than the link.
 	 */
 	struct addr local;
 	struct addr peer;
+	bool narrow;		/* there is one of scope link or narrower */
 	int rp_filter;
 	struct qdisc qdisc;	/* only of an interface that is up */
 };

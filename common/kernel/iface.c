@@ -131,6 +131,7 @@ static int on_addr(const struct nlmsghdr *nlh, void *data)
 	    (d->ifindex && ifa->ifa_index != d->ifindex))
 		return 0;
 	a.ifindex = ifa->ifa_index;
+	a.on_link = ifa->ifa_scope >= RT_SCOPE_LINK;
 	if (addr_set(&a.local, mnl_attr_get_payload(local),
 		     mnl_attr_get_payload_len(local)) ||
 	    addr_set(&a.peer, mnl_attr_get_payload(tb[IFA_ADDRESS]),

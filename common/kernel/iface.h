@@ -21,6 +21,10 @@ struct link_addr {
 	uint32_t ifindex;
 	struct addr local;
 	struct addr peer;	/* the same as local where there is no peer */
+	/* Scope link or narrower: the kernel takes it for no packet that goes
+	 * further than the link, masquerade included.
+	 */
+	bool on_link;
 };
 
 /* Called for each; a negative errno ends the reading with that error. */

@@ -140,6 +140,14 @@ static void check_links(struct status *s)
 			    l->want->linkname, l->want->linkname);
 			continue;
 		}
+		if (l->is->up && l->is->carrier && l->is->narrow) {
+			say(s, "link-down", l->want->name, "%s is down, its "
+			    "IPv4 address is of scope link, which is not for "
+			    "packets to the Internet: give it an address of "
+			    "scope global, see \"ip -4 addr show dev %s\".",
+			    l->want->name, l->want->name);
+			continue;
+		}
 		say(s, "link-down", l->want->name, "%s is down, %s: see "
 		    "pppd's messages about it in the system log.",
 		    l->want->name,
