@@ -1760,8 +1760,11 @@ static void break_rules(struct kernel *k)
 {
 	unsigned int i;
 
-	/* With its rule the memory of an address, or of a primary, goes. */
+	/* With its rule the memory of an address, or of a primary, goes, and of
+	 * flows from before the table.
+	 */
 	k->n_stuck = 0;
+	k->strays = k->strays && !k->nft;
 	owed = -1;
 	damaged = true;
 	for (i = k->n_rules; i-- > 0;)
@@ -1989,6 +1992,7 @@ static void one_round(void)
 	/* A flush forgets, also one that was killed. */
 	if (event.goal == PLAN_FLUSH || !in_force) {
 		k->n_stuck = 0;
+		k->strays = k->strays && !k->nft;
 		owed = -1;
 	}
 }
