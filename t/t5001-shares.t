@@ -119,11 +119,16 @@ like "and it is said why" "$(mwan-rules check 2>&1)" \
 	'source-parity.* 1, 2, 4, 8'
 
 # --- the same deal, whatever happens ---
+# Tests beside this one share the processors' queues of packets, which may be
+# full: then an answer is lost, and one asks again. The deal is the same.
 deal_of() { # FILE METHOD: 400 connections, anew
 	local hosts=20 conns=20
 	[ "$2" != source ] || hosts=400 conns=1
-	forget
-	ask -s 10.8.0.0 -n $hosts -c $conns >"$1"
+	for _ in 1 2 3; do
+		forget
+		ask -s 10.8.0.0 -n $hosts -c $conns >"$1"
+		grep -q ' -$' "$1" || return 0
+	done
 }
 
 same() { # METHOD
