@@ -155,7 +155,6 @@ private() {
 		jq '[.. | .counter? | select(.) | .packets] | add'
 }
 ip addr del 10.64.0.100 peer 10.64.0.1 dev ppp0
-ip route replace default dev ppp0 table 1001 2>/dev/null
 ip route replace default dev ppp0 table 201
 not_private "the address is gone, and ip-down has not run" leak
 hook down ppp0 10.64.0.100 10.64.0.1

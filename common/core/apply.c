@@ -331,7 +331,7 @@ static bool is_of_link(const struct addr *a, void *data)
 	const struct present *p = data;
 	unsigned int i;
 
-	for (i = 0; i < LINKS_MAX; i++)
+	for (i = 0; i < p->n_links; i++)
 		if (addr_equal(&p->link[i].local, a))
 			return true;
 	for (i = 0; i < p->n_extras; i++)

@@ -702,13 +702,18 @@ static void leave_detour(struct making *m)
 
 /* --- rules --- */
 
+static struct rule our_rule(uint32_t priority, uint32_t table)
+{
+	return (struct rule){ .priority = priority, .table = table,
+			      .family = AF_INET, .protocol = PROTO_MWAN };
+}
+
 static struct rule *want_rule(struct making *m, uint32_t priority,
 			      uint32_t table)
 {
 	struct rule *r = &m->rule[m->n_rules++];
 
-	*r = (struct rule){ .priority = priority, .table = table,
-			    .family = AF_INET, .protocol = PROTO_MWAN };
+	*r = our_rule(priority, table);
 	return r;
 }
 
@@ -925,21 +930,26 @@ static bool has_rule(const struct rule *list, unsigned int n, bool upwards,
 /* The rule that remembers the primary that is left. */
 static struct rule failback_rule(const struct making *m)
 {
-	return (struct rule){ .priority = PRIORITY_FAILBACK,
-			      .table = m->conf->link[m->primary_now].table,
-			      .family = AF_INET, .protocol = PROTO_MWAN };
+	return our_rule(PRIORITY_FAILBACK,
+			m->conf->link[m->primary_now].table);
+}
+
+static bool is_present(const struct making *m, const struct rule *r)
+{
+	unsigned int hint = 0;
+
+	return has_rule(m->present->rule, m->present->n_rules, true, r, &hint);
 }
 
 /* Must it be made, before the primary moves? */
 static bool failback_is_new(const struct making *m)
 {
-	unsigned int hint = 0;
 	struct rule r;
 
 	if (!m->failback || !behind(m, m->primary_now))
 		return false;
 	r = failback_rule(m);
-	return !has_rule(m->present->rule, m->present->n_rules, true, &r, &hint);
+	return !is_present(m, &r);
 }
 
 static void plan_rules(struct making *m)
@@ -1081,9 +1091,7 @@ static void plan_failback(struct making *m)
 /* The rule that remembers them. */
 static struct rule stray_rule(const struct making *m)
 {
-	return (struct rule){ .priority = PRIORITY_STRAY,
-			      .table = m->conf->standby_table,
-			      .family = AF_INET, .protocol = PROTO_MWAN };
+	return our_rule(PRIORITY_STRAY, m->conf->standby_table);
 }
 
 /* Without a table, or with one that did not masquerade, flows leave as they
@@ -1097,7 +1105,7 @@ static void find_stray(struct making *m)
 
 	if (!in_force(m) || !m->conf->masquerade || p->nft_code)
 		return;
-	m->stray = !p->nft.present || !p->nft.masquerades;
+	m->stray = !p->nft.masquerades;
 	for (i = 0; i < p->n_rules; i++)
 		if (p->rule[i].priority == PRIORITY_STRAY &&
 		    !p->rule[i].foreign)
@@ -1108,23 +1116,19 @@ static void find_stray(struct making *m)
 static void plan_stray_rule(struct making *m)
 {
 	struct rule r = stray_rule(m);
-	unsigned int hint = 0;
 
-	if (m->stray && !has_rule(m->present->rule, m->present->n_rules,
-				  true, &r, &hint))
+	if (m->stray && !is_present(m, &r))
 		push(m, OP_RULE_ADD)->rule = r;
 }
 
 static void plan_stray(struct making *m)
 {
-	const struct present *p = m->present;
 	struct rule r = stray_rule(m);
-	unsigned int hint = 0;
 
 	if (!m->stray)
 		return;
 	push(m, OP_CT_STRAY);
-	if (!has_rule(p->rule, p->n_rules, true, &r, &hint))
+	if (!is_present(m, &r))
 		push(m, OP_RULE_DEL)->rule = r;
 }
 

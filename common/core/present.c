@@ -525,6 +525,7 @@ int present_read(struct present *p, const struct conf *conf,
 	int code;
 
 	memset(p->link, 0, n_read(conf) * sizeof(p->link[0]));
+	p->n_links = conf->n_links;
 	p->n_routes = 0;
 	p->more = false;
 	p->unread_code = 0;

@@ -51,6 +51,7 @@ struct present_link {
 
 /* What the kernel has, as far as it is our business. */
 struct present {
+	unsigned int n_links;	/* of the configuration that was read for */
 	struct present_link link[LINKS_MAX];
 	unsigned int n_routes;
 	struct route route[PRESENT_ROUTES_MAX];	/* defaults, our tables' */

@@ -28,7 +28,8 @@ enum {
 /* Entries on their way out: those of one address, or stray ones. */
 struct forget {
 	const struct addr *local;	/* NULL: stray ones */
-	bool (*is_local)(const struct addr *a, void *data);
+	/* Of stray ones: replies to this address are as they should be. */
+	bool (*keep)(const struct addr *a, void *data);
 	void *data;
 	struct nl *nl;		/* for deletions: the dump has its own */
 	struct nl_batch batch;	/* deletions of single entries */
@@ -70,7 +71,7 @@ static int is_meant(const struct forget *f, const struct nlattr **tb)
 	if (f->local)
 		return addr_equal(&to, f->local);
 	return !(nl_be32(tb[CTA_STATUS]) & IPS_SEEN_REPLY) &&
-	       !f->is_local(&to, f->data);
+	       !f->keep(&to, f->data);
 }
 
 /* Ask for the entries whose reply goes to @local. A dump before Linux 5.8 does
@@ -252,10 +253,10 @@ static int forget(struct forget *f, unsigned int rounds)
 	return code ? code : n;
 }
 
-int ct_end_stray(struct nl *nl, bool (*is_local)(const struct addr *, void *),
+int ct_end_stray(struct nl *nl, bool (*keep)(const struct addr *, void *),
 		 void *data, struct err *err)
 {
-	struct forget f = { .is_local = is_local, .data = data, .nl = nl,
+	struct forget f = { .keep = keep, .data = data, .nl = nl,
 			    .one_by_one = true, .err = err };
 
 	/* What begins meanwhile is seen as well, again and again. */

@@ -25,11 +25,11 @@ int ct_forget(struct nl *nl, const struct addr *local, struct err *err);
 int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err);
 
 /* Delete the IPv4 entries without an answer whose replies go to no address of a
- * link, as @is_local tells: what left while nothing was masqueraded, and
+ * link, as @keep tells: what left while nothing was masqueraded, and
  * would never be translated. Whatever else has had no answer begins anew with
  * its next packet, and nobody notices. Returns as ct_forget() does.
  */
-int ct_end_stray(struct nl *nl, bool (*is_local)(const struct addr *, void *),
+int ct_end_stray(struct nl *nl, bool (*keep)(const struct addr *, void *),
 		 void *data, struct err *err);
 
 /* Count the IPv4 entries that have each of @n marks under @mask, in one dump:
