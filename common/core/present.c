@@ -64,9 +64,9 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 {
 	struct reading *r = data;
 	struct present_link *pl;
-	struct link l;
+	struct iface l;
 	unsigned int i = 0;
-	int code = link_reply(nlh, &l);
+	int code = iface_reply(nlh, &l);
 
 	if (code)
 		return code;
@@ -95,7 +95,7 @@ static void add_extra(struct present *p, const struct present_link *pl,
 }
 
 static void add_local(struct present *p, struct present_link *pl,
-		      const struct link_addr *a)
+		      const struct iface_addr *a)
 {
 	bool first = !pl->local.family;
 
@@ -111,7 +111,7 @@ static void add_local(struct present *p, struct present_link *pl,
 	pl->peer = a->peer;
 }
 
-static int on_addr(const struct link_addr *a, void *data)
+static int on_addr(const struct iface_addr *a, void *data)
 {
 	struct reading *r = data;
 	struct present *p = r->p;
@@ -247,7 +247,7 @@ static int read_links(struct reading *r, struct nl *nl, struct err *err)
 
 	nl_batch_init(&a.b, nl, a.buf, sizeof(a.buf));
 	for (i = 0; i < n_read(r->conf) && !code; i++) {
-		code = link_put_get(&a.b, nl, r->conf->link[i].name);
+		code = iface_put_get(&a.b, nl, r->conf->link[i].name);
 		if (!code && a.b.count >= ANSWERS_MAX)
 			code = ask(&a, err);
 	}
@@ -338,7 +338,7 @@ static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
 	p->extras_left = false;
 	for (i = 0; i < n_read(r->conf); i++)
 		clear_addrs(&p->link[i]);
-	return link_addr_dump(nl, AF_INET, 0, on_addr, r, err);
+	return iface_addr_dump(nl, AF_INET, 0, on_addr, r, err);
 }
 
 /* A reading that was disturbed to the last may lack an interface: ask for those
@@ -356,7 +356,7 @@ static int read_addrs(struct reading *r, struct nl *nl, struct err *err)
 	for (i = 0; i < r->conf->n_links; i++) {
 		if (!pl[i].ifindex || pl[i].local.family)
 			continue;
-		code = link_addr_dump(nl, AF_INET, pl[i].ifindex, on_addr, r,
+		code = iface_addr_dump(nl, AF_INET, pl[i].ifindex, on_addr, r,
 				      err);
 		if (code && code != -EINTR)
 			return code;

@@ -241,9 +241,9 @@ static int outcome(const struct run *run, int planned, const struct err *why,
 static int is_ours(const struct nlmsghdr *nlh, void *data)
 {
 	const struct run *run = data;
-	struct link l;
+	struct iface l;
 
-	return link_event(nlh, &l) || !run->rounds ||
+	return iface_event(nlh, &l) || !run->rounds ||
 	       present_link_of(&run->present, &run->conf, l.ifindex) >= 0 ||
 	       conf_link_index(&run->conf, l.name) >= 0;
 }

@@ -15,11 +15,11 @@
 
 struct dump {
 	uint32_t ifindex;	/* 0: any */
-	link_addr_cb cb;
+	iface_addr_cb cb;
 	void *data;
 };
 
-int link_put_get(struct nl_batch *b, struct nl *nl, const char *name)
+int iface_put_get(struct nl_batch *b, struct nl *nl, const char *name)
 {
 	static const struct ifinfomsg head = { .ifi_family = AF_UNSPEC };
 	struct nlmsghdr *nlh = nl_put(b, nl, RTM_GETLINK, 0, &head,
@@ -34,7 +34,7 @@ int link_put_get(struct nl_batch *b, struct nl *nl, const char *name)
 	return 0;
 }
 
-int link_reply(const struct nlmsghdr *nlh, struct link *l)
+int iface_reply(const struct nlmsghdr *nlh, struct iface *l)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[IFLA_IFNAME + 1];
@@ -49,12 +49,12 @@ int link_reply(const struct nlmsghdr *nlh, struct link *l)
 	       -EBADMSG : 0;
 }
 
-int link_event(const struct nlmsghdr *nlh, struct link *l)
+int iface_event(const struct nlmsghdr *nlh, struct iface *l)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[IFLA_IFNAME + 1];
 
-	*l = (struct link){ 0 };
+	*l = (struct iface){ 0 };
 	switch (nlh->nlmsg_type) {
 	case RTM_NEWADDR:
 	case RTM_DELADDR:
@@ -80,7 +80,7 @@ static int on_stats(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr *tb[IFLA_STATS_LINK_64 + 1], *a;
 	struct rtnl_link_stats64 stats = { 0 };
-	struct link_bytes *bytes = data;
+	struct iface_bytes *bytes = data;
 	size_t len;
 
 	if (nlh->nlmsg_type != RTM_NEWSTATS ||
@@ -98,7 +98,7 @@ static int on_stats(const struct nlmsghdr *nlh, void *data)
 	return 0;
 }
 
-int link_read_bytes(struct nl *nl, uint32_t ifindex, struct link_bytes *bytes,
+int iface_read_bytes(struct nl *nl, uint32_t ifindex, struct iface_bytes *bytes,
 		    struct err *err)
 {
 	struct if_stats_msg head = {
@@ -118,7 +118,7 @@ static int on_addr(const struct nlmsghdr *nlh, void *data)
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[IFA_LOCAL + 1], *local;
 	const struct dump *d = data;
-	struct link_addr a = { 0 };
+	struct iface_addr a = { 0 };
 
 	if (nlh->nlmsg_type != RTM_NEWADDR)
 		return 0;
@@ -140,8 +140,8 @@ static int on_addr(const struct nlmsghdr *nlh, void *data)
 	return d->cb(&a, d->data);
 }
 
-int link_addr_dump(struct nl *nl, uint8_t family, uint32_t ifindex,
-		   link_addr_cb cb, void *data, struct err *err)
+int iface_addr_dump(struct nl *nl, uint8_t family, uint32_t ifindex,
+		   iface_addr_cb cb, void *data, struct err *err)
 {
 	struct ifaddrmsg head = { .ifa_family = family, .ifa_index = ifindex };
 	struct dump d = { .ifindex = ifindex, .cb = cb, .data = data };

@@ -9,7 +9,7 @@
 #include "kernel/nl.h"
 
 /* A network interface. */
-struct link {
+struct iface {
 	uint32_t ifindex;
 	char name[IFNAMSIZ];
 	bool up;		/* administratively: IFF_UP */
@@ -17,7 +17,7 @@ struct link {
 };
 
 /* An address of an interface. */
-struct link_addr {
+struct iface_addr {
 	uint32_t ifindex;
 	struct addr local;
 	struct addr peer;	/* the same as local where there is no peer */
@@ -28,34 +28,34 @@ struct link_addr {
 };
 
 /* Called for each; a negative errno ends the reading with that error. */
-typedef int (*link_addr_cb)(const struct link_addr *a, void *data);
+typedef int (*iface_addr_cb)(const struct iface_addr *a, void *data);
 
 /* Encode the question for the interface @name, in whose place a refusal (there
- * is none) is an answer too; the reply belongs to link_reply(), which returns
+ * is none) is an answer too; the reply belongs to iface_reply(), which returns
  * -EBADMSG for a malformed one. A dump would describe every interface there is,
  * at 10 us each. Returns 0 or -ENOSPC.
  */
-int link_put_get(struct nl_batch *b, struct nl *nl, const char *name);
-int link_reply(const struct nlmsghdr *nlh, struct link *l);
+int iface_put_get(struct nl_batch *b, struct nl *nl, const char *name);
+int iface_reply(const struct nlmsghdr *nlh, struct iface *l);
 
 /* Which interface is a message of nl_watch() about? Its index, and its name
  * where the message tells it; else "". Returns 0 or -EBADMSG.
  */
-int link_event(const struct nlmsghdr *nlh, struct link *l);
+int iface_event(const struct nlmsghdr *nlh, struct iface *l);
 
 /* What an interface has carried since it was made. */
-struct link_bytes {
+struct iface_bytes {
 	uint64_t rx, tx;
 };
 
 /* Read it (Linux 4.7). Returns 0 or a negative errno with a sentence. */
-int link_read_bytes(struct nl *nl, uint32_t ifindex, struct link_bytes *bytes,
+int iface_read_bytes(struct nl *nl, uint32_t ifindex, struct iface_bytes *bytes,
 		    struct err *err);
 
 /* Read the addresses of @family, of the interface @ifindex or of all (0).
  * Errors of nl_dump().
  */
-int link_addr_dump(struct nl *nl, uint8_t family, uint32_t ifindex,
-		   link_addr_cb cb, void *data, struct err *err);
+int iface_addr_dump(struct nl *nl, uint8_t family, uint32_t ifindex,
+		   iface_addr_cb cb, void *data, struct err *err);
 
 #endif

@@ -204,7 +204,7 @@ static void read_links(struct gathering *g, const struct present *present,
 			local[i] = present->link[i].local;
 		marks[i] = conf->link[i].mark;
 		f->have_bytes[i] = present->link[i].ifindex &&
-			!link_read_bytes(rtnl, present->link[i].ifindex,
+			!iface_read_bytes(rtnl, present->link[i].ifindex,
 					 &f->bytes[i], NULL);
 	}
 	history_since(conf, local, f->since);

@@ -35,7 +35,7 @@ struct facts {
 	bool lan_missing[LAN_MAX];	/* there is no such interface */
 	char since[LINKS_MAX][SINCE_TEXT];
 	bool have_bytes[LINKS_MAX];
-	struct link_bytes bytes[LINKS_MAX];
+	struct iface_bytes bytes[LINKS_MAX];
 	int flows_code;		/* negative: they could not be counted */
 	uint64_t flows[LINKS_MAX];
 	/* Rules of others before the last of ours for what is marked, that

@@ -42,8 +42,8 @@ static void check_addr(const struct addr *a, bool may_be_none)
 
 static int on_link(const struct nlmsghdr *nlh, void *data)
 {
-	struct link l;
-	int code = link_reply(nlh, &l);
+	struct iface l;
+	int code = iface_reply(nlh, &l);
 
 	(void)data;
 	must(!code || code == -EBADMSG);
@@ -51,7 +51,7 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 	return code;
 }
 
-static int on_addr(const struct link_addr *a, void *data)
+static int on_addr(const struct iface_addr *a, void *data)
 {
 	(void)data;
 	check_addr(&a->local, false);
@@ -125,7 +125,7 @@ static int send_some(void)
 	unsigned int i;
 
 	nl_batch_init(&b, &nl, out, sizeof(out));
-	link_put_get(&b, &nl, "ppp0");
+	iface_put_get(&b, &nl, "ppp0");
 	for (i = 0; i < 3; i++)
 		route_put_add(&b, &nl, &route);
 	return nl_send(&nl, &b, NULL, on_refused, on_link, &b.count, &err);
@@ -158,9 +158,9 @@ static int read_nft(void)
 static int read_counts(void)
 {
 	static const uint32_t marks[] = { 1, 2 };
-	struct link_bytes bytes;
+	struct iface_bytes bytes;
 	uint64_t counts[2];
-	int code = link_read_bytes(&nl, 7, &bytes, &err);
+	int code = iface_read_bytes(&nl, 7, &bytes, &err);
 
 	return code ? code : ct_count(&nl, 0xff, marks, 2, counts, &err);
 }
@@ -205,7 +205,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kernel_begin(data, size);
 	kernel_open(&nl);
 	verdict(send_some());
-	verdict(link_addr_dump(&nl, AF_INET, 0, on_addr, NULL, &err));
+	verdict(iface_addr_dump(&nl, AF_INET, 0, on_addr, NULL, &err));
 	verdict(nexthop_dump(&nl, on_nexthop, NULL, &err));
 	verdict(rule_dump(&nl, AF_INET, PROTO_MWAN, on_rule, NULL, &err));
 	verdict(route_dump_defaults(&nl, AF_INET, table, on_route, &table,

@@ -426,10 +426,10 @@ static void test_dumps(void)
 /* The interface 7 is of interest, and the name "ppp0". */
 static int matters(const struct nlmsghdr *nlh, void *data)
 {
-	struct link l;
+	struct iface l;
 
 	++*(int *)data;
-	return link_event(nlh, &l) || l.ifindex == 7 ||
+	return iface_event(nlh, &l) || l.ifindex == 7 ||
 	       !strcmp(l.name, "ppp0");
 }
 
@@ -546,8 +546,8 @@ static void test_attributes(void)
 
 /* --- every kind of object --- */
 
-static struct link link_seen;
-static struct link_addr addr_seen;
+static struct iface link_seen;
+static struct iface_addr addr_seen;
 static struct route route_seen;
 static struct rule rule_seen;
 static struct nexthop nexthop_seen;
@@ -558,10 +558,10 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 {
 	(void)data;
 	objects++;
-	return link_reply(nlh, &link_seen);
+	return iface_reply(nlh, &link_seen);
 }
 
-static int on_addr(const struct link_addr *a, void *data)
+static int on_addr(const struct iface_addr *a, void *data)
 {
 	(void)data;
 	addr_seen = *a;
@@ -710,7 +710,7 @@ static int read_object(unsigned int kind)
 	batch.first = nl.seq + 1;
 	switch (kind) {
 	case 1:
-		return link_addr_dump(&nl, AF_INET, 0, on_addr, NULL, &err);
+		return iface_addr_dump(&nl, AF_INET, 0, on_addr, NULL, &err);
 	case 2:
 		return route_dump_defaults(&nl, AF_INET, 4000000000U,
 					   on_route, NULL, &err);

@@ -1082,7 +1082,7 @@ static void note_move(struct kernel *k, int old)
  */
 static unsigned int midway = UINT_MAX;
 
-static void link_event(struct kernel *k, struct plan_event *event);
+static void iface_event(struct kernel *k, struct plan_event *event);
 
 /* Carry out the first @n operations, and look after each what became of the
  * ways that were good before.
@@ -1105,7 +1105,7 @@ static void carry_out(struct kernel *k, unsigned int n, enum plan_goal goal)
 		op = &plan.op[i];
 		if (i == midway) {
 			stuck = k->n_stuck;
-			link_event(k, &unheard);
+			iface_event(k, &unheard);
 			/* Its own hook ends an address's connections. */
 			while (k->n_stuck > stuck)
 				stuck_drop(k, k->n_stuck - 1);
@@ -1864,7 +1864,7 @@ static void add_foreign(struct kernel *k)
 		do_nexthop_set(k, &nh);
 }
 
-static void link_event(struct kernel *k, struct plan_event *event)
+static void iface_event(struct kernel *k, struct plan_event *event)
 {
 	unsigned int i = unit_random(k->n_devs);
 	struct dev *d = &k->dev[i];
@@ -1956,7 +1956,7 @@ static void one_round(void)
 	int cut = -1;
 
 	do {
-		link_event(k, &event);
+		iface_event(k, &event);
 	} while (!unit_random(3));
 	/* Who is killed in a change of tables is known by its rules alone. */
 	if (!killed && !changed && !unit_random(8))
