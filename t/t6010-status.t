@@ -210,12 +210,24 @@ mwan-rules status --prometheus >"$T/prom"
 is "Prometheus: exit status" $? 0
 is "promtool has nothing to say" \
 	"$("$promtool" check metrics <"$T/prom" 2>&1; echo $?)" 0
-is "a link's figure" "$(grep '^mwan_link_.*ppp1' "$T/prom" | head -n 5)" \
-	'mwan_link_up{link="ppp1"} 1
-mwan_link_drained{link="ppp1"} 0
+is "a link's figure" "$(grep '^mwan_link_.*ppp1' "$T/prom" |
+	grep -vE '_bytes_total|_since_')" \
+	'mwan_link_info{link="ppp1",local="10.64.2.100",peer="10.64.2.1"} 1
+mwan_link_up{link="ppp1"} 1
+mwan_link_table{link="ppp1"} 202
+mwan_link_mark{link="ppp1"} 2
 mwan_link_weight{link="ppp1"} 1
 mwan_link_tier{link="ppp1"} 1
-mwan_link_flows{link="ppp1"} 2'
+mwan_link_flows{link="ppp1"} 2
+mwan_link_carried_by{link="ppp1",by="ppp1"} 1
+mwan_link_drained{link="ppp1"} 0'
+is "since, in seconds: the log's date" \
+	"$(sed -n 's/^mwan_link_since_seconds.*ppp1"} //p' "$T/prom")" \
+	"$(date -d "$(json '.links[1].since')" +%s)"
+while read -r name; do
+	ok "the member $name is in the page" \
+		grep -qE "^(\.Ic|\.It Ic|.*Ic) $name\b" "$root/cmd/mwan-rules.8"
+done < <(json '.links[0] | keys[]')
 while read -r name; do
 	ok "$name is in the page" grep -q "$name" "$root/cmd/mwan-rules.8"
 done < <(sed -n 's/^# TYPE \([^ ]*\) .*/\1/p' "$T/prom")

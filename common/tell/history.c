@@ -41,7 +41,7 @@ static void log_value(const char *line, const char *key, char *value,
  */
 static void note(const struct conf *conf, const char *line,
 		 struct told told[LINKS_MAX],
-		 char since[LINKS_MAX][SINCE_TEXT])
+		 struct since since[LINKS_MAX])
 {
 	char name[IFNAMSIZ], event[8], local[ADDR_TEXT], way[IFNAMSIZ];
 	char result[16];
@@ -68,7 +68,7 @@ static void note(const struct conf *conf, const char *line,
 	strcpy(told[i].event, event);
 	strcpy(told[i].local, local);
 	len = strspn(line + 3, "0123456789-T:.+");
-	snprintf(since[i], SINCE_TEXT, "%.*s", (int)len, line + 3);
+	snprintf(since[i].text, SINCE_TEXT, "%.*s", (int)len, line + 3);
 }
 
 /* A log line's time (2026-11-22T10:00:00.000+01:00) in seconds; -1: it is none. */
@@ -97,10 +97,9 @@ static time_t line_time(const char *ts)
  * now: a link that was up then is another one, or the clock was wrong, as on a
  * board that begins in 1970 until NTP has set it.
  */
-static bool of_this_boot(const char *ts)
+static bool of_this_boot(time_t t)
 {
 	struct timespec now, up;
-	time_t t = line_time(ts);
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	clock_gettime(CLOCK_BOOTTIME, &up);
@@ -110,7 +109,7 @@ static bool of_this_boot(const char *ts)
 
 void history_since(const struct conf *conf,
 		   const struct addr local[LINKS_MAX],
-		   char since[LINKS_MAX][SINCE_TEXT])
+		   struct since since[LINKS_MAX])
 {
 	static char text[LOG_READ_MAX];
 	static struct told told[LINKS_MAX];
@@ -125,10 +124,11 @@ void history_since(const struct conf *conf,
 	     line = strtok_r(NULL, "\n", &save))
 		note(conf, line, told, since);
 	for (i = 0; i < conf->n_links; i++) {
+		since[i].seconds = line_time(since[i].text);
 		up = local[i].family;
 		if (strcmp(told[i].event, up ? "up" : "down") ||
-		    !of_this_boot(since[i]) ||
+		    !of_this_boot(since[i].seconds) ||
 		    (up && strcmp(told[i].local, addr_text(&local[i], now))))
-			since[i][0] = '\0';
+			since[i].text[0] = '\0';
 	}
 }

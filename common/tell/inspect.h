@@ -33,7 +33,7 @@ struct facts {
 	 */
 	struct err bad_rundir, bad_log;
 	bool lan_missing[LAN_MAX];	/* there is no such interface */
-	char since[LINKS_MAX][SINCE_TEXT];
+	struct since since[LINKS_MAX];
 	bool have_bytes[LINKS_MAX];
 	struct iface_bytes bytes[LINKS_MAX];
 	int flows_code;		/* negative: they could not be counted */

@@ -2,6 +2,7 @@
 /* What mwan-rules status prints, for figures that no test can make the kernel
  * have.
  */
+#include "tell/link_facts.h"
 #include "tell/status_print.h"
 #include "unit.h"
 
@@ -13,16 +14,23 @@ static struct conf conf;
 static struct present present;
 static char text[TEXT_MAX];
 
-static const char *printed(bool json)
+static void as_table(const struct status *s, FILE *out)
+{
+	status_print(s, false, out);
+}
+
+static const char *printed_by(void (*print)(const struct status *s, FILE *out))
 {
 	FILE *f = fmemopen(text, sizeof(text), "w");
 
-	if (json)
-		status_print_json(&status, f);
-	else
-		status_print(&status, false, f);
+	print(&status, f);
 	fclose(f);
 	return text;
+}
+
+static const char *printed(bool json)
+{
+	return printed_by(json ? status_print_json : as_table);
 }
 
 /* The nth word of the nth line, from 1. */
@@ -154,7 +162,7 @@ static void test_width(void)
 		for (i = 0; i < status.n_links; i++) {
 			l = &status.link[i];
 			fill(conf.link[i].name, 2 + unit_random(15));
-			fill(facts.since[i], SINCE_TEXT);
+			fill(facts.since[i].text, SINCE_TEXT);
 			conf.link[i].table = UINT32_MAX;
 			conf.link[i].mark = UINT32_MAX;
 			conf.link[i].weight = conf.link[i].tier = 255;
@@ -179,6 +187,47 @@ static void test_width(void)
 	}
 	ok(max <= 80 && max > 70, "%d tables: no line is longer than 80 "
 	   "(%zu)", ROUNDS, max);
+}
+
+/* Every fact in all three forms, or in none. */
+static void test_forms(void)
+{
+	const struct link_fact *f;
+	char want[200];
+
+	links(1);
+	facts.since[0].seconds = 77;
+	strcpy(facts.since[0].text, "2026-11-22T17:22:06.123+01:00");
+	addr_parse(&present.link[0].local, "10.0.0.1");
+	addr_parse(&present.link[0].peer, "10.0.0.2");
+	facts.have_bytes[0] = true;
+	status.link[0].n_by = 1;
+	for (f = link_facts; f < link_facts + FACTS; f++) {
+		printed(false);
+		ok(strstr(text, f->heading) != NULL, "%s: in the table",
+		   f->key);
+		snprintf(want, sizeof(want), "\"%s\": ", f->key);
+		printed(true);
+		ok(strstr(text, want) != NULL, "%s: in JSON", f->key);
+		snprintf(want, sizeof(want), "\n%s{link=\"ppp0\"",
+			 f->metric);
+		printed_by(status_print_prometheus);
+		ok(strstr(text, want) != NULL, "%s: in the metrics", f->key);
+		snprintf(want, sizeof(want), ",%s=\"", f->key);
+		if (f->kind == KIND_WORD && f != link_facts)
+			ok(strstr(text, want) != NULL, "%s: as a label",
+			   f->key);
+	}
+	ok(strstr(text, "mwan_link_since_seconds{link=\"ppp0\"} 77\n") &&
+	   strstr(text, "mwan_link_info{link=\"ppp0\",local=\"10.0.0.1\","
+		  "peer=\"10.0.0.2\"} 1\n") &&
+	   strstr(text, "mwan_link_carried_by{link=\"ppp0\",by=\"ppp0\"} 1\n"),
+	   "a date, words and names in metrics");
+	strcpy(status.link[0].by_other, "a\"b\\c");
+	status.link[0].n_by = 0;
+	printed_by(status_print_prometheus);
+	ok(strstr(text, "by=\"a\\\"b\\\\c\"} 1\n") != NULL,
+	   "an odd name is escaped in a label");
 }
 
 static void test_json(void)
@@ -211,6 +260,7 @@ int main(void)
 	test_default();
 	test_state();
 	test_width();
+	test_forms();
 	test_json();
 	return done();
 }

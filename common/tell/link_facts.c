@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "tell/link_facts.h"
+
+void scaled_text(uint64_t n, char text[FACT_TEXT])
+{
+	const char *unit = "kMGTPE";
+
+	if (n < 10000) {
+		snprintf(text, FACT_TEXT, "%" PRIu64, n);
+		return;
+	}
+	for (; n >= 1000000; n /= 1000)
+		unit++;
+	if (n < 100000)
+		snprintf(text, FACT_TEXT, "%" PRIu64 ".%" PRIu64 "%c", n / 1000,
+			 n % 1000 / 100, *unit);
+	else
+		snprintf(text, FACT_TEXT, "%" PRIu64 "%c", n / 1000, *unit);
+}
+
+const char *status_by(const struct status *s, unsigned int link,
+		      unsigned int k)
+{
+	const struct status_link *l = &s->link[link];
+
+	if (k < l->n_by)
+		return s->link[l->by[k]].want->name;
+	return !k && l->by_other[0] ? l->by_other : NULL;
+}
+
+/* --- what is known --- */
+
+static bool get_name(const struct status *s, unsigned int i,
+		     struct fact_value *v)
+{
+	snprintf(v->word, sizeof(v->word), "%s", s->link[i].want->name);
+	return true;
+}
+
+static bool get_up(const struct status *s, unsigned int i,
+		   struct fact_value *v)
+{
+	v->number = s->link[i].usable;
+	return true;
+}
+
+static bool get_drained(const struct status *s, unsigned int i,
+			struct fact_value *v)
+{
+	v->number = s->link[i].want->drained;
+	return true;
+}
+
+static bool get_since(const struct status *s, unsigned int i,
+		      struct fact_value *v)
+{
+	snprintf(v->word, sizeof(v->word), "%s", s->facts->since[i].text);
+	v->number = (uint64_t)s->facts->since[i].seconds;
+	return v->word[0];
+}
+
+static bool get_addr(const struct addr *a, struct fact_value *v)
+{
+	if (a->family)
+		addr_text(a, v->word);
+	return true;
+}
+
+static bool get_local(const struct status *s, unsigned int i,
+		      struct fact_value *v)
+{
+	return get_addr(&s->link[i].is->local, v);
+}
+
+static bool get_peer(const struct status *s, unsigned int i,
+		     struct fact_value *v)
+{
+	return get_addr(&s->link[i].is->peer, v);
+}
+
+static bool get_table(const struct status *s, unsigned int i,
+		      struct fact_value *v)
+{
+	v->number = s->link[i].want->table;
+	return true;
+}
+
+static bool get_mark(const struct status *s, unsigned int i,
+		     struct fact_value *v)
+{
+	v->number = s->link[i].want->mark;
+	return true;
+}
+
+static bool get_weight(const struct status *s, unsigned int i,
+		       struct fact_value *v)
+{
+	v->number = s->link[i].want->weight;
+	return true;
+}
+
+static bool get_tier(const struct status *s, unsigned int i,
+		     struct fact_value *v)
+{
+	v->number = s->link[i].want->tier;
+	return true;
+}
+
+static bool get_flows(const struct status *s, unsigned int i,
+		      struct fact_value *v)
+{
+	v->number = s->facts->flows[i];
+	return !s->facts->flows_code;
+}
+
+static bool get_rx(const struct status *s, unsigned int i,
+		   struct fact_value *v)
+{
+	v->number = s->facts->bytes[i].rx;
+	return s->facts->have_bytes[i];
+}
+
+static bool get_tx(const struct status *s, unsigned int i,
+		   struct fact_value *v)
+{
+	v->number = s->facts->bytes[i].tx;
+	return s->facts->have_bytes[i];
+}
+
+/* --- what a person reads --- */
+
+static void show_state(const struct status *s, unsigned int i,
+		       const struct fact_value *v, char *text)
+{
+	bool drained = s->link[i].want->drained;
+
+	strcpy(text, v->number ? (drained ? "drained" : "up") :
+	       (drained ? "down,drained" : "down"));
+}
+
+/* Without milliseconds and time zone. */
+static void show_date(const struct status *s, unsigned int i,
+		      const struct fact_value *v, char *text)
+{
+	(void)s;
+	(void)i;
+	snprintf(text, FACT_TEXT, "%.19s", v->word);
+}
+
+static void show_address(const struct status *s, unsigned int i,
+			 const struct fact_value *v, char *text)
+{
+	(void)s;
+	(void)i;
+	strcpy(text, v->word[0] ? v->word : "none");
+}
+
+static void show_hex(const struct status *s, unsigned int i,
+		     const struct fact_value *v, char *text)
+{
+	(void)s;
+	(void)i;
+	snprintf(text, FACT_TEXT, "0x%" PRIx64, v->number);
+}
+
+static void show_scaled(const struct status *s, unsigned int i,
+			const struct fact_value *v, char *text)
+{
+	(void)s;
+	(void)i;
+	scaled_text(v->number, text);
+}
+
+#define INFO "mwan_link_info", "gauge", "What has no figure, as labels."
+
+const struct link_fact link_facts[FACTS] = {
+	[FACT_NAME] = { "name", KIND_WORD, "LINK", -15,
+		INFO, get_name, NULL },
+	[FACT_UP] = { "up", KIND_FLAG, "STATE", -12,
+		"mwan_link_up", "gauge", "Whether the link can be used.",
+		get_up, show_state },
+	[FACT_SINCE] = { "since", KIND_TIME, "SINCE", -19,
+		"mwan_link_since_seconds", "gauge",
+		"When the link went up or down.", get_since, show_date },
+	[FACT_LOCAL] = { "local", KIND_WORD, "ADDRESS", -15,
+		INFO, get_local, show_address },
+	[FACT_PEER] = { "peer", KIND_WORD, "PEER", -15,
+		INFO, get_peer, show_address },
+	[FACT_TABLE] = { "table", KIND_NUMBER, "TABLE", 10,
+		"mwan_link_table", "gauge", "The link's routing table.",
+		get_table, NULL },
+	[FACT_MARK] = { "mark", KIND_NUMBER, "MARK", -10,
+		"mwan_link_mark", "gauge", "The mark of the link's packets.",
+		get_mark, show_hex },
+	[FACT_WEIGHT] = { "weight", KIND_NUMBER, "WEIGHT", 6,
+		"mwan_link_weight", "gauge", "The link's share of its tier.",
+		get_weight, NULL },
+	[FACT_TIER] = { "tier", KIND_NUMBER, "TIER", 4,
+		"mwan_link_tier", "gauge", "The link's tier; 1 is used first.",
+		get_tier, NULL },
+	[FACT_FLOWS] = { "flows", KIND_NUMBER, "FLOWS", 6,
+		"mwan_link_flows", "gauge", "Tracked connections of the link.",
+		get_flows, show_scaled },
+	[FACT_RX] = { "rx_bytes", KIND_NUMBER, "RX", 6,
+		"mwan_link_receive_bytes_total", "counter",
+		"Bytes received since the interface was made.",
+		get_rx, show_scaled },
+	[FACT_TX] = { "tx_bytes", KIND_NUMBER, "TX", 6,
+		"mwan_link_transmit_bytes_total", "counter",
+		"Bytes sent since the interface was made.",
+		get_tx, show_scaled },
+	[FACT_BY] = { "default", KIND_NAMES, "DEFAULT", -23,
+		"mwan_link_carried_by", "gauge",
+		"The interfaces that carry packets with the link's mark now.",
+		NULL, NULL },
+	[FACT_DRAINED] = { "drained", KIND_FLAG, "STATE", 0,
+		"mwan_link_drained", "gauge", "Whether the link is put aside.",
+		get_drained, NULL },
+};
+
+/* As many names as there is room for, and how many more. */
+static void names_text(const struct status *s, unsigned int i, size_t room,
+		       char text[FACT_TEXT])
+{
+	unsigned int k, left = s->link[i].n_by;
+	const char *name;
+	size_t len;
+
+	*text = '\0';
+	for (k = 0; (name = status_by(s, i, k)); k++, left--) {
+		len = strlen(text) + 1 + strlen(name);
+		/* After it there must be room for ",+254". */
+		if (k && len + (left > 1 ? strlen(",+254") : 0) > room) {
+			len = strlen(text);
+			snprintf(text + len, FACT_TEXT - len, ",+%u", left);
+			return;
+		}
+		str_add(text, FACT_TEXT, ",", name);
+	}
+	if (!k)
+		strcpy(text, "none");
+}
+
+void link_fact_text(const struct status *s, unsigned int i, enum fact fact,
+		    char text[FACT_TEXT])
+{
+	const struct link_fact *f = &link_facts[fact];
+	struct fact_value v = { 0 };
+
+	if (f->kind == KIND_NAMES)
+		names_text(s, i, (size_t)-f->width, text);
+	else if (!f->get(s, i, &v))
+		strcpy(text, "-");
+	else if (f->show)
+		f->show(s, i, &v, text);
+	else if (f->kind == KIND_NUMBER)
+		snprintf(text, FACT_TEXT, "%" PRIu64, v.number);
+	else
+		strcpy(text, v.word);
+}
