@@ -102,7 +102,7 @@ static int recall(struct call *c, struct err *err)
 
 	run_recall(r);
 	r->have_ruleset = true;
-	return ruleset_build(&r->ruleset, &r->conf, err);
+	return ruleset_build(&r->ruleset, &r->conf, r->verdicts.drained, err);
 }
 
 /* A file of drained links that cannot be used is no reason to do nothing. */
@@ -133,8 +133,8 @@ static bool others_usable(const struct run *r)
 	unsigned int i;
 
 	for (i = 0; i < r->conf.n_links; i++)
-		if (!r->conf.link[i].drained &&
-		    present_usable(&r->present.link[i]))
+		if (!r->present.link[i].drained &&
+		    link_usable(&r->present.link[i], FAMILY_IPV4))
 			return true;
 	return false;
 }
@@ -299,11 +299,11 @@ static int note_drained(struct call *c, int link, bool drained,
 			struct err *err)
 {
 	struct run *r = &c->run;
-	bool new = r->conf.link[link].drained != drained;
+	bool new = r->verdicts.drained[link] != drained;
 	char names[512];
 	int code = 0;
 
-	r->conf.link[link].drained = drained;
+	r->verdicts.drained[link] = drained;
 	if (c->dry) {
 		run_drained_text(r, names, sizeof(names));
 		if (new && *names)
@@ -315,7 +315,7 @@ static int note_drained(struct call *c, int link, bool drained,
 	}
 	if (!r->bad_conf.msg[0])
 		code = accepted_write(&r->conf, r->source, err);
-	return code ? code : drained_write(&r->conf, err);
+	return code ? code : drained_write(&r->conf, &r->verdicts, err);
 }
 
 static int drain(struct call *c, bool drained)
@@ -435,7 +435,8 @@ static int look(struct call *c, struct why *why, struct err *err)
 		return EXIT_CONFIG;
 	if (r->unknown_force)
 		return only_root(c, err);
-	if (run_open(r, err) || ruleset_build(&r->ruleset, &r->conf, err))
+	if (run_open(r, err) ||
+	    ruleset_build(&r->ruleset, &r->conf, r->verdicts.drained, err))
 		return EXIT_FAILED;
 	r->have_ruleset = true;
 	if (run_read(r, PLAN_ALL, false, err))

@@ -4,6 +4,16 @@
 
 #include "base/addr.h"
 
+uint8_t family_af(enum family f)
+{
+	return f == FAMILY_IPV4 ? AF_INET : AF_INET6;
+}
+
+enum family addr_family(const struct addr *a)
+{
+	return a->family == AF_INET6 ? FAMILY_IPV6 : FAMILY_IPV4;
+}
+
 int addr_parse(struct addr *a, const char *text)
 {
 	memset(a, 0, sizeof(*a));

@@ -8,6 +8,12 @@
 
 enum { ADDR_TEXT = INET6_ADDRSTRLEN };
 
+/* What there is one of for each family is an array with these indices. */
+enum family { FAMILY_IPV4, FAMILY_IPV6, FAMILIES };
+
+/* AF_INET or AF_INET6. */
+uint8_t family_af(enum family f);
+
 /* An address of either family; family 0 means "none". */
 struct addr {
 	uint8_t family;
@@ -17,6 +23,9 @@ struct addr {
 		uint8_t bytes[16];
 	};
 };
+
+/* The family of an address that is not "none". */
+enum family addr_family(const struct addr *a);
 
 /* Read @text as an address of either family. Returns 0 or -EINVAL. */
 int addr_parse(struct addr *a, const char *text);

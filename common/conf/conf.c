@@ -747,11 +747,6 @@ void conf_keep_standby(struct conf *conf, const struct conf *old)
 		conf->standby_table = old->standby_table;
 }
 
-unsigned int conf_rank(const struct conf_link *l)
-{
-	return l->drained ? RANK_DRAINED : l->tier;
-}
-
 bool conf_by_host(const struct conf *conf)
 {
 	return conf->sticky || conf->balance == BALANCE_SOURCE ||

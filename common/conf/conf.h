@@ -56,7 +56,6 @@ struct conf_link {
 	uint8_t weight;
 	uint8_t tier;		/* 1 is used first */
 	struct qdisc_conf qdisc;
-	bool drained;		/* put aside by mwan-rules drain */
 };
 
 /* What is wanted, complete: every default is filled in. */
@@ -137,10 +136,6 @@ void conf_give_marks(struct conf *conf, const struct conf *old);
  * it: a new name in rt_tables moves nothing that is in force.
  */
 void conf_keep_standby(struct conf *conf, const struct conf *old);
-
-/* The tiers' order, with those links that are put aside behind all others. */
-enum { RANK_DRAINED = TIER_MAX + 1, RANKS };
-unsigned int conf_rank(const struct conf_link *l);
 
 /* Is a link chosen for the host, with all its connections? */
 bool conf_by_host(const struct conf *conf);

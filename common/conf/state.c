@@ -118,18 +118,16 @@ int accepted_write(const struct conf *conf, const char *source,
 	return write_file(FILE_NAME, text, (size_t)len, err);
 }
 
-int drained_read(struct conf *conf, struct err *err)
+int drained_read(const struct conf *conf, struct verdicts *v, struct err *err)
 {
 	char text[DRAINED_MAX + 1], *name, *save;
-	unsigned int i;
 	ssize_t n = file_read(AT_FDCWD, DRAINED_PATH, text, sizeof(text),
 			      FILE_NO_SYMLINK | FILE_PLAIN | FILE_OWN_OR_ROOTS |
 			      FILE_OWNER_WRITES, NULL);
 	bool odd = n == -EPERM || n == -ELOOP || n == -ENXIO;
 	int k;
 
-	for (i = 0; i < conf->n_links; i++)
-		conf->link[i].drained = false;
+	memset(v->drained, 0, conf->n_links * sizeof(v->drained[0]));
 	/* Without the right to look, as without mwan-rules in force. */
 	if (n == -ENOENT || n == -EACCES)
 		return 0;
@@ -144,19 +142,20 @@ int drained_read(struct conf *conf, struct err *err)
 	     name = strtok_r(NULL, "\n", &save)) {
 		k = conf_link_index(conf, name);
 		if (k >= 0)
-			conf->link[k].drained = true;
+			v->drained[k] = true;
 	}
 	return 0;
 }
 
-int drained_write(const struct conf *conf, struct err *err)
+int drained_write(const struct conf *conf, const struct verdicts *v,
+		  struct err *err)
 {
 	char text[DRAINED_MAX + 1];
 	unsigned int i;
 	size_t len = 0;
 
 	for (i = 0; i < conf->n_links; i++)
-		if (conf->link[i].drained)
+		if (v->drained[i])
 			len += (size_t)snprintf(text + len, sizeof(text) - len,
 						"%s\n", conf->link[i].name);
 	if (!len)

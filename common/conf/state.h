@@ -35,16 +35,22 @@ bool accepted_is(const struct conf *conf);
 int accepted_write(const struct conf *conf, const char *source,
 		   struct err *err);
 
+/* What the run directory says about each link of a configuration. */
+struct verdicts {
+	bool drained[LINKS_MAX];	/* put aside by mwan-rules drain */
+};
+
 /* Which links have been put aside, in a file of names beside it. Set drained of
  * every link of @conf; what the file names and @conf does not is passed over.
  * Returns 0, or a negative errno with a sentence, and no link is drained then.
  */
-int drained_read(struct conf *conf, struct err *err);
+int drained_read(const struct conf *conf, struct verdicts *v, struct err *err);
 
 /* Write the names of the drained links, in one step; none: remove the file.
  * Returns 0 or a negative errno with a sentence.
  */
-int drained_write(const struct conf *conf, struct err *err);
+int drained_write(const struct conf *conf, const struct verdicts *v,
+		  struct err *err);
 
 /* The nftables table that a hook has read and found to be exactly what is wanted,
  * for the next one to see that it is still the same. Each number is unique only

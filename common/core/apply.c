@@ -332,7 +332,7 @@ static bool is_of_link(const struct addr *a, void *data)
 	unsigned int i;
 
 	for (i = 0; i < p->n_links; i++)
-		if (addr_equal(&p->link[i].local, a))
+		if (addr_equal(&p->link[i].af[addr_family(a)].local, a))
 			return true;
 	for (i = 0; i < p->n_extras; i++)
 		if (addr_equal(&p->extra[i].addr, a))

@@ -103,18 +103,23 @@ static bool taken(struct making *m, uint32_t id)
 	return true;
 }
 
+static unsigned int rank_of(const struct making *m, unsigned int link)
+{
+	return link_rank(&m->conf->link[link], &m->present->link[link]);
+}
+
 static void find_usable(struct making *m)
 {
 	unsigned int i, rank;
 
 	for (i = 0; i < m->conf->n_links && !flushing(m); i++) {
-		m->usable[i] = present_usable(&m->present->link[i]);
+		m->usable[i] = link_usable(&m->present->link[i], FAMILY_IPV4);
 		if (!m->usable[i])
 			continue;
 		m->any_usable = true;
 		m->carries[i] = !taken(m, link_id(m, i));
 		if (m->carries[i])
-			m->rank_used[conf_rank(&m->conf->link[i])] = true;
+			m->rank_used[rank_of(m, i)] = true;
 	}
 	for (rank = 1; rank < RANKS; rank++)
 		if (m->rank_used[rank] && taken(m, group_id(m, rank)))
@@ -321,7 +326,7 @@ static void plan_groups(struct making *m)
 		want.n_members = 0;
 		for (i = 0; i < m->conf->n_links; i++) {
 			if (!m->carries[i] ||
-			    conf_rank(&m->conf->link[i]) != rank)
+			    rank_of(m, i) != rank)
 				continue;
 			want.n_members++;
 			p->member[p->n_members++] = (struct nexthop_member){
@@ -744,16 +749,18 @@ static int find_primary(const struct making *m)
  */
 static int choose_primary(const struct making *m)
 {
-	const struct conf_link *link = m->conf->link;
-	unsigned int i;
+	unsigned int i, rank, least = RANKS;
 	int best = -1, now = m->primary_now;
 
-	for (i = 0; i < m->conf->n_links; i++)
-		if (m->usable[i] && (best < 0 || conf_rank(&link[i]) <
-						 conf_rank(&link[best])))
-			best = (int)i;
+	for (i = 0; i < m->conf->n_links; i++) {
+		rank = rank_of(m, i);
+		if (!m->usable[i] || rank >= least)
+			continue;
+		least = rank;
+		best = (int)i;
+	}
 	if (now >= 0 && m->usable[now] &&
-	    conf_rank(&link[now]) == conf_rank(&link[best]))
+	    rank_of(m, (unsigned int)now) == least)
 		return now;
 	return best;
 }
@@ -773,7 +780,8 @@ static bool behind(const struct making *m, int i)
  */
 static bool is_left(const struct making *m, unsigned int i)
 {
-	return m->usable[i] && !m->conf->link[i].drained && behind(m, (int)i);
+	return m->usable[i] && !m->present->link[i].drained &&
+	       behind(m, (int)i);
 }
 
 /* Does the primary move to a better tier, or has it before somebody was killed,
@@ -804,7 +812,7 @@ static bool find_failback(const struct making *m)
 static bool gives_up(const struct making *m, unsigned int i)
 {
 	return m->conf->failback == FAILBACK_MOVE && m->conf->masquerade &&
-	       !m->conf->link[i].drained && behind(m, (int)i);
+	       !m->present->link[i].drained && behind(m, (int)i);
 }
 
 /* A socket of the router that is connected has the source address of the link
@@ -821,14 +829,15 @@ static uint32_t from_priority(const struct making *m, unsigned int i)
 /* Is @i's peer another link's too (one access server at the end of both)? */
 static bool shares_peer(const struct making *m, unsigned int i)
 {
-	const struct present_link *pl = m->present->link;
+	const struct link_family *af = &m->present->link[i].af[FAMILY_IPV4];
 	unsigned int k;
 
-	if (addr_equal(&pl[i].peer, &pl[i].local))
+	if (addr_equal(&af->peer, &af->local))
 		return false;
 	for (k = 0; k < m->conf->n_links; k++)
 		if (k != i && m->usable[k] &&
-		    addr_equal(&pl[k].peer, &pl[i].peer))
+		    addr_equal(&m->present->link[k].af[FAMILY_IPV4].peer,
+			       &af->peer))
 			return true;
 	return false;
 }
@@ -841,7 +850,7 @@ static void want_from(struct making *m, uint32_t priority, unsigned int i,
 	uint32_t table = m->conf->link[i].table;
 	unsigned int first = m->n_rules, k;
 
-	want_rule(m, priority, table)->from = p->link[i].local;
+	want_rule(m, priority, table)->from = p->link[i].af[FAMILY_IPV4].local;
 	for (k = 0; k < p->n_extras; k++)
 		if (p->extra[k].link == i)
 			want_rule(m, priority, table)->from = p->extra[k].addr;
@@ -857,7 +866,7 @@ static void want_from(struct making *m, uint32_t priority, unsigned int i,
 static void want_peer(struct making *m, unsigned int i)
 {
 	uint32_t priority = m->conf->rule_priority - 1;
-	const struct addr *peer = &m->present->link[i].peer;
+	const struct addr *peer = &m->present->link[i].af[FAMILY_IPV4].peer;
 	struct rule *r;
 
 	if (!shares_peer(m, i))
@@ -1070,6 +1079,7 @@ static void plan_conntrack(struct making *m)
 static void plan_failback(struct making *m)
 {
 	const struct conf_link *l;
+	const struct link *is;
 	struct op *op;
 	unsigned int i;
 
@@ -1077,11 +1087,12 @@ static void plan_failback(struct making *m)
 		if (!is_left(m, i))
 			continue;
 		l = &m->conf->link[i];
+		is = &m->present->link[i];
 		op = push(m, OP_CT_END);
 		op->mark.value = l->mark;
 		op->mark.mask = m->conf->mark_mask;
 		if (gives_up(m, i))
-			op->mark.own = m->present->link[i].local;
+			op->mark.own = is->af[FAMILY_IPV4].local;
 		set_dev(op, l->name);
 	}
 }
@@ -1137,7 +1148,7 @@ static void plan_stray(struct making *m)
 static void plan_qdiscs(struct making *m)
 {
 	const struct conf_link *want;
-	const struct present_link *is;
+	const struct link *is;
 	struct op *op;
 	unsigned int i, n = m->conf->n_links + m->conf->n_past;
 	bool gone;

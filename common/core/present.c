@@ -53,7 +53,7 @@ static int known(const struct reading *r, uint32_t ifindex)
 	return -1;
 }
 
-static struct present_link *link_of(const struct reading *r, uint32_t ifindex)
+static struct link *link_of(const struct reading *r, uint32_t ifindex)
 {
 	int i = known(r, ifindex);
 
@@ -63,7 +63,7 @@ static struct present_link *link_of(const struct reading *r, uint32_t ifindex)
 static int on_link(const struct nlmsghdr *nlh, void *data)
 {
 	struct reading *r = data;
-	struct present_link *pl;
+	struct link *pl;
 	struct iface l;
 	unsigned int i = 0;
 	int code = iface_reply(nlh, &l);
@@ -83,7 +83,7 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 	return 0;
 }
 
-static void add_extra(struct present *p, const struct present_link *pl,
+static void add_extra(struct present *p, const struct link *pl,
 		      const struct addr *a)
 {
 	if (p->n_extras == PRESENT_EXTRAS_MAX) {
@@ -94,21 +94,22 @@ static void add_extra(struct present *p, const struct present_link *pl,
 	p->extra[p->n_extras++].addr = *a;
 }
 
-static void add_local(struct present *p, struct present_link *pl,
+static void add_local(struct present *p, struct link *pl,
 		      const struct iface_addr *a)
 {
-	bool first = !pl->local.family;
+	struct link_family *af = &pl->af[addr_family(&a->local)];
+	bool first = !af->local.family;
 
 	/* What somebody has added beside pppd's has no peer. */
-	if (!first && (!addr_equal(&pl->local, &pl->peer) ||
+	if (!first && (!addr_equal(&af->local, &af->peer) ||
 		       addr_equal(&a->local, &a->peer))) {
 		add_extra(p, pl, &a->local);
 		return;
 	}
 	if (!first)
-		add_extra(p, pl, &pl->local);
-	pl->local = a->local;
-	pl->peer = a->peer;
+		add_extra(p, pl, &af->local);
+	af->local = a->local;
+	af->peer = a->peer;
 }
 
 static int on_addr(const struct iface_addr *a, void *data)
@@ -118,7 +119,7 @@ static int on_addr(const struct iface_addr *a, void *data)
 	int i = known(r, a->ifindex);
 
 	if (i >= 0 && a->on_link)
-		p->link[i].narrow = true;
+		p->link[i].af[addr_family(&a->local)].narrow = true;
 	else if (i >= 0)
 		add_local(p, &p->link[i], a);
 	if (p->n_addrs < PRESENT_ADDRS_MAX)
@@ -215,7 +216,7 @@ static int on_rule(const struct rule *rule, void *data)
 
 static int on_qdisc(const struct nlmsghdr *nlh, void *data)
 {
-	struct present_link *pl = link_of(data, qdisc_reply_ifindex(nlh));
+	struct link *pl = link_of(data, qdisc_reply_ifindex(nlh));
 
 	return pl ? qdisc_reply(nlh, &pl->qdisc) : 0;
 }
@@ -259,7 +260,7 @@ static bool queue_matters(const struct reading *r,
 {
 	if (i >= r->conf->n_links)
 		return r->p->link[i].ifindex;
-	return present_usable(&r->p->link[i]) &&
+	return link_usable(&r->p->link[i], FAMILY_IPV4) &&
 	       (from->every_queue ||
 		r->conf->link[i].qdisc.kind != QDISC_NONE);
 }
@@ -294,7 +295,7 @@ static void read_hash(struct reading *r)
 static int on_sysctl(const struct sysctl *s, void *data)
 {
 	struct reading *r = data;
-	struct present_link *pl;
+	struct link *pl;
 
 	if (!s->ifindex) {
 		r->p->rp_filter_all = s->rp_filter;
@@ -322,12 +323,6 @@ static int again(int (*once)(struct reading *r, struct nl *nl,
 	return code;
 }
 
-static void clear_addrs(struct present_link *pl)
-{
-	pl->local.family = pl->peer.family = 0;
-	pl->narrow = false;
-}
-
 static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
 {
 	struct present *p = r->p;
@@ -337,7 +332,7 @@ static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
 	p->addrs_complete = true;
 	p->extras_left = false;
 	for (i = 0; i < n_read(r->conf); i++)
-		clear_addrs(&p->link[i]);
+		memset(p->link[i].af, 0, sizeof(p->link[i].af));
 	return iface_addr_dump(nl, AF_INET, 0, on_addr, r, err);
 }
 
@@ -346,7 +341,7 @@ static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
  */
 static int read_addrs(struct reading *r, struct nl *nl, struct err *err)
 {
-	const struct present_link *pl = r->p->link;
+	const struct link *pl = r->p->link;
 	int code = again(read_addrs_once, r, nl, err);
 	unsigned int i;
 
@@ -354,7 +349,7 @@ static int read_addrs(struct reading *r, struct nl *nl, struct err *err)
 		return code;
 	r->p->addrs_complete = false;
 	for (i = 0; i < r->conf->n_links; i++) {
-		if (!pl[i].ifindex || pl[i].local.family)
+		if (!pl[i].ifindex || pl[i].af[FAMILY_IPV4].local.family)
 			continue;
 		code = iface_addr_dump(nl, AF_INET, pl[i].ifindex, on_addr, r,
 				      err);
@@ -550,11 +545,6 @@ int present_read(struct present *p, const struct conf *conf,
 	read_hash(&r);
 	read_nft(p, conf, from);
 	return 0;
-}
-
-bool present_usable(const struct present_link *l)
-{
-	return l->ifindex && !l->other && l->up && l->carrier && l->local.family;
 }
 
 int present_link_of(const struct present *p, const struct conf *conf,

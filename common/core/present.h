@@ -6,9 +6,9 @@
 
 #include "base/addr.h"
 #include "conf/conf.h"
+#include "core/link.h"
 #include "kernel/nexthop.h"
 #include "kernel/nl.h"
-#include "kernel/qdisc.h"
 #include "kernel/route.h"
 #include "kernel/rule.h"
 #include "nft/load.h"
@@ -34,25 +34,10 @@ enum {
 	PRESENT_RAW_MAX = 64,
 };
 
-/* What the kernel has of conf->link[i]. */
-struct present_link {
-	uint32_t ifindex;	/* 0: no such interface */
-	bool up, carrier;
-	bool other;		/* pppd says: not the link's session */
-	/* The one with a peer, which is pppd's, or the first; family 0: no
-	 * IPv4 address of a wider scope than the link.
-	 */
-	struct addr local;
-	struct addr peer;
-	bool narrow;		/* there is one of scope link or narrower */
-	int rp_filter;
-	struct qdisc qdisc;	/* only of an interface that is up */
-};
-
 /* What the kernel has, as far as it is our business. */
 struct present {
 	unsigned int n_links;	/* of the configuration that was read for */
-	struct present_link link[LINKS_MAX];
+	struct link link[LINKS_MAX];
 	unsigned int n_routes;
 	struct route route[PRESENT_ROUTES_MAX];	/* defaults, our tables' */
 	unsigned int n_nexthops;
@@ -114,11 +99,6 @@ struct present_source {
  */
 int present_read(struct present *p, const struct conf *conf,
 		 const struct present_source *from, struct err *err);
-
-/* Can the link be used: it exists, is its own session's, is up, has carrier and
- * an address?
- */
-bool present_usable(const struct present_link *l);
 
 /* Which link of @conf has this interface? -1: none. */
 int present_link_of(const struct present *p, const struct conf *conf,

@@ -37,7 +37,7 @@ void run_recall(struct run *run)
 		conf_give_marks(&run->conf, &old);
 		conf_keep_standby(&run->conf, &old);
 	}
-	if (!drained_read(&run->conf, &run->bad_drained))
+	if (!drained_read(&run->conf, &run->verdicts, &run->bad_drained))
 		run->bad_drained.msg[0] = '\0';
 }
 
@@ -93,6 +93,7 @@ int run_conf(struct run *run, struct err *err)
 {
 	int code = choose_conf(run, err);
 
+	memset(&run->verdicts, 0, sizeof(run->verdicts));
 	if (!code && run->in_force)
 		run_recall(run);
 	return code;
@@ -135,7 +136,10 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
 		.every_table = goal == PLAN_FLUSH || goal == PLAN_APPLY,
 	};
 	int code = present_read(&run->present, &run->conf, &from, err);
+	unsigned int i;
 
+	for (i = 0; i < run->conf.n_links; i++)
+		run->present.link[i].drained = run->verdicts.drained[i];
 	if (goal != PLAN_LINKS && run->no_nfnl) {
 		run->present.nft_code = run->no_nfnl;
 		run->present.nft_err = run->bad_nfnl;
@@ -187,7 +191,8 @@ static int build_ruleset(struct run *run, enum plan_goal goal,
 		return 0;
 	run->have_ruleset = true;
 	run->verified.netns = 0;
-	code = ruleset_build(&run->ruleset, &run->conf, err);
+	code = ruleset_build(&run->ruleset, &run->conf, run->verdicts.drained,
+			     err);
 	if (!code && goal == PLAN_ALL)
 		recall_verified(run);
 	return code;
@@ -398,7 +403,7 @@ bool run_main_refuses(struct run *run, struct route *by)
 	/* TEST-NET-1: a route of its own leads there at most to refuse. */
 	p.destination.v4.s_addr = htonl(0xc0000201);
 	for (i = 0; i < run->conf.n_links && !p.mark; i++)
-		if (present_usable(&run->present.link[i]))
+		if (link_usable(&run->present.link[i], FAMILY_IPV4))
 			p.mark = run->conf.link[i].mark;
 	if (!p.mark || !run->in_force || fib_ask(&run->rtnl, &p, &fib, &err) ||
 	    !fib.code)
@@ -414,7 +419,7 @@ bool run_any_usable(const struct run *run)
 	unsigned int i;
 
 	for (i = 0; i < run->conf.n_links; i++)
-		if (present_usable(&run->present.link[i]))
+		if (link_usable(&run->present.link[i], FAMILY_IPV4))
 			return true;
 	return false;
 }
@@ -424,7 +429,7 @@ bool run_any_down(const struct run *run)
 	unsigned int i;
 
 	for (i = 0; i < run->conf.n_links; i++)
-		if (!present_usable(&run->present.link[i]))
+		if (!link_usable(&run->present.link[i], FAMILY_IPV4))
 			return true;
 	return false;
 }
@@ -432,16 +437,17 @@ bool run_any_down(const struct run *run)
 const char *run_standby_text(const struct run *run, char *buf, size_t size)
 {
 	const struct conf_link *link = run->conf.link;
+	const struct link *is = run->present.link;
 	unsigned int i, best = RANKS;
 
 	for (i = 0; i < run->conf.n_links; i++)
-		if (present_usable(&run->present.link[i]) &&
-		    conf_rank(&link[i]) < best)
-			best = conf_rank(&link[i]);
+		if (link_usable(&is[i], FAMILY_IPV4) &&
+		    link_rank(&link[i], &is[i]) < best)
+			best = link_rank(&link[i], &is[i]);
 	*buf = '\0';
 	for (i = 0; i < run->conf.n_links; i++)
-		if (present_usable(&run->present.link[i]) &&
-		    conf_rank(&link[i]) == best)
+		if (link_usable(&is[i], FAMILY_IPV4) &&
+		    link_rank(&link[i], &is[i]) == best)
 			str_add(buf, size, ",", link[i].name);
 	if (!*buf)
 		snprintf(buf, size, "none");
@@ -454,7 +460,7 @@ const char *run_drained_text(const struct run *run, char *buf, size_t size)
 
 	*buf = '\0';
 	for (i = 0; i < run->conf.n_links; i++)
-		if (run->conf.link[i].drained)
+		if (run->verdicts.drained[i])
 			str_add(buf, size, ",", run->conf.link[i].name);
 	return buf;
 }

@@ -29,6 +29,7 @@ struct run {
 					 * than what was put in force */
 	struct err bad_drained;		/* why it is not known which links are
 					 * drained; "": it is */
+	struct verdicts verdicts;	/* of conf's links */
 	struct ruleset ruleset;
 	bool have_ruleset;
 	struct verified verified;	/* of the ruleset; netns 0: not known */

@@ -31,6 +31,7 @@ struct build {
 	uint16_t deal[LINKS_MAX], keep[LINKS_MAX];
 	uint16_t by_name, to_by_mark, is_by_mark, keep_by_name, lan, lo;
 	uint16_t n_lan;
+	const bool *drained;		/* of each link */
 	bool aside[LINKS_MAX];		/* drained, and another link is not */
 	uint8_t tier;			/* the one that is dealt to */
 	bool parity;
@@ -261,10 +262,10 @@ static void find_tier(struct build *b)
 	unsigned int i;
 
 	for (i = 0; i < conf->n_links; i++)
-		any = any || !conf->link[i].drained;
+		any = any || !b->drained[i];
 	b->tier = TIER_MAX;
 	for (i = 0; i < conf->n_links; i++) {
-		b->aside[i] = any && conf->link[i].drained;
+		b->aside[i] = any && b->drained[i];
 		if (!b->aside[i] && conf->link[i].tier < b->tier)
 			b->tier = conf->link[i].tier;
 	}
@@ -954,7 +955,7 @@ static void lan(struct build *b)
 }
 
 int ruleset_build(struct ruleset *rs, const struct conf *conf,
-		  struct err *err)
+		  const bool *drained, struct err *err)
 {
 	struct build b;
 	int code;
@@ -964,6 +965,7 @@ int ruleset_build(struct ruleset *rs, const struct conf *conf,
 	memset(b.match, 0, conf->n_policies * sizeof(b.match[0]));
 	b.rs = rs;
 	b.conf = conf;
+	b.drained = drained;
 	rs->n_chains = rs->n_rules = rs->n_statements = rs->n_elements = 0;
 	rs->sticky = 0;
 	code = check(&b, err);

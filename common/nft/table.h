@@ -217,12 +217,13 @@ struct ruleset {
 	struct ruleset_element element[RULESET_ELEMENTS];
 };
 
-/* Build the table for @conf, which has passed its checks. Returns 0, or
+/* Build the table for @conf, which has passed its checks, and @drained says of
+ * each of its links whether it is put aside. Returns 0, or
  * -EINVAL when nftables cannot express it: no link, an interface name that
  * its language cannot quote, links that the parity cannot tell apart.
  */
 int ruleset_build(struct ruleset *rs, const struct conf *conf,
-		  struct err *err);
+		  const bool *drained, struct err *err);
 
 /* Write the table as the text that `nft -f` reads and `nft list table inet
  * mwan` shows, NUL-terminated. Returns its length like snprintf(): what would

@@ -200,8 +200,8 @@ static void read_links(struct gathering *g, const struct present *present,
 
 	for (i = 0; i < conf->n_links; i++) {
 		local[i] = (struct addr){ 0 };
-		if (present_usable(&present->link[i]))
-			local[i] = present->link[i].local;
+		if (link_usable(&present->link[i], FAMILY_IPV4))
+			local[i] = present->link[i].af[FAMILY_IPV4].local;
 		marks[i] = conf->link[i].mark;
 		f->have_bytes[i] = present->link[i].ifindex &&
 			!iface_read_bytes(rtnl, present->link[i].ifindex,

@@ -52,7 +52,7 @@ static bool get_up(const struct status *s, unsigned int i,
 static bool get_drained(const struct status *s, unsigned int i,
 			struct fact_value *v)
 {
-	v->number = s->link[i].want->drained;
+	v->number = s->link[i].is->drained;
 	return true;
 }
 
@@ -74,13 +74,13 @@ static bool get_addr(const struct addr *a, struct fact_value *v)
 static bool get_local(const struct status *s, unsigned int i,
 		      struct fact_value *v)
 {
-	return get_addr(&s->link[i].is->local, v);
+	return get_addr(&s->link[i].is->af[FAMILY_IPV4].local, v);
 }
 
 static bool get_peer(const struct status *s, unsigned int i,
 		     struct fact_value *v)
 {
-	return get_addr(&s->link[i].is->peer, v);
+	return get_addr(&s->link[i].is->af[FAMILY_IPV4].peer, v);
 }
 
 static bool get_table(const struct status *s, unsigned int i,
@@ -137,7 +137,7 @@ static bool get_tx(const struct status *s, unsigned int i,
 static void show_state(const struct status *s, unsigned int i,
 		       const struct fact_value *v, char *text)
 {
-	bool drained = s->link[i].want->drained;
+	bool drained = s->link[i].is->drained;
 
 	strcpy(text, v->number ? (drained ? "drained" : "up") :
 	       (drained ? "down,drained" : "down"));

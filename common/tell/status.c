@@ -129,7 +129,7 @@ static void check_links(struct status *s)
 	for (i = 0; i < s->n_links; i++) {
 		l = &s->link[i];
 		if (l->usable ||
-		    (l->want->drained && s->code != STATUS_NO_LINK))
+		    (l->is->drained && s->code != STATUS_NO_LINK))
 			continue;
 		if (l->is->ifindex && l->is->other) {
 			say(s, "other-session", l->want->name, "%s is there, "
@@ -140,7 +140,8 @@ static void check_links(struct status *s)
 			    l->want->linkname, l->want->linkname);
 			continue;
 		}
-		if (l->is->up && l->is->carrier && l->is->narrow) {
+		if (l->is->up && l->is->carrier &&
+		    l->is->af[FAMILY_IPV4].narrow) {
 			say(s, "link-down", l->want->name, "%s is down, its "
 			    "IPv4 address is of scope link, which is not for "
 			    "packets to the Internet: give it an address of "
@@ -163,21 +164,23 @@ static void check_links(struct status *s)
 static void check_addresses(struct status *s, const struct run *run)
 {
 	const struct status_link *a, *b;
+	const struct addr *local;
 	char addr[ADDR_TEXT];
 	unsigned int i, k;
 
 	for (i = 0; i < s->n_links; i++) {
 		b = &s->link[i];
+		local = &b->is->af[FAMILY_IPV4].local;
 		for (k = 0; k < i; k++) {
 			a = &s->link[k];
 			if (!a->usable || !b->usable ||
-			    !addr_equal(&a->is->local, &b->is->local))
+			    !addr_equal(&a->is->af[FAMILY_IPV4].local, local))
 				continue;
 			say(s, "same-address", b->want->name, "%s has the "
 			    "address of %s, %s: what the router binds to it "
 			    "leaves by %s; for %s bind it to the interface or "
 			    "give it the mark 0x%x.", b->want->name,
-			    a->want->name, addr_text(&a->is->local, addr),
+			    a->want->name, addr_text(local, addr),
 			    a->want->name, b->want->name, b->want->mark);
 			break;
 		}
@@ -798,7 +801,7 @@ void status_make(struct status *s, struct run *run,
 		l = &s->link[i];
 		l->want = &run->conf.link[i];
 		l->is = &run->present.link[i];
-		l->usable = present_usable(l->is);
+		l->usable = link_usable(l->is, FAMILY_IPV4);
 	}
 	for (i = 0; i < s->n_links; i++)
 		find_way(s, run, &s->link[i]);

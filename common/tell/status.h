@@ -22,7 +22,7 @@ struct status_problem {
 
 struct status_link {
 	const struct conf_link *want;
-	const struct present_link *is;
+	const struct link *is;
 	bool usable;
 	/* The links that carry packets with its mark now, or another
 	 * interface; neither: none does.

@@ -31,7 +31,7 @@ static void print_headings(const enum fact *line, size_t n, FILE *out)
 
 static const char *state_colour(const struct status_link *l)
 {
-	return !l->usable ? "\33[31m" : l->want->drained ? "\33[33m" :
+	return !l->usable ? "\33[31m" : l->is->drained ? "\33[33m" :
 	       "\33[32m";
 }
 

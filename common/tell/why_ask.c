@@ -28,6 +28,7 @@ static int ask_back(struct why *why, const struct conf *conf,
 	const struct ct_tuple *t = &why->packet.tuple;
 	const struct fib_packet back = { .destination = t->source };
 	struct why_seen *seen = &why->seen;
+	const struct addr *local;
 	unsigned int i;
 	bool by_link, near;
 	int code;
@@ -43,8 +44,8 @@ static int ask_back(struct why *why, const struct conf *conf,
 	by_link = present_link_of(present, conf, seen->ifindex) >= 0;
 	near = seen->own || (seen->back.prefix_len && !by_link);
 	for (i = 0; i < conf->n_links && !near && !seen->to_link; i++) {
-		seen->to_link = addr_equal(&present->link[i].local,
-					   &t->destination);
+		local = &present->link[i].af[FAMILY_IPV4].local;
+		seen->to_link = addr_equal(local, &t->destination);
 		if (seen->to_link)
 			seen->ifindex = present->link[i].ifindex;
 	}

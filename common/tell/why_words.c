@@ -244,7 +244,7 @@ static void tell_policy(const struct telling *t, unsigned int number)
 		number, t->conf->n_policies, link);
 	if (y->use == USE_LINK)
 		fprintf(t->out, "%s, if_down = %s",
-			t->conf->link[y->link].drained ? " (drained)" : "",
+			t->present->link[y->link].drained ? " (drained)" : "",
 			y->unreachable ? "unreachable" : "balance");
 	fputs(".\n", t->out);
 }
@@ -403,8 +403,8 @@ static void tell_rule(const struct telling *t, const struct rule *r)
 	for (i = 0; i < t->conf->n_links; i++)
 		if (t->conf->link[i].table == r->table)
 			fprintf(t->out, " of %s%s", t->conf->link[i].name,
-				present_usable(&t->present->link[i]) ? "" :
-				" (down)");
+				link_usable(&t->present->link[i],
+					    FAMILY_IPV4) ? "" : " (down)");
 	if (t->conf->standby_table == r->table)
 		fputs(" (standby)", t->out);
 }

@@ -63,8 +63,8 @@ static void log_outcome(struct hook *h)
 {
 	struct log *l = &h->report.line;
 	const struct run *r = &h->run;
-	const struct present_link *is = &r->present.link[h->link];
-	bool usable = present_usable(is);
+	const struct link *is = &r->present.link[h->link];
+	bool usable = link_usable(is, FAMILY_IPV4);
 	char carriers[512], drained[512], addr[ADDR_TEXT];
 
 	run_standby_text(r, carriers, sizeof(carriers));
@@ -84,7 +84,7 @@ static void log_outcome(struct hook *h)
 	else if (!h->up && usable)
 		log_add(l, "note", "%s has a session with address %s: it "
 			"stays in use", h->event.ifname,
-			addr_text(&is->local, addr));
+			addr_text(&is->af[FAMILY_IPV4].local, addr));
 	else if (h->up && !usable)
 		log_add(l, "note", "%s is not up any more", h->event.ifname);
 }

@@ -33,6 +33,7 @@
 enum { TEXT = 8 * 1024 * 1024 };
 
 static struct conf conf;
+static bool drained[LINKS_MAX];
 static struct ruleset rs;
 static struct nft_seen seen;
 static struct nl nl;
@@ -44,6 +45,7 @@ static void make_conf(unsigned int n, uint32_t mask, enum balance balance)
 	unsigned int i;
 
 	memset(&conf, 0, sizeof(conf));
+	memset(drained, 0, sizeof(drained));
 	conf.mark_mask = mask;
 	conf.balance = balance;
 	conf.masquerade = conf.clamp_mss = true;
@@ -67,7 +69,7 @@ static bool build(void)
 {
 	struct err err = { "" };
 
-	if (ruleset_build(&rs, &conf, &err)) {
+	if (ruleset_build(&rs, &conf, drained, &err)) {
 		printf("# %s\n", err.msg);
 		return false;
 	}
@@ -126,7 +128,7 @@ static void test_text(void)
 static void refuses(const char *what, const char *why)
 {
 	struct err err = { "" };
-	int code = ruleset_build(&rs, &conf, &err);
+	int code = ruleset_build(&rs, &conf, drained, &err);
 
 	ok(code == -EINVAL && strstr(err.msg, why), "refused: %s", what);
 }
@@ -223,7 +225,7 @@ static unsigned int undrained(void)
 	unsigned int i, n = 0;
 
 	for (i = 0; i < conf.n_links; i++)
-		n += !conf.link[i].drained;
+		n += !drained[i];
 	return n;
 }
 
@@ -241,13 +243,13 @@ static unsigned int drain_all(bool has_ports)
 	while (undrained() > 2) {
 		do {
 			link = unit_random(conf.n_links);
-		} while (conf.link[link].drained);
-		conf.link[link].drained = true;
+		} while (drained[link]);
+		drained[link] = true;
 		if (!build())
 			return 1;
 		for (i = 0; i < HOSTS; i++) {
 			now = dealt(i, has_ports);
-			bad += now < 0 || conf.link[now].drained ||
+			bad += now < 0 || drained[now] ||
 			       (was[i] != (int)link && now != was[i]);
 			was[i] = now;
 		}
@@ -276,7 +278,7 @@ static void test_drained_shares(void)
 	make_conf(4, 0xff, BALANCE_SOURCE);
 	for (i = 0; i < 4; i++)
 		conf.link[i].weight = weight[i];
-	conf.link[3].drained = true;
+	drained[3] = true;
 	build();
 	for (i = 0; i < 60000; i++)
 		got[dealt(i, true) & 3]++;
@@ -292,14 +294,14 @@ static void test_tiers(void)
 	make_conf(4, 0xff, BALANCE_SOURCE_PARITY);
 	conf.link[2].tier = conf.link[3].tier = 2;
 	conf.link[2].weight = 3;
-	conf.link[0].drained = true;
+	drained[0] = true;
 	build();
 	ok(has("\t\tgoto to_ppp1\n"), "the other one of a tier");
-	conf.link[1].drained = true;
+	drained[1] = true;
 	build();
 	ok(has("mod 4 seed 0x6d77616e vmap { 0-2 : goto to_ppp2, 3 : goto "
 	       "to_ppp3 }"), "the next tier, by its weights without parity");
-	conf.link[2].drained = conf.link[3].drained = true;
+	drained[2] = drained[3] = true;
 	build();
 	ok(has("ip saddr & 0.0.0.1 vmap { 0.0.0.0 : goto to_ppp0, 0.0.0.1 : "
 	       "goto to_ppp1 }"), "all links put aside: as if none were");
@@ -405,7 +407,7 @@ static void test_sticky_text(void)
 	ok(has("vmap { 1:0 : goto to_ppp0 }\n\t}\n\n\tchain deal_ppp0"),
 	   "with failback = move none of a worse tier");
 	conf.failback = FAILBACK_STAY;
-	conf.link[0].drained = true;
+	drained[0] = true;
 	build();
 	ok(has("vmap { 2:0 : goto to_ppp1 }\n\t}\n\n\tchain deal_ppp0"),
 	   "and none that is put aside");
@@ -439,7 +441,7 @@ static void test_policy_text(void)
 	ok(has("\t\ttcp dport 25 meta mark & 0x000000ff == 0x00000002 oifname "
 	       "!= \"ppp1\" oifname { \"ppp0\", \"ppp1\" } reject with icmp "
 	       "net-unreachable\n"), "and to no other");
-	conf.link[1].drained = true;
+	drained[1] = true;
 	build();
 	ok(has("\t\ttcp dport 25 return\n"), "put aside: no mark");
 	ok(has("\t\ttcp dport 25 ct state new ct mark & 0x000000ff == "
@@ -450,7 +452,7 @@ static void test_policy_text(void)
 	one_policy(y);
 	build();
 	ok(!has("chain strict") && !has("chain balance"), "no chains for none");
-	conf.link[1].drained = true;
+	drained[1] = true;
 	build();
 	ok(has("\t\ttcp dport 25 goto balance\n") && has("chain balance {\n"
 	   "\t\tgoto to_ppp0\n"), "put aside: the balance");
@@ -507,7 +509,7 @@ static void test_largest(void)
 		for (k = 0; k < POLICY_INTERFACES; k++)
 			snprintf(y->interface[k], IFNAMSIZ, "eth%u", k);
 	}
-	conf.link[0].drained = true;
+	drained[0] = true;
 	ok(build(), "the largest of all is built");
 	printf("# %u of %d chains, %u of %d rules, %u of %d statements, %u of "
 	       "%d elements\n", rs.n_chains, RULESET_CHAINS, rs.n_rules,
@@ -669,7 +671,7 @@ static void drain(char *list)
 	for (s = strtok(list, ","); s; s = strtok(NULL, ",")) {
 		i = conf_link_index(&conf, s);
 		if (i >= 0)
-			conf.link[i].drained = true;
+			drained[i] = true;
 	}
 }
 

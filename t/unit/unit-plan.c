@@ -87,6 +87,7 @@ static struct plan plan;
 /* Without chains: the kernel's table is intact when it has none either. */
 static const struct ruleset no_ruleset;
 static bool in_force, masquerade;
+static bool drained[LINKS_MAX];		/* of conf's links */
 /* There is another configuration, and no complete run since. */
 static bool changed;
 
@@ -626,13 +627,16 @@ static void see_links(struct kernel *k)
 	memset(p->link, 0, sizeof(p->link));
 	for (i = 0; i < conf.n_links; i++) {
 		d = &k->dev[atoi(conf.link[i].name + 3)];
+		p->link[i].drained = drained[i];
 		if (!d->ifindex)
 			continue;
-		p->link[i] = (struct present_link){
+		p->link[i] = (struct link){
 			.ifindex = d->ifindex, .up = d->up,
-			.carrier = d->carrier, .local = d->local,
-			.peer = d->peer.family ? d->peer : d->local,
-			.rp_filter = -ENOENT,
+			.carrier = d->carrier, .rp_filter = -ENOENT,
+			.drained = drained[i], .af[FAMILY_IPV4] = {
+				.local = d->local,
+				.peer = d->peer.family ? d->peer : d->local,
+			},
 		};
 		if (!alive(d))
 			continue;
@@ -1037,7 +1041,7 @@ static bool any_left(struct kernel *k, int primary)
 
 	for (i = 0; i < conf.n_links; i++)
 		if (alive(&k->dev[atoi(conf.link[i].name + 3)]) &&
-		    !conf.link[i].drained && worse((int)i, primary))
+		    !drained[i] && worse((int)i, primary))
 			return true;
 	return false;
 }
@@ -1059,7 +1063,7 @@ static void check_end(struct kernel *k, const struct op *op)
 		if (conf.link[i].mark == op->mark.value)
 			l = &conf.link[i];
 	hold(P_KEEP, may_end && conf.failback == FAILBACK_MOVE && l &&
-	     op->mark.mask == conf.mark_mask && !l->drained &&
+	     op->mark.mask == conf.mark_mask && !drained[l - conf.link] &&
 	     worse((int)(l - conf.link), primary) &&
 	     alive(&k->dev[atoi(l->name + 3)]), "%s", op_text(op));
 }
@@ -1158,7 +1162,7 @@ static struct dev *dev_of_link(struct kernel *k, unsigned int link)
 /* Of all tiers, with the drained links behind them. */
 static unsigned int rank(unsigned int link)
 {
-	return conf.link[link].drained ? 1000 : conf.link[link].tier;
+	return drained[link] ? 1000 : conf.link[link].tier;
 }
 
 static unsigned int best_rank(struct kernel *k)
@@ -1217,7 +1221,7 @@ static bool foreign_way(struct kernel *k, const struct way *w)
 static bool gives_up(struct kernel *k, unsigned int i)
 {
 	return conf.failback == FAILBACK_MOVE && conf.masquerade &&
-	       !conf.link[i].drained &&
+	       !drained[i] &&
 	       worse((int)i, link_of_rule(k, PRIORITY_PRIMARY));
 }
 
@@ -1316,7 +1320,7 @@ static void check_failback(struct kernel *k)
 			old = (int)i;
 	for (i = 0; i < conf.n_links && worse(old, primary); i++)
 		hold(P_FAILBACK, !worse((int)i, primary) ||
-		     !alive(dev_of_link(k, i)) || conf.link[i].drained ||
+		     !alive(dev_of_link(k, i)) || drained[i] ||
 		     !k->flows[dev_of_link(k, i) - k->dev], "flows of %s",
 		     conf.link[i].name);
 	if (!any_alive(k))
@@ -1672,7 +1676,7 @@ static void random_link(struct conf *c, unsigned int dev, uint32_t tables,
 		l->weight = (uint8_t)(1 + unit_random(WEIGHT_MAX));
 	if (!unit_random(4))
 		l->tier = (uint8_t)(unit_random(4) ? 2 : TIER_MAX);
-	l->drained = !unit_random(8);
+	drained[c->n_links] = !unit_random(8);
 	l->qdisc.kind = unit_random(QDISC_CAKE + 1);
 	if (l->qdisc.kind == QDISC_CAKE)
 		l->qdisc.bandwidth = unit_random(3) * 1000;
@@ -1941,9 +1945,9 @@ static void new_world(unsigned int n)
 /* Other slots for new connections: another ruleset. */
 static void drain_or_undrain(void)
 {
-	struct conf_link *l = &conf.link[unit_random(conf.n_links)];
+	unsigned int link = unit_random(conf.n_links);
 
-	l->drained = !l->drained;
+	drained[link] = !drained[link];
 	conf_serial++;
 }
 
@@ -2092,6 +2096,7 @@ static void two_links(void)
 
 	new_world(2);
 	memset(&conf, 0, sizeof(conf));
+	memset(drained, 0, sizeof(drained));
 	conf = (struct conf){ .rule_priority = 1000, .mark_mask = 0xff,
 			      .standby_table = 200, .nexthop_base = 77000,
 			      .masquerade = true, .n_links = 2 };
@@ -2403,7 +2408,7 @@ static void failback(struct kernel *k)
 		"conntrack -D --mark 0x2/0xff\n"
 		"ss -4tK state established src 10.64.0.2\n"
 		"ip rule del pref 32770 lookup 202 protocol 119\n");
-	conf.link[0].drained = true;
+	drained[0] = true;
 	example(k, event, "the better tier's only link is drained",
 		"ip nexthop replace id 77256 group 77001,1 protocol 119\n"
 		"ip route prepend default nhid 77256 table 200 metric 256 "

@@ -109,13 +109,13 @@ static void test_default(void)
 static void test_state(void)
 {
 	links(1);
-	conf.link[0].drained = true;
+	present.link[0].drained = true;
 	printed(false);
 	is(word(3, 2), "down,drained", "a drained link that is down");
 	status.link[0].usable = true;
 	printed(false);
 	is(word(3, 2), "drained", "... and that is up");
-	conf.link[0].drained = false;
+	present.link[0].drained = false;
 }
 
 static void fill(char *to, size_t size)
@@ -155,6 +155,7 @@ static void test_width(void)
 {
 	size_t len, max = 0;
 	struct status_link *l;
+	struct link_family *af;
 	unsigned int round, i;
 
 	for (round = 0; round < ROUNDS; round++) {
@@ -167,9 +168,10 @@ static void test_width(void)
 			conf.link[i].mark = UINT32_MAX;
 			conf.link[i].weight = conf.link[i].tier = 255;
 			l->usable = unit_random(2);
-			conf.link[i].drained = unit_random(2);
-			addr_parse(&present.link[i].local, "100.100.100.100");
-			addr_parse(&present.link[i].peer, "200.200.200.200");
+			present.link[i].drained = unit_random(2);
+			af = &present.link[i].af[FAMILY_IPV4];
+			addr_parse(&af->local, "100.100.100.100");
+			addr_parse(&af->peer, "200.200.200.200");
 			facts.have_bytes[i] = true;
 			facts.bytes[i].rx = facts.bytes[i].tx =
 				facts.flows[i] = UINT64_MAX >> unit_random(64);
@@ -198,8 +200,8 @@ static void test_forms(void)
 	links(1);
 	facts.since[0].seconds = 77;
 	strcpy(facts.since[0].text, "2026-11-22T17:22:06.123+01:00");
-	addr_parse(&present.link[0].local, "10.0.0.1");
-	addr_parse(&present.link[0].peer, "10.0.0.2");
+	addr_parse(&present.link[0].af[FAMILY_IPV4].local, "10.0.0.1");
+	addr_parse(&present.link[0].af[FAMILY_IPV4].peer, "10.0.0.2");
 	facts.have_bytes[0] = true;
 	status.link[0].n_by = 1;
 	for (f = link_facts; f < link_facts + FACTS; f++) {

@@ -24,6 +24,7 @@ static void test_jhash(void)
 
 static bool build(unsigned int n, enum balance balance, uint32_t sticky)
 {
+	static const bool drained[LINKS_MAX];
 	struct err err;
 	unsigned int i;
 
@@ -40,7 +41,7 @@ static bool build(unsigned int n, enum balance balance, uint32_t sticky)
 		l->weight = (uint8_t)(n - i);
 		l->tier = 1;
 	}
-	return !ruleset_build(&rs, &conf, &err);
+	return !ruleset_build(&rs, &conf, drained, &err);
 }
 
 static void begin(struct walk *w, uint32_t source)
