@@ -352,7 +352,7 @@ static int end_flows(const struct op *op, struct present *present,
 		return ct_end_stray(nfnl, is_of_link, present, err);
 	if (op->mark.own.family)
 		end_sockets(nfnl, op);
-	code = ct_end(nfnl, op->mark.value, op->mark.mask, err);
+	code = ct_end(nfnl, AF_INET, op->mark.value, op->mark.mask, err);
 	return code ? code : 1;
 }
 

@@ -25,9 +25,13 @@ enum {
 	FILTER_IP_DST = 1 << 1,
 };
 
-/* Entries on their way out: those of one address, or stray ones. */
+/* Entries on their way out: those of one address, of one prefix with a mark, or
+ * stray ones.
+ */
 struct forget {
-	const struct addr *local;	/* NULL: stray ones */
+	const struct addr *local;	/* NULL: not of an address */
+	const struct prefix *prefix;	/* NULL: not of a prefix */
+	uint32_t mark, mask;		/* of a prefix's */
 	/* Of stray ones: replies to this address are as they should be. */
 	bool (*keep)(const struct addr *a, void *data);
 	void *data;
@@ -59,15 +63,25 @@ static int read_reply(const struct nlattr *reply, uint8_t family,
 	return 0;
 }
 
+static uint8_t family_of(const struct forget *f)
+{
+	if (f->prefix)
+		return f->prefix->addr.family;
+	return f->local ? f->local->family : AF_INET;
+}
+
 /* Must this entry go? 1, 0, or -EBADMSG. */
 static int is_meant(const struct forget *f, const struct nlattr **tb)
 {
-	uint8_t family = f->local ? f->local->family : AF_INET;
 	struct addr to;
-	int code = read_reply(tb[CTA_TUPLE_REPLY], family, &to);
+	int code = read_reply(tb[CTA_TUPLE_REPLY], family_of(f), &to);
 
 	if (code || !to.family)
 		return code;
+	/* A dump does not filter by marks before it knows to (Linux 3.10). */
+	if (f->prefix)
+		return (nl_be32(tb[CTA_MARK]) & f->mask) == f->mark &&
+		       prefix_has(f->prefix, &to);
 	if (f->local)
 		return addr_equal(&to, f->local);
 	return !(nl_be32(tb[CTA_STATUS]) & IPS_SEEN_REPLY) &&
@@ -206,8 +220,7 @@ static int forget_round(struct forget *f, struct nl *dump)
 {
 	static char del[NL_BATCH_MAX * (TUPLE_MAX + 64)]
 		__attribute__((aligned(8)));
-	struct nfgenmsg nfg = { .nfgen_family = f->local ? f->local->family :
-						AF_INET };
+	struct nfgenmsg nfg = { .nfgen_family = family_of(f) };
 	char buf[TUPLE_MAX] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh;
 	struct nl_batch b;
@@ -222,6 +235,10 @@ static int forget_round(struct forget *f, struct nl *dump)
 		     0, &nfg, sizeof(nfg), 80);
 	if (f->local)
 		put_filter(nlh, f->local);
+	if (f->prefix) {
+		mnl_attr_put_u32(nlh, CTA_MARK, htonl(f->mark));
+		mnl_attr_put_u32(nlh, CTA_MARK_MASK, htonl(f->mask));
+	}
 	nl_end(&b, nlh);
 	code = nl_dump(dump, &b, on_entry, f, &err);
 	send_batch(f);
@@ -277,6 +294,16 @@ int ct_forget(struct nl *nl, const struct addr *local, struct err *err)
 		       "translate to it?", f.found, addr_text(local, text));
 }
 
+int ct_forget_prefix(struct nl *nl, const struct prefix *of, uint32_t mark,
+		     uint32_t mask, struct err *err)
+{
+	struct forget f = { .prefix = of, .mark = mark, .mask = mask, .nl = nl,
+			    .one_by_one = true, .err = err };
+
+	/* New ones of this kind do not begin: the prefix is no line's. */
+	return forget(&f, STRAY_ROUNDS);
+}
+
 struct count {
 	uint32_t mask;
 	const uint32_t *marks;
@@ -306,10 +333,11 @@ static int on_counted(const struct nlmsghdr *nlh, void *data)
 	return 0;
 }
 
-int ct_count(struct nl *nl, uint32_t mask, const uint32_t *marks,
-	     unsigned int n, uint64_t *counts, struct err *err)
+int ct_count(struct nl *nl, uint8_t family, uint32_t mask,
+	     const uint32_t *marks, unsigned int n, uint64_t *counts,
+	     struct err *err)
 {
-	struct nfgenmsg nfg = { .nfgen_family = AF_INET };
+	struct nfgenmsg nfg = { .nfgen_family = family };
 	struct count c = { .mask = mask, .marks = marks, .n = n,
 			   .counts = counts };
 	char buf[64] __attribute__((aligned(8)));
@@ -322,12 +350,13 @@ int ct_count(struct nl *nl, uint32_t mask, const uint32_t *marks,
 	return nl_dump(nl, &b, on_counted, &c, err);
 }
 
-int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err)
+int ct_end(struct nl *nl, uint8_t family, uint32_t mark, uint32_t mask,
+	   struct err *err)
 {
 	/* Before version 1 the family did not count
 	 * (nf_conntrack_netlink.c, ctnetlink_del_conntrack()).
 	 */
-	struct nfgenmsg nfg = { .nfgen_family = AF_INET, .version = 1 };
+	struct nfgenmsg nfg = { .nfgen_family = family, .version = 1 };
 	char buf[64] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh;
 	struct nl_batch b;
@@ -341,14 +370,25 @@ int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err)
 	return no_conntrack(nl_send(nl, &b, NULL, NULL, NULL, NULL, err), err);
 }
 
+static uint16_t source_attr(const struct ct_tuple *t)
+{
+	return t->source.family == AF_INET ? CTA_IP_V4_SRC : CTA_IP_V6_SRC;
+}
+
+static uint16_t destination_attr(const struct ct_tuple *t)
+{
+	return t->source.family == AF_INET ? CTA_IP_V4_DST : CTA_IP_V6_DST;
+}
+
 static void put_tuple(struct nlmsghdr *nlh, const struct ct_tuple *t)
 {
 	struct nlattr *tuple = mnl_attr_nest_start(nlh, CTA_TUPLE_ORIG), *part;
 
 	part = mnl_attr_nest_start(nlh, CTA_TUPLE_IP);
-	mnl_attr_put(nlh, CTA_IP_V4_SRC, sizeof(t->source.v4), &t->source.v4);
-	mnl_attr_put(nlh, CTA_IP_V4_DST, sizeof(t->destination.v4),
-		     &t->destination.v4);
+	mnl_attr_put(nlh, source_attr(t), addr_len(&t->source),
+		     t->source.bytes);
+	mnl_attr_put(nlh, destination_attr(t), addr_len(&t->destination),
+		     t->destination.bytes);
 	mnl_attr_nest_end(nlh, part);
 	part = mnl_attr_nest_start(nlh, CTA_TUPLE_PROTO);
 	mnl_attr_put_u8(nlh, CTA_PROTO_NUM, t->protocol);
@@ -358,22 +398,28 @@ static void put_tuple(struct nlmsghdr *nlh, const struct ct_tuple *t)
 	mnl_attr_nest_end(nlh, tuple);
 }
 
+static int get_addr(const struct nlattr *v4, const struct nlattr *v6,
+		    struct addr *addr)
+{
+	const struct nlattr *is = v4 ? v4 : v6;
+
+	return is ? addr_set(addr, mnl_attr_get_payload(is),
+			     mnl_attr_get_payload_len(is)) : -EBADMSG;
+}
+
 static int get_tuple(const struct nlattr *nest, struct ct_tuple *t)
 {
 	const struct nlattr *tuple[CTA_TUPLE_PROTO + 1];
-	const struct nlattr *ip[CTA_IP_V4_DST + 1];
+	const struct nlattr *ip[CTA_IP_V6_DST + 1];
 	const struct nlattr *proto[CTA_PROTO_DST_PORT + 1];
-	uint32_t source, destination;
 
 	if (!nest || nl_nested(nest, tuple, CTA_TUPLE_PROTO) ||
 	    !tuple[CTA_TUPLE_IP] || !tuple[CTA_TUPLE_PROTO] ||
-	    nl_nested(tuple[CTA_TUPLE_IP], ip, CTA_IP_V4_DST) ||
-	    nl_nested(tuple[CTA_TUPLE_PROTO], proto, CTA_PROTO_DST_PORT))
+	    nl_nested(tuple[CTA_TUPLE_IP], ip, CTA_IP_V6_DST) ||
+	    nl_nested(tuple[CTA_TUPLE_PROTO], proto, CTA_PROTO_DST_PORT) ||
+	    get_addr(ip[CTA_IP_V4_SRC], ip[CTA_IP_V6_SRC], &t->source) ||
+	    get_addr(ip[CTA_IP_V4_DST], ip[CTA_IP_V6_DST], &t->destination))
 		return -EBADMSG;
-	source = nl_u32(ip[CTA_IP_V4_SRC]);
-	destination = nl_u32(ip[CTA_IP_V4_DST]);
-	addr_set(&t->source, &source, sizeof(source));
-	addr_set(&t->destination, &destination, sizeof(destination));
 	t->protocol = nl_u8(proto[CTA_PROTO_NUM]);
 	t->source_port = ntohs(nl_u16(proto[CTA_PROTO_SRC_PORT]));
 	t->destination_port = ntohs(nl_u16(proto[CTA_PROTO_DST_PORT]));
@@ -441,7 +487,7 @@ static int on_missing(const struct nl_refusal *no, void *data)
 int ct_find(struct nl *nl, const struct ct_tuple *tuple, struct ct_flow *flow,
 	    struct err *err)
 {
-	struct nfgenmsg nfg = { .nfgen_family = AF_INET };
+	struct nfgenmsg nfg = { .nfgen_family = tuple->source.family };
 	struct find find = { .tuple = tuple, .flow = flow };
 	char buf[192] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh;

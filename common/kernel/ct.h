@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/prefix.h"
 #include "kernel/nl.h"
 
 /* Delete the conntrack entries whose replies go to @local: the flows that left
@@ -19,10 +20,19 @@
  */
 int ct_forget(struct nl *nl, const struct addr *local, struct err *err);
 
-/* Delete the IPv4 conntrack entries that have @mark under @mask, in one walk by
- * the kernel, which does not tell how many. Returns 0 or a negative errno.
+/* The same for the entries that have @mark under @mask and whose replies go to an
+ * address of the IPv6 prefix @of: the flows of a line whose prefix is gone. They
+ * are few enough to be deleted one by one.
  */
-int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err);
+int ct_forget_prefix(struct nl *nl, const struct prefix *of, uint32_t mark,
+		     uint32_t mask, struct err *err);
+
+/* Delete the conntrack entries of @family that have @mark under @mask, in one
+ * walk by the kernel, which does not tell how many. Returns 0 or a negative
+ * errno.
+ */
+int ct_end(struct nl *nl, uint8_t family, uint32_t mark, uint32_t mask,
+	   struct err *err);
 
 /* Delete the IPv4 entries without an answer whose replies go to no address of a
  * link, as @keep tells: what left while nothing was masqueraded, and
@@ -32,14 +42,15 @@ int ct_end(struct nl *nl, uint32_t mark, uint32_t mask, struct err *err);
 int ct_end_stray(struct nl *nl, bool (*keep)(const struct addr *, void *),
 		 void *data, struct err *err);
 
-/* Count the IPv4 entries that have each of @n marks under @mask, in one dump:
+/* Count the entries of @family that have each of @n marks under @mask, in one dump:
  * the kernel's own filter knows one mark, and 64 walks would cost more than to
  * pass over what is no link's. @counts is theirs to the end, or to an error.
  */
-int ct_count(struct nl *nl, uint32_t mask, const uint32_t *marks,
-	     unsigned int n, uint64_t *counts, struct err *err);
+int ct_count(struct nl *nl, uint8_t family, uint32_t mask,
+	     const uint32_t *marks, unsigned int n, uint64_t *counts,
+	     struct err *err);
 
-/* The IPv4 packets of one direction of a connection; ports in host order. */
+/* The packets of one direction of a connection; ports in host order. */
 struct ct_tuple {
 	struct addr source, destination;
 	uint8_t protocol;

@@ -6,8 +6,6 @@
 
 #include "kernel/fib.h"
 
-enum { ADDRESS_BITS = 32 };
-
 struct asking {
 	struct fib *fib;
 	uint32_t first;		/* sequence number of the first question */
@@ -48,7 +46,7 @@ static int on_refused(const struct nl_refusal *no, void *data)
 static void put_protocol(struct nlmsghdr *nlh, const struct fib_packet *p)
 {
 	if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP &&
-	    p->protocol != IPPROTO_ICMP)
+	    p->protocol != IPPROTO_ICMP && p->protocol != IPPROTO_ICMPV6)
 		return;
 	mnl_attr_put_u8(nlh, RTA_IP_PROTO, p->protocol);
 	if (p->source_port)
@@ -61,18 +59,19 @@ static void put_question(struct nl_batch *b, struct nl *nl,
 			 const struct fib_packet *p, uint32_t flags)
 {
 	struct rtmsg head = {
-		.rtm_family = AF_INET, .rtm_dst_len = ADDRESS_BITS,
-		.rtm_src_len = p->source.family ? ADDRESS_BITS : 0,
+		.rtm_family = p->destination.family,
+		.rtm_dst_len = (uint8_t)(8 * addr_len(&p->destination)),
+		.rtm_src_len = (uint8_t)(8 * addr_len(&p->source)),
 		.rtm_flags = RTM_F_LOOKUP_TABLE | flags,
 	};
 	struct nlmsghdr *nlh = nl_put(b, nl, RTM_GETROUTE, 0, &head,
-				      sizeof(head), 96);
+				      sizeof(head), 128);
 
-	mnl_attr_put(nlh, RTA_DST, sizeof(p->destination.v4),
-		     &p->destination.v4);
+	mnl_attr_put(nlh, RTA_DST, addr_len(&p->destination),
+		     p->destination.bytes);
 	if (p->source.family)
-		mnl_attr_put(nlh, RTA_SRC, sizeof(p->source.v4),
-			     &p->source.v4);
+		mnl_attr_put(nlh, RTA_SRC, addr_len(&p->source),
+			     p->source.bytes);
 	if (p->iif)
 		mnl_attr_put_u32(nlh, RTA_IIF, p->iif);
 	if (p->mark)

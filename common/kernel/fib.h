@@ -7,7 +7,7 @@
 #include "base/addr.h"
 #include "kernel/nl.h"
 
-/* An IPv4 packet, as far as routing looks at it; ports in host order. */
+/* A packet, as far as routing looks at it; ports in host order. */
 struct fib_packet {
 	struct addr source;	/* family 0: none yet */
 	struct addr destination;

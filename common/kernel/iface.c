@@ -116,14 +116,18 @@ int iface_read_bytes(struct nl *nl, uint32_t ifindex, struct iface_bytes *bytes,
 static int on_addr(const struct nlmsghdr *nlh, void *data)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *tb[IFA_LOCAL + 1], *local;
+	const struct nlattr *tb[IFA_FLAGS + 1], *local;
 	const struct dump *d = data;
 	struct iface_addr a = { 0 };
+	uint32_t flags;
 
 	if (nlh->nlmsg_type != RTM_NEWADDR)
 		return 0;
-	if (nl_attrs(nlh, sizeof(*ifa), tb, IFA_LOCAL))
+	if (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6)
+		return 0;
+	if (nl_attrs(nlh, sizeof(*ifa), tb, IFA_FLAGS))
 		return -EBADMSG;
+	flags = tb[IFA_FLAGS] ? nl_u32(tb[IFA_FLAGS]) : ifa->ifa_flags;
 	/* On a point-to-point interface IFA_ADDRESS is the peer's. */
 	local = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
 	/* Kernels without the strict check answer with every interface. */
@@ -132,6 +136,9 @@ static int on_addr(const struct nlmsghdr *nlh, void *data)
 		return 0;
 	a.ifindex = ifa->ifa_index;
 	a.on_link = ifa->ifa_scope >= RT_SCOPE_LINK;
+	a.len = ifa->ifa_prefixlen;
+	a.deprecated = flags & IFA_F_DEPRECATED;
+	a.unusable = flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED);
 	if (addr_set(&a.local, mnl_attr_get_payload(local),
 		     mnl_attr_get_payload_len(local)) ||
 	    addr_set(&a.peer, mnl_attr_get_payload(tb[IFA_ADDRESS]),
@@ -152,4 +159,38 @@ int iface_addr_dump(struct nl *nl, uint8_t family, uint32_t ifindex,
 	nl_end(&b, nl_put(&b, nl, RTM_GETADDR, 0, &head, sizeof(head), 0));
 	return err_prefix(err, nl_dump(nl, &b, on_addr, &d, err),
 			  "cannot read the addresses");
+}
+
+static int put_addr(struct nl_batch *b, struct nl *nl, uint16_t type,
+		    uint16_t flags, uint32_t ifindex, const struct addr *a)
+{
+	struct ifaddrmsg head = {
+		.ifa_family = a->family, .ifa_index = ifindex,
+		.ifa_prefixlen = (uint8_t)(8 * addr_len(a)),
+	};
+	struct nlmsghdr *nlh = nl_put(b, nl, type, flags, &head, sizeof(head),
+				      64);
+
+	if (!nlh)
+		return -ENOSPC;
+	mnl_attr_put(nlh, IFA_LOCAL, addr_len(a), a->bytes);
+	mnl_attr_put(nlh, IFA_ADDRESS, addr_len(a), a->bytes);
+	if (type == RTM_NEWADDR)
+		mnl_attr_put_u32(nlh, IFA_FLAGS,
+				 IFA_F_NOPREFIXROUTE | IFA_F_NODAD);
+	nl_end(b, nlh);
+	return 0;
+}
+
+int iface_addr_put_add(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
+		       const struct addr *a)
+{
+	return put_addr(b, nl, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, ifindex,
+			a);
+}
+
+int iface_addr_put_del(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
+		       const struct addr *a)
+{
+	return put_addr(b, nl, RTM_DELADDR, 0, ifindex, a);
 }

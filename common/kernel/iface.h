@@ -25,6 +25,9 @@ struct iface_addr {
 	 * further than the link, masquerade included.
 	 */
 	bool on_link;
+	uint8_t len;		/* bits of the network that it is in */
+	bool deprecated;	/* IPv6: not for new connections any more */
+	bool unusable;		/* IPv6: not verified, or somebody else's */
 };
 
 /* Called for each; a negative errno ends the reading with that error. */
@@ -52,7 +55,17 @@ struct iface_bytes {
 int iface_read_bytes(struct nl *nl, uint32_t ifindex, struct iface_bytes *bytes,
 		    struct err *err);
 
-/* Read the addresses of @family, of the interface @ifindex or of all (0).
+/* Encode "give the interface @ifindex the IPv6 address @a alone": no route comes
+ * with it and nobody is asked whether it is free (a point-to-point line has no
+ * neighbours). Adding what is there gives EEXIST, deleting what is not
+ * EADDRNOTAVAIL. Return 0 or -ENOSPC when the batch is full.
+ */
+int iface_addr_put_add(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
+		       const struct addr *a);
+int iface_addr_put_del(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
+		       const struct addr *a);
+
+/* Read the addresses of @family (AF_UNSPEC: of both), of the interface @ifindex or of all (0).
  * Errors of nl_dump().
  */
 int iface_addr_dump(struct nl *nl, uint8_t family, uint32_t ifindex,

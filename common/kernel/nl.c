@@ -95,7 +95,8 @@ int nl_watch(struct nl *nl, struct err *err)
 {
 	int size = NL_WATCH_SIZE;
 	int code = open_bound(nl, NETLINK_ROUTE,
-			      RTMGRP_LINK | RTMGRP_IPV4_IFADDR, err);
+			      RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+			      RTMGRP_IPV6_IFADDR, err);
 
 	/* Without the right to it the default has to do. */
 	if (!code)

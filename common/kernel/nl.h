@@ -57,7 +57,7 @@ int nl_open(struct nl *nl, int bus, struct err *err);
 void nl_close(struct nl *nl);
 
 /* Open a socket that hears of every change to the interfaces and their IPv4
- * addresses (RTMGRP_LINK, RTMGRP_IPV4_IFADDR).
+ * addresses (RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR).
  */
 int nl_watch(struct nl *nl, struct err *err);
 

@@ -57,8 +57,15 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	r.type = rtm->rtm_type;
 	r.scope = rtm->rtm_scope;
 	r.tos = rtm->rtm_tos;
+	if (tb[RTA_SRC] && rtm->rtm_src_len) {
+		if (addr_set(&r.from.addr, mnl_attr_get_payload(tb[RTA_SRC]),
+			     mnl_attr_get_payload_len(tb[RTA_SRC])))
+			return -EBADMSG;
+		r.from.len = rtm->rtm_src_len;
+	}
 	/* Of a group's route the kernel tells the legs as well. */
-	r.opaque = !r.nhid && (tb[RTA_MULTIPATH] || tb[RTA_VIA]);
+	r.opaque = (!r.nhid && (tb[RTA_MULTIPATH] || tb[RTA_VIA])) ||
+		   r.from.len;
 	if (tb[RTA_GATEWAY] &&
 	    addr_set(&r.gateway, mnl_attr_get_payload(tb[RTA_GATEWAY]),
 		     mnl_attr_get_payload_len(tb[RTA_GATEWAY])))
@@ -177,12 +184,94 @@ static int put(struct nl_batch *b, struct nl *nl, uint16_t type,
 int route_put_add(struct nl_batch *b, struct nl *nl, const struct route *r)
 {
 	/* Neither EXCL, REPLACE nor APPEND: before its equals
-	 * (fib_trie.c, fib_table_insert()).
+	 * (fib_trie.c, fib_table_insert()). IPv6 would add it to them as
+	 * another leg (ip6_fib.c, fib6_add_rt2node()).
 	 */
-	return put(b, nl, RTM_NEWROUTE, NLM_F_CREATE, r);
+	return put(b, nl, RTM_NEWROUTE, r->family == AF_INET ? NLM_F_CREATE :
+		   NLM_F_CREATE | NLM_F_REPLACE, r);
 }
 
 int route_put_del(struct nl_batch *b, struct nl *nl, const struct route *r)
 {
 	return put(b, nl, RTM_DELROUTE, 0, r);
+}
+
+struct onlink_dump {
+	uint32_t table;
+	onlink_cb cb;
+	void *data;
+};
+
+static int on_onlink(const struct nlmsghdr *nlh, void *data)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[RTA_TABLE + 1];
+	const struct onlink_dump *d = data;
+	const struct rta_cacheinfo *life;
+	struct onlink o = { .table = d->table };
+	struct addr to;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE)
+		return 0;
+	if (nl_attrs(nlh, sizeof(*rtm), tb, RTA_TABLE))
+		return -EBADMSG;
+	/* An older kernel answers with every table. */
+	if ((tb[RTA_TABLE] ? nl_u32(tb[RTA_TABLE]) : rtm->rtm_table) !=
+	    d->table || rtm->rtm_protocol != PROTO_MWAN || !tb[RTA_DST])
+		return 0;
+	if (addr_set(&to, mnl_attr_get_payload(tb[RTA_DST]),
+		     mnl_attr_get_payload_len(tb[RTA_DST])) ||
+	    rtm->rtm_dst_len > 8 * addr_len(&to))
+		return -EBADMSG;
+	o.to = prefix_of(&to, rtm->rtm_dst_len);
+	o.ifindex = nl_u32(tb[RTA_OIF]);
+	life = tb[RTA_CACHEINFO] ? mnl_attr_get_payload(tb[RTA_CACHEINFO]) :
+	       NULL;
+	if (life && mnl_attr_get_payload_len(tb[RTA_CACHEINFO]) <
+		    sizeof(*life))
+		return -EBADMSG;
+	/* In hundredths of a second (USER_HZ). */
+	if (life && life->rta_expires > 0)
+		o.expires = (uint32_t)life->rta_expires / 100 + 1;
+	return d->cb(&o, d->data);
+}
+
+int onlink_dump(struct nl *nl, uint32_t table, onlink_cb cb, void *data,
+		struct err *err)
+{
+	struct onlink_dump d = { .table = table, .cb = cb, .data = data };
+
+	return dump(nl, AF_INET6, PROTO_MWAN, table, on_onlink, &d, err);
+}
+
+static int put_onlink(struct nl_batch *b, struct nl *nl, uint16_t type,
+		      uint16_t flags, const struct onlink *o)
+{
+	struct rtmsg head = { .rtm_family = AF_INET6,
+			      .rtm_dst_len = o->to.len,
+			      .rtm_protocol = PROTO_MWAN,
+			      .rtm_type = RTN_UNICAST };
+	struct nlmsghdr *nlh = nl_put(b, nl, type, flags, &head, sizeof(head),
+				      128);
+
+	if (!nlh)
+		return -ENOSPC;
+	mnl_attr_put_u32(nlh, RTA_TABLE, o->table);
+	mnl_attr_put(nlh, RTA_DST, addr_len(&o->to.addr), o->to.addr.bytes);
+	mnl_attr_put_u32(nlh, RTA_OIF, o->ifindex);
+	if (o->expires && type == RTM_NEWROUTE)
+		mnl_attr_put_u32(nlh, RTA_EXPIRES, o->expires);
+	nl_end(b, nlh);
+	return 0;
+}
+
+int onlink_put_set(struct nl_batch *b, struct nl *nl, const struct onlink *o)
+{
+	return put_onlink(b, nl, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE,
+			  o);
+}
+
+int onlink_put_del(struct nl_batch *b, struct nl *nl, const struct onlink *o)
+{
+	return put_onlink(b, nl, RTM_DELROUTE, 0, o);
 }

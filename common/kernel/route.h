@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/addr.h"
+#include "base/prefix.h"
 #include "kernel/nl.h"
 
 enum {
@@ -16,6 +17,8 @@ enum {
 	TABLE_DEFAULT = 253,
 	TABLE_MAIN = 254,
 	TABLE_LOCAL = 255,
+	/* IPv6 makes this of no metric (net/ipv6_route.h, IP6_RT_PRIO_USER). */
+	METRIC_IPV6 = 1024,
 };
 
 /* A default route as far as we need to know it: ours are device-only or a
@@ -33,6 +36,10 @@ struct route {
 	uint8_t tos;
 	uint8_t dst_len;	/* 0; 1: of the half of all addresses from 0 on */
 	struct addr gateway;	/* family 0: none */
+	/* IPv6: only for packets from here ("default from P"); family 0: from
+	 * anywhere.
+	 */
+	struct prefix from;
 	/* It has legs, or a gateway of another family: a request cannot be
 	 * made from this struct that means it and no other one.
 	 */
@@ -72,10 +79,32 @@ int route_dump_protocol(struct nl *nl, uint8_t family, uint8_t protocol,
 			route_cb cb, void *data, struct err *err);
 
 /* Encode "add this default route in front of its equals", or "delete it".
- * Adding what is there already gives EEXIST, deleting what is not ESRCH.
- * Return 0 or -ENOSPC when the batch is full.
+ * Adding what is there already gives EEXIST (IPv4), deleting what is not ESRCH.
+ * IPv6 knows no "in front": it takes the place of one of its metric that is of
+ * its kind, by a gateway or not, which otherwise would share the packets with
+ * it. Return 0 or -ENOSPC when the batch is full.
  */
 int route_put_add(struct nl_batch *b, struct nl *nl, const struct route *r);
 int route_put_del(struct nl_batch *b, struct nl *nl, const struct route *r);
+
+/* An IPv6 network that is on an interface's own segment. */
+struct onlink {
+	uint32_t table;
+	uint32_t ifindex;
+	struct prefix to;
+	uint32_t expires;	/* in seconds; 0: never */
+};
+
+typedef int (*onlink_cb)(const struct onlink *o, void *data);
+
+/* Read those of our protocol number in @table. Errors of nl_dump(). */
+int onlink_dump(struct nl *nl, uint32_t table, onlink_cb cb, void *data,
+		struct err *err);
+
+/* Encode "have this route", in the place of one with another time, or "delete
+ * it" (ESRCH when there is none). Return 0 or -ENOSPC when the batch is full.
+ */
+int onlink_put_set(struct nl_batch *b, struct nl *nl, const struct onlink *o);
+int onlink_put_del(struct nl_batch *b, struct nl *nl, const struct onlink *o);
 
 #endif

@@ -43,6 +43,18 @@ static bool made_of(const struct nlattr *const *tb, unsigned int n)
 	return true;
 }
 
+/* The bits of @a that count. */
+static uint8_t bits(const struct addr *a, uint8_t len)
+{
+	return len ? len : (uint8_t)(8 * addr_len(a));
+}
+
+/* Do all bits of an address count, or is it an IPv6 prefix? */
+static bool like_ours(const struct addr *a, uint8_t len)
+{
+	return len == 8 * addr_len(a) || (a->family == AF_INET6 && len);
+}
+
 static int get_addr(const struct nlattr *a, struct addr *addr)
 {
 	return a ? addr_set(addr, mnl_attr_get_payload(a),
@@ -102,8 +114,8 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	(void)!str_copy(r.iif, sizeof(r.iif), nl_str(tb[FRA_IIFNAME]));
 	r.own = tb[FRA_UID_RANGE] || tb[FRA_OIFNAME] || !strcmp(r.iif, "lo");
 	r.foreign = !ours || frh->action != FR_ACT_TO_TBL ||
-		    frh->tos || frh->dst_len != addr_len(&r.to) * 8 ||
-		    frh->src_len != addr_len(&r.from) * 8;
+		    frh->tos || !like_ours(&r.to, frh->dst_len) ||
+		    !like_ours(&r.from, frh->src_len);
 	if (r.foreign && !keep_raw(&raw, nlh))
 		r.raw = &raw;
 	return d->cb(&r, d->data);
@@ -134,8 +146,8 @@ static int put(struct nl_batch *b, struct nl *nl, uint16_t type,
 {
 	struct fib_rule_hdr head = {
 		.family = r->family, .action = FR_ACT_TO_TBL,
-		.src_len = (uint8_t)(addr_len(&r->from) * 8),
-		.dst_len = (uint8_t)(addr_len(&r->to) * 8),
+		.src_len = bits(&r->from, r->from_len),
+		.dst_len = bits(&r->to, r->to_len),
 		.flags = r->invert ? FIB_RULE_INVERT : 0,
 	};
 	struct nlmsghdr *nlh = nl_put(b, nl, type, flags, &head, sizeof(head),
@@ -197,5 +209,7 @@ bool rule_equal(const struct rule *a, const struct rule *b)
 	       a->invert == b->invert && a->foreign == b->foreign &&
 	       a->suppress_default == b->suppress_default &&
 	       a->family == b->family && a->protocol == b->protocol &&
-	       addr_equal(&a->from, &b->from) && addr_equal(&a->to, &b->to);
+	       addr_equal(&a->from, &b->from) && addr_equal(&a->to, &b->to) &&
+	       bits(&a->from, a->from_len) == bits(&b->from, b->from_len) &&
+	       bits(&a->to, a->to_len) == bits(&b->to, b->to_len);
 }

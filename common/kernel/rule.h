@@ -19,7 +19,8 @@ struct rule_raw {
 };
 
 /* A policy rule of the kinds that we make: "lookup TABLE" with at most a mark,
- * a source and a destination address. Two equal structs are the same rule.
+ * a source and a destination, which in IPv6 may be prefixes. Two equal structs
+ * are the same rule.
  */
 struct rule {
 	uint32_t priority;
@@ -30,7 +31,7 @@ struct rule {
 	bool suppress_default;		/* suppress_prefixlength 0 */
 	uint8_t family;
 	uint8_t protocol;
-	struct addr from, to;		/* hosts; family 0: any */
+	struct addr from, to;		/* family 0: any */
 	/* It has something that is none of the above; ours never have. It can
 	 * be deleted by what was read of it alone; NULL: not at all.
 	 */
@@ -42,7 +43,8 @@ struct rule {
 	bool partial;
 	uint8_t action;			/* linux/fib_rules.h, FR_ACT_* */
 	/* What others select by as well: the bits of from and to that count (0:
-	 * none), and an interface; and whether that is all there is.
+	 * of a rule that was read none, of one to be made all), and an
+	 * interface; and whether that is all there is.
 	 */
 	uint8_t from_len, to_len, tos;
 	char iif[IFNAMSIZ];

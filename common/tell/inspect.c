@@ -208,7 +208,7 @@ static void read_links(struct gathering *g, const struct present *present,
 					 &f->bytes[i], NULL);
 	}
 	history_since(conf, local, f->since);
-	f->flows_code = ct_count(nfnl, conf->mark_mask, marks, conf->n_links,
+	f->flows_code = ct_count(nfnl, AF_INET, conf->mark_mask, marks, conf->n_links,
 				 f->flows, NULL);
 }
 

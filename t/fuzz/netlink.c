@@ -162,7 +162,7 @@ static int read_counts(void)
 	uint64_t counts[2];
 	int code = iface_read_bytes(&nl, 7, &bytes, &err);
 
-	return code ? code : ct_count(&nl, 0xff, marks, 2, counts, &err);
+	return code ? code : ct_count(&nl, AF_INET, 0xff, marks, 2, counts, &err);
 }
 
 /* What "why" asks about one packet. */
@@ -178,10 +178,17 @@ static int ask(void)
 	uint32_t mark;
 	int code = ct_find(&nl, &tuple, &flow, &err);
 
-	must(code || !flow.known || flow.to.family == AF_INET);
+	must(code || !flow.known || addr_len(&flow.to));
 	if (!code)
 		code = nft_sticky(&nl, 0x0a090001, &mark, &err);
 	return code ? code : fib_ask(&nl, &packet, &fib, &err);
+}
+
+static int on_onlink(const struct onlink *o, void *data)
+{
+	must(!o->to.addr.family || o->to.len <= 8 * addr_len(&o->to.addr));
+	must(o->table == *(uint32_t *)data);
+	return 0;
 }
 
 static int on_sock(const struct sock *s, void *data)
@@ -200,6 +207,7 @@ static void verdict(int code)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct addr local = { .family = AF_INET };
+	static const struct prefix of = { .addr = { .family = AF_INET6 } };
 	uint32_t table = 201;
 
 	kernel_begin(data, size);
@@ -214,9 +222,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	verdict(sysctl_dump(&nl, on_sysctl, NULL, &err));
 	verdict(read_nft());
 	verdict(ct_forget(&nl, &local, &err));
-	verdict(ct_end(&nl, 1, 0xff, &err));
+	verdict(ct_end(&nl, AF_INET6, 1, 0xff, &err));
 	verdict(sock_dump(&nl, &local, on_sock, (void *)&local, &err));
 	verdict(read_counts());
 	verdict(ask());
+	verdict(onlink_dump(&nl, table, on_onlink, &table, &err));
+	verdict(ct_forget_prefix(&nl, &of, 1, 0xff, &err));
 	return 0;
 }

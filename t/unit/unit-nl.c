@@ -62,6 +62,7 @@ static struct {
 	bool delete_filter;	/* Linux 6.12 */
 	bool stubborn;		/* its entries cannot be deleted */
 	unsigned int n, n_kept;	/* entries of the address, and others */
+	uint32_t mark;		/* of the dump's filter; 0: none */
 	unsigned int dumps, singles;
 } ct;
 
@@ -549,6 +550,7 @@ static void test_attributes(void)
 static struct iface link_seen;
 static struct iface_addr addr_seen;
 static struct route route_seen;
+static struct onlink onlink_seen;
 static struct rule rule_seen;
 static struct nexthop nexthop_seen;
 static struct qdisc qdisc_seen;
@@ -573,6 +575,14 @@ static int on_route(const struct route *r, void *data)
 {
 	(void)data;
 	route_seen = *r;
+	objects++;
+	return 0;
+}
+
+static int on_onlink(const struct onlink *o, void *data)
+{
+	(void)data;
+	onlink_seen = *o;
 	objects++;
 	return 0;
 }
@@ -627,6 +637,7 @@ static void put_addr(struct nlmsghdr *nlh)
 {
 	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
 
+	ifa->ifa_family = AF_INET;
 	ifa->ifa_index = 7;
 	mnl_attr_put_u32(nlh, IFA_ADDRESS, htonl(0x0a000002));
 	mnl_attr_put_u32(nlh, IFA_LOCAL, htonl(0x0a000001));
@@ -643,6 +654,21 @@ static void put_route(struct nlmsghdr *nlh)
 	mnl_attr_put_u32(nlh, RTA_OIF, 7);
 	mnl_attr_put_u32(nlh, RTA_NH_ID, 77001);
 	mnl_attr_put_u32(nlh, RTA_GATEWAY, htonl(0x0a000002));
+}
+
+static void put_onlink(struct nlmsghdr *nlh)
+{
+	static const uint8_t to[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1 };
+	static const struct rta_cacheinfo life = { .rta_expires = 720000 };
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+	rtm->rtm_family = AF_INET6;
+	rtm->rtm_protocol = PROTO_MWAN;
+	rtm->rtm_dst_len = 64;
+	mnl_attr_put_u32(nlh, RTA_TABLE, 199);
+	mnl_attr_put(nlh, RTA_DST, sizeof(to), to);
+	mnl_attr_put_u32(nlh, RTA_OIF, 7);
+	mnl_attr_put(nlh, RTA_CACHEINFO, sizeof(life), &life);
 }
 
 static void put_rule(struct nlmsghdr *nlh)
@@ -699,6 +725,7 @@ static const struct object {
 	{ "rule", RTM_NEWRULE, put_rule },
 	{ "nexthop", RTM_NEWNEXTHOP, put_nexthop },
 	{ "queue", RTM_NEWQDISC, put_qdisc },
+	{ "network on a segment", RTM_NEWROUTE, put_onlink },
 };
 
 enum { OBJECTS = sizeof(object) / sizeof(object[0]) };
@@ -719,6 +746,8 @@ static int read_object(unsigned int kind)
 				 &err);
 	case 4:
 		return nexthop_dump(&nl, on_nexthop, NULL, &err);
+	case 6:
+		return onlink_dump(&nl, 199, on_onlink, NULL, &err);
 	default:
 		nl_batch_init(&batch, &nl, out, sizeof(out));
 		request(1);
@@ -769,6 +798,9 @@ static void test_good_objects(void)
 	   "the nexthop's values");
 	ok(!strcmp(qdisc_seen.kind, "cake") &&
 	   qdisc_seen.bandwidth == 2500000, "the queue's values");
+	ok(onlink_seen.table == 199 && onlink_seen.ifindex == 7 &&
+	   onlink_seen.to.len == 64 && onlink_seen.expires == 7201,
+	   "the values of a network on a segment");
 }
 
 /* Cut off at every byte: refused, or without what was cut off. */
@@ -824,6 +856,7 @@ static void test_changed_objects(void)
 static void test_odd_objects(void)
 {
 	static const char many[256 * sizeof(struct nexthop_grp)];
+	struct ifaddrmsg *ifa;
 	struct nlmsghdr *nlh;
 	struct nhmsg *nhm;
 
@@ -845,7 +878,8 @@ static void test_odd_objects(void)
 	ok(read_object(0) == -EBADMSG, "a name of 16 characters");
 	begin();
 	nlh = reply(0, RTM_NEWADDR, 0);
-	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifaddrmsg));
+	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+	ifa->ifa_family = AF_INET;
 	mnl_attr_put(nlh, IFA_ADDRESS, 20, many);
 	end(0, nlh);
 	reply_done(1, 0);
@@ -888,6 +922,47 @@ static void test_raw_rules(void)
 	reply_done(1, 0);
 	ok(!read_object(3) && rule_seen.foreign && !rule_seen.raw,
 	   "a rule with more than there is room for");
+}
+
+/* A rule for the hosts of an IPv6 prefix is like ours; for those of an IPv4 one
+ * it is somebody else's, who may have used our number.
+ */
+static void test_prefix_rules(void)
+{
+	static const uint8_t from[16] = { 0x20, 0x01, 0x0d, 0xb8, 0, 1 };
+	const struct fib_rule_hdr *frh;
+	struct fib_rule_hdr *put;
+	struct rule other;
+	struct nlmsghdr *nlh;
+
+	begin();
+	nlh = reply(0, RTM_NEWRULE, 0);
+	put = mnl_nlmsg_put_extra_header(nlh, sizeof(*put));
+	put->family = AF_INET6;
+	put->action = FR_ACT_TO_TBL;
+	put->src_len = 56;
+	mnl_attr_put_u32(nlh, FRA_TABLE, 201);
+	mnl_attr_put_u8(nlh, FRA_PROTOCOL, PROTO_MWAN);
+	mnl_attr_put(nlh, FRA_SRC, sizeof(from), from);
+	end(0, nlh);
+	reply_done(1, 0);
+	ok(!read_object(3) && !rule_seen.foreign && rule_seen.from_len == 56,
+	   "a rule from an IPv6 prefix");
+	other = rule_seen;
+	ok(rule_equal(&rule_seen, &other), "is itself");
+	other.from_len = 64;
+	ok(!rule_equal(&rule_seen, &other), "and not that of a part of it");
+	begin();
+	ok(!rule_put_add(&batch, &nl, &rule_seen), "is made");
+	frh = mnl_nlmsg_get_payload(batch.last);
+	ok(frh->src_len == 56, "from all of the prefix");
+	begin();
+	nlh = reply(0, RTM_NEWRULE, 0);
+	put_rule(nlh);
+	((struct fib_rule_hdr *)mnl_nlmsg_get_payload(nlh))->src_len = 8;
+	end(0, nlh);
+	reply_done(1, 0);
+	ok(!read_object(3) && rule_seen.foreign, "one from an IPv4 prefix");
 }
 
 /* A dump of which the first message is enough. */
@@ -951,7 +1026,7 @@ static void test_refused_reads(void)
 	begin();
 	reply_error(0, 0, -EINVAL, NULL);
 	next_answer = 0;
-	verdict(ct_end(&nl, 1, 0xff, &err), -EINVAL, "the kernel says: Invalid "
+	verdict(ct_end(&nl, AF_INET, 1, 0xff, &err), -EINVAL, "the kernel says: Invalid "
 		"argument; is kernel module nf_conntrack_netlink missing?",
 		"no conntrack");
 }
@@ -1072,6 +1147,7 @@ static void ct_request(int fd, const struct nlmsghdr *nlh)
 	code = nl_attrs(nlh, sizeof(struct nfgenmsg), tb, CTA_FILTER);
 	if ((nlh->nlmsg_type & 0xff) == IPCTNL_MSG_CT_GET) {
 		ct.dumps++;
+		ct.mark = nl_be32(tb[CTA_MARK]);
 		for (i = 0; i < ct.n_kept && !ct.dump_filter; i++)
 			ct_entry(fd, nlh->nlmsg_seq, 0x0a400165, i);
 		for (i = 0; i < ct.n; i++)
@@ -1135,6 +1211,27 @@ static void test_forget(void)
 	ct.on = false;
 }
 
+/* The fake's entries are of IPv4: their replies go to no address of the prefix,
+ * or to one of it that is told as IPv4's, which is no reason to delete them.
+ */
+static void test_forget_prefix(void)
+{
+	struct prefix of;
+	int n;
+
+	ok(!prefix_parse(&of, "2001:db8:a00::/40"), "a prefix");
+	begin();
+	ASAN_UNPOISON_MEMORY_REGION(nl.rx, sizeof(nl.rx));
+	ct.on = true;
+	ct.dump_filter = ct.delete_filter = ct.stubborn = false;
+	ct.n = ct.n_kept = 3;
+	ct.singles = ct.dumps = 0;
+	n = ct_forget_prefix(&nl, &of, 7, 0xff, &err);
+	ok(!n && ct.n == 3 && ct.n_kept == 3 && ct.dumps == 1 && ct.mark == 7,
+	   "flows of no address of the prefix stay: %d", n);
+	ct.on = false;
+}
+
 int main(void)
 {
 	int pair[2];
@@ -1159,8 +1256,10 @@ int main(void)
 	test_changed_objects();
 	test_odd_objects();
 	test_raw_rules();
+	test_prefix_rules();
 	test_refused_reads();
 	test_forget();
+	test_forget_prefix();
 	close(pair[1]);
 	nl_close(&nl);
 	return done();
