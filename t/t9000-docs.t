@@ -113,7 +113,8 @@ is "every row with a default has it in the page" \
 # "What is commented out shows the default."
 while read -r key value; do
 	case $key in
-	mark | balance | lan | table | standby_table | linkname) continue ;;	# of others
+	mark | balance | lan | table | standby_table | linkname | gateway)
+		continue ;;	# of others
 	esac
 	[[ $value != cake* ]] || continue		# an example of a link
 	ok "etc/mwan.ini: $key = $value is the default" \

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "conf/gateway.h"
 #include "conf/policy.h"
 #include "kernel/pppd.h"
 #include "kernel/qdisc.h"
@@ -56,6 +57,7 @@ struct conf_link {
 	uint8_t weight;
 	uint8_t tier;		/* 1 is used first */
 	struct qdisc_conf qdisc;
+	struct gateway_conf gateway;
 };
 
 /* What is wanted, complete: every default is filled in. */

@@ -341,6 +341,29 @@ static void queue_text(const struct key *k, const void *of,
 
 static const struct key_type queue = { set_queue, queue_text, false };
 
+/* --- a gateway --- */
+
+static int set_gateway(const struct setting *s)
+{
+	struct err why = {""};
+
+	if (gateway_parse(s->value, field(s->key, s->of), &why))
+		return err_set(s->err, -EINVAL, "%s = \"%s\": %s",
+			       s->key->name, s->value, why.msg);
+	return 0;
+}
+
+static void gateway_value(const struct key *k, const void *of,
+			  const struct conf *conf, char *buf, size_t size)
+{
+	char text[GATEWAY_TEXT];
+
+	(void)conf;
+	str_copy(buf, size, gateway_text(kept(k, of), text));
+}
+
+static const struct key_type gateway = { set_gateway, gateway_value, false };
+
 /* --- a policy's own --- */
 
 static int set_list(const struct setting *s)
@@ -440,6 +463,7 @@ static const struct key link_keys[] = {
 	{ "tier", &number, FIELD(conf_link, tier), .standard = "1",
 	  .min = 1, .max = TIER_MAX },
 	{ "qdisc", &queue, FIELD(conf_link, qdisc) },
+	{ "gateway", &gateway, FIELD(conf_link, gateway) },
 };
 
 static const struct key policy_keys[] = {

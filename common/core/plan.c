@@ -274,8 +274,9 @@ static bool nexthop_equal(const struct nexthop *a, const struct nexthop *b)
 {
 	unsigned int i;
 
-	if (a->ifindex != b->ifindex || a->n_members != b->n_members ||
-	    a->more != b->more)
+	if (a->ifindex != b->ifindex || a->onlink != b->onlink ||
+	    !addr_equal(&a->gateway, &b->gateway) ||
+	    a->n_members != b->n_members || a->more != b->more)
 		return false;
 	for (i = 0; i < b->n_members; i++)
 		if (a->member[i].id != b->member[i].id ||

@@ -13,15 +13,19 @@ enum { RULESET_TEXT_MAX = 256 * 1024 };
 static void show_nexthop(const struct op *op, FILE *out)
 {
 	const struct nexthop *nh = &op->nexthop;
+	char addr[ADDR_TEXT];
 	unsigned int i;
 
 	fprintf(out, "ip nexthop replace id %u", nh->id);
 	for (i = 0; i < nh->n_members; i++)
 		fprintf(out, "%s%u,%u", i ? "/" : " group ", nh->member[i].id,
 			nh->member[i].weight);
+	if (nh->gateway.family)
+		fprintf(out, " via %s", addr_text(&nh->gateway, addr));
 	if (!nh->n_members)
 		fprintf(out, " dev %s", op->dev);
-	fprintf(out, " protocol %u\n", nh->protocol);
+	fprintf(out, "%s protocol %u\n", nh->onlink ? " onlink" : "",
+		nh->protocol);
 }
 
 static void show_route(const struct op *op, const char *verb, FILE *out)
@@ -43,7 +47,8 @@ static void show_route(const struct op *op, const char *verb, FILE *out)
 		if (r->gateway.family)
 			fprintf(out, " via %s", addr_text(&r->gateway, addr));
 		if (op->dev[0])
-			fprintf(out, " dev %s", op->dev);
+			fprintf(out, " dev %s%s", op->dev,
+				r->onlink ? " onlink" : "");
 	}
 	fprintf(out, " table %u", r->table);
 	if (r->metric)

@@ -3,6 +3,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <net/if_arp.h>
 #include <string.h>
 
 #include "base/util.h"
@@ -45,6 +46,8 @@ int iface_reply(const struct nlmsghdr *nlh, struct iface *l)
 	l->ifindex = (uint32_t)ifi->ifi_index;
 	l->up = ifi->ifi_flags & IFF_UP;
 	l->carrier = ifi->ifi_flags & IFF_LOWER_UP;
+	l->shared = !(ifi->ifi_flags & (IFF_POINTOPOINT | IFF_NOARP));
+	l->ppp = ifi->ifi_type == ARPHRD_PPP;
 	return str_copy(l->name, sizeof(l->name), nl_str(tb[IFLA_IFNAME])) ?
 	       -EBADMSG : 0;
 }

@@ -14,6 +14,11 @@ struct iface {
 	char name[IFNAMSIZ];
 	bool up;		/* administratively: IFF_UP */
 	bool carrier;		/* IFF_LOWER_UP */
+	/* Several stations may be on it, and each packet must name the next one
+	 * (neither IFF_POINTOPOINT nor IFF_NOARP): Ethernet and its like.
+	 */
+	bool shared;
+	bool ppp;		/* ARPHRD_PPP: pppd's, or its like */
 };
 
 /* An address of an interface. */

@@ -46,7 +46,12 @@ static int on_nexthop(const struct nlmsghdr *nlh, void *data)
 	nh.id = nl_u32(tb[NHA_ID]);
 	nh.protocol = nhm->nh_protocol;
 	nh.family = nhm->nh_family;
-	nh.ifindex = tb[NHA_GATEWAY] ? 0 : nl_u32(tb[NHA_OIF]);
+	nh.ifindex = nl_u32(tb[NHA_OIF]);
+	nh.onlink = nhm->nh_flags & RTNH_F_ONLINK;
+	if (tb[NHA_GATEWAY] &&
+	    addr_set(&nh.gateway, mnl_attr_get_payload(tb[NHA_GATEWAY]),
+		     mnl_attr_get_payload_len(tb[NHA_GATEWAY])))
+		return -EBADMSG;
 	if (tb[NHA_GROUP])
 		read_members(&nh, member, tb[NHA_GROUP]);
 	return d->cb(&nh, d->data);
@@ -99,7 +104,8 @@ int nexthop_put_set(struct nl_batch *b, struct nl *nl,
 		    const struct nexthop *nh)
 {
 	struct nhmsg head = { .nh_family = nh->family,
-			      .nh_protocol = nh->protocol };
+			      .nh_protocol = nh->protocol,
+			      .nh_flags = nh->onlink ? RTNH_F_ONLINK : 0 };
 	struct nexthop_grp group[LINKS_MAX];
 	size_t group_len = nh->n_members * sizeof(group[0]);
 	struct nlmsghdr *nlh;
@@ -119,6 +125,9 @@ int nexthop_put_set(struct nl_batch *b, struct nl *nl,
 		mnl_attr_put(nlh, NHA_GROUP, group_len, group);
 	} else {
 		mnl_attr_put_u32(nlh, NHA_OIF, nh->ifindex);
+		if (nh->gateway.family)
+			mnl_attr_put(nlh, NHA_GATEWAY, addr_len(&nh->gateway),
+				     nh->gateway.bytes);
 	}
 	nl_end(b, nlh);
 	return 0;

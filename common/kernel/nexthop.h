@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "base/addr.h"
 #include "base/limits.h"
 #include "kernel/nl.h"
 
@@ -12,12 +13,17 @@ struct nexthop_member {
 	uint8_t weight;		/* 1 to 255 */
 };
 
-/* A nexthop object (Linux 5.3): a device, or a group of such. */
+/* A nexthop object (Linux 5.3): a device, perhaps with a gateway behind it, or
+ * a group of such.
+ */
 struct nexthop {
 	uint32_t id;
 	uint8_t protocol;
 	uint8_t family;		/* of a device; AF_UNSPEC for a group */
-	uint32_t ifindex;	/* 0: a group, or not device-only */
+	uint32_t ifindex;	/* 0: a group */
+	struct addr gateway;	/* family 0: none */
+	/* The gateway is on the link, whatever the device's addresses say. */
+	bool onlink;
 	unsigned int n_members;	/* at most LINKS_MAX ... */
 	bool more;		/* ... of a group that has more: not ours */
 	const struct nexthop_member *member;	/* not owned */

@@ -63,6 +63,7 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 			return -EBADMSG;
 		r.from.len = rtm->rtm_src_len;
 	}
+	r.onlink = rtm->rtm_flags & RTNH_F_ONLINK;
 	/* Of a group's route the kernel tells the legs as well. */
 	r.opaque = (!r.nhid && (tb[RTA_MULTIPATH] || tb[RTA_VIA])) ||
 		   r.from.len;
@@ -157,7 +158,8 @@ static int put(struct nl_batch *b, struct nl *nl, uint16_t type,
 	struct rtmsg head = { .rtm_family = r->family,
 			      .rtm_tos = r->tos,
 			      .rtm_protocol = r->protocol,
-			      .rtm_type = r->type, .rtm_scope = r->scope };
+			      .rtm_type = r->type, .rtm_scope = r->scope,
+			      .rtm_flags = r->onlink ? RTNH_F_ONLINK : 0 };
 	struct nlmsghdr *nlh = nl_put(b, nl, type, flags, &head, sizeof(head),
 				      128);
 

@@ -21,8 +21,9 @@ enum {
 	METRIC_IPV6 = 1024,
 };
 
-/* A default route as far as we need to know it: ours are device-only or a
- * nexthop object's; of others it is enough to see where they lead.
+/* A default route as far as we need to know it: ours lead to a device, to a
+ * gateway behind it, or to a nexthop object; of others it is enough to see where
+ * they lead.
  */
 struct route {
 	uint32_t table;
@@ -40,6 +41,7 @@ struct route {
 	 * anywhere.
 	 */
 	struct prefix from;
+	bool onlink;		/* as a nexthop's */
 	/* It has legs, or a gateway of another family: a request cannot be
 	 * made from this struct that means it and no other one.
 	 */

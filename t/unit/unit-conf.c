@@ -37,7 +37,7 @@ static const char *summary(const struct conf *c)
 {
 	static char buf[8192];
 	const struct conf_link *l;
-	char q[64];
+	char q[64], via[GATEWAY_TEXT];
 	FILE *f = fmemopen(buf, sizeof(buf), "w");
 	unsigned int i;
 
@@ -68,6 +68,8 @@ static const char *summary(const struct conf *c)
 		else if (l->qdisc.kind != QDISC_PRIO_SFQ)
 			fprintf(f, " %s", qdisc_conf_text(&l->qdisc, q,
 							  sizeof(q)));
+		if (*gateway_text(&l->gateway, via))
+			fprintf(f, " via %s", via);
 	}
 	fclose(f);
 	return buf;
@@ -125,6 +127,15 @@ static const struct {
 	  "[link ppp0]\ntable = 4294967295\nmark = 0x7f\nweight = 255\n"
 	  "tier = 255\nqdisc = cake bandwidth 20mbit\n",
 	  "source; ppp0 4294967295 0x7f 255/255 cake 2500000" },
+	{ "a gateway of each family", "[link ppp0]\ngateway = "
+	  "fe80::1, 192.168.8.1\n", "source; ppp0 201 0x1 via 192.168.8.1 "
+	  "fe80::1" },
+	{ "what is known of gateways, and that there is none",
+	  "[link ppp0]\ngateway = auto\n[link ppp1]\ngateway = none\n",
+	  "parity; ppp0 201 0x1 via auto; ppp1 202 0x2 via none" },
+	{ "a gateway of one family is not asked for the other",
+	  "[link ppp0]\ngateway = fe80::1\n", "source; ppp0 201 0x1 via "
+	  "fe80::1" },
 	{ "a table by another name", "[link wan]\ntable = ppp1\n",
 	  "source; wan 202 0x1" },
 	{ "the links' queue, and a link's own", "[mwan]\nqdisc = fq_codel\n"
@@ -221,6 +232,28 @@ static const struct {
 	{ "a queue", "[mwan]\nqdisc = sfq\n", "mwan.ini:2: qdisc = \"sfq\" "
 	  "is none of: none, prio-sfq, fq_codel, cake, cake bandwidth "
 	  "20mbit" },
+	{ "a gateway by its name", "[link ppp0]\ngateway = router.lan\n",
+	  "mwan.ini:2: gateway = \"router.lan\": \"router.lan\" is neither "
+	  "auto nor none nor an address" },
+	{ "a word beside an address", "[link ppp0]\ngateway = 10.0.0.1 auto\n",
+	  "mwan.ini:2: gateway = \"10.0.0.1 auto\": \"auto\" is neither "
+	  "auto nor none nor an address" },
+	{ "a gateway that is everybody", "[link ppp0]\n"
+	  "gateway = 255.255.255.255\n", "mwan.ini:2: gateway = "
+	  "\"255.255.255.255\": \"255.255.255.255\" is no router's address" },
+	{ "and one that is this host", "[link ppp0]\ngateway = ::1\n",
+	  "mwan.ini:2: gateway = \"::1\": \"::1\" is no router's address" },
+	{ "two gateways of a family", "[link ppp0]\ngateway = 10.0.0.1 "
+	  "10.0.0.2\n", "mwan.ini:2: gateway = \"10.0.0.1 10.0.0.2\": a link "
+	  "has one router of a family, and here are two IPv4 addresses; two "
+	  "routers behind one card are two links, a macvlan each" },
+	{ "no gateway at all", "[link ppp0]\ngateway = ,\n", "mwan.ini:2: "
+	  "gateway = \",\": there is no address" },
+	{ "a gateway of [mwan]", "[mwan]\ngateway = auto\n", "mwan.ini:2: "
+	  "unknown key \"gateway\" in [mwan]: see mwan.ini(5)" },
+	{ "a link that is the LAN, too", "[mwan]\nlan = eth1\n[link eth1]\n"
+	  "table = 9\ngateway = 10.0.0.1\n", "mwan.ini:2: lan: eth1 is a "
+	  "link: name interfaces of the LAN" },
 	{ "a bandwidth without a unit", "[link ppp0]\nqdisc = cake bandwidth "
 	  "20\n", "mwan.ini:2: qdisc = \"cake bandwidth 20\" is none of: "
 	  "none, prio-sfq, fq_codel, cake, cake bandwidth 20mbit" },
@@ -720,6 +753,30 @@ static void random_qdisc(struct qdisc_conf *q)
 			100 : 0xfffffff0)) * unit[unit_random(4)] / 8;
 }
 
+static void random_gateway(struct gateway_conf *g)
+{
+	unsigned int f, i;
+
+	memset(g, 0, sizeof(*g));
+	g->how = unit_random(GATEWAY_NONE + 1);
+	for (f = 0; f < FAMILIES; f++) {
+		if (unit_random(4))
+			continue;
+		g->how = GATEWAY_GIVEN;
+		g->addr[f].family = family_af(f);
+		for (i = 0; i < addr_len(&g->addr[f]); i++)
+			g->addr[f].bytes[i] = (uint8_t)(1 + unit_random(126));
+	}
+}
+
+static bool same_gateway(const struct gateway_conf *a,
+			 const struct gateway_conf *b)
+{
+	return a->how == b->how &&
+	       addr_equal(&a->addr[FAMILY_IPV4], &b->addr[FAMILY_IPV4]) &&
+	       addr_equal(&a->addr[FAMILY_IPV6], &b->addr[FAMILY_IPV6]);
+}
+
 static void random_conf(struct conf *c)
 {
 	static const uint32_t mask[] = { 0xff, 0xff00, 0x3fc0000, 0xff000000,
@@ -753,6 +810,7 @@ static void random_conf(struct conf *c)
 		l->weight = (uint8_t)(1 + unit_random(WEIGHT_MAX));
 		l->tier = (uint8_t)(1 + unit_random(TIER_MAX));
 		random_qdisc(&l->qdisc);
+		random_gateway(&l->gateway);
 	}
 	c->n_lan = unit_random(8);
 	for (i = 0; i < c->n_lan; i++)
@@ -778,7 +836,9 @@ static bool same(const struct conf *a, const struct conf *b)
 		y = &b->link[i];
 		if (strcmp(x->name, y->name) || x->table != y->table ||
 		    x->mark != y->mark || x->weight != y->weight ||
-		    x->tier != y->tier || strcmp(x->linkname, y->linkname) || !same_qdisc(&x->qdisc, &y->qdisc))
+		    x->tier != y->tier || strcmp(x->linkname, y->linkname) ||
+		    !same_qdisc(&x->qdisc, &y->qdisc) ||
+		    !same_gateway(&x->gateway, &y->gateway))
 			return false;
 	}
 	for (i = 0; i < a->n_lan && a->n_lan == b->n_lan; i++)

@@ -649,6 +649,7 @@ static void put_route(struct nlmsghdr *nlh)
 
 	rtm->rtm_family = AF_INET;
 	rtm->rtm_protocol = PROTO_MWAN;
+	rtm->rtm_flags = RTNH_F_ONLINK;
 	mnl_attr_put_u32(nlh, RTA_TABLE, 4000000000U);
 	mnl_attr_put_u32(nlh, RTA_PRIORITY, 9);
 	mnl_attr_put_u32(nlh, RTA_OIF, 7);
@@ -781,6 +782,7 @@ static void test_good_objects(void)
 		   objects);
 	}
 	ok(link_seen.ifindex == 7 && link_seen.up && link_seen.carrier &&
+	   link_seen.shared && !link_seen.ppp &&
 	   !strcmp(link_seen.name, "abcdefghijklmno"), "the link's values");
 	ok(addr_seen.ifindex == 7 &&
 	   ntohl(addr_seen.local.v4.s_addr) == 0x0a000001 &&
@@ -788,7 +790,8 @@ static void test_good_objects(void)
 	   "the address's values");
 	ok(route_seen.table == 4000000000U && route_seen.metric == 9 &&
 	   route_seen.ifindex == 7 && route_seen.nhid == 77001 &&
-	   route_seen.gateway.family == AF_INET, "the route's values");
+	   route_seen.onlink && route_seen.gateway.family == AF_INET,
+	   "the route's values");
 	ok(rule_seen.priority == 1301 && rule_seen.table == 201 &&
 	   rule_seen.mark == 1 && rule_seen.mask == 0xff &&
 	   !rule_seen.suppress_default && !rule_seen.foreign &&
@@ -888,6 +891,57 @@ static void test_odd_objects(void)
 	reply_done(0, -ENOENT);
 	err.msg[0] = '\0';
 	ok(!read_object(2) && !objects, "a table that does not exist");
+}
+
+/* The last request of the batch, as the kernel would tell the object. */
+static void tell_back(uint16_t type)
+{
+	static char asked[512] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = (void *)asked;
+	size_t len = batch.last->nlmsg_len;
+
+	memcpy(asked, batch.last, len);
+	begin();
+	nlh = reply(0, type, 0);
+	memcpy(nlh + 1, asked + sizeof(*nlh), len - sizeof(*nlh));
+	nlh->nlmsg_len = (uint32_t)len;
+	end(0, nlh);
+	reply_done(1, 0);
+}
+
+/* What is asked for is what is read, of both families. */
+static void test_gateways(const char *text)
+{
+	struct nexthop nh = { .id = 77002, .protocol = PROTO_MWAN,
+			      .ifindex = 7, .onlink = true };
+	struct route r = { .table = 4000000000U, .ifindex = 7,
+			   .protocol = PROTO_MWAN, .type = RTN_UNICAST,
+			   .onlink = true };
+	struct nlmsghdr *nlh;
+
+	addr_parse(&nh.gateway, text);
+	r.gateway = nh.gateway;
+	r.family = nh.family = nh.gateway.family;
+	begin();
+	ok(!nexthop_put_set(&batch, &nl, &nh), "ask for a nexthop via %s",
+	   text);
+	tell_back(RTM_NEWNEXTHOP);
+	ok(!read_object(4) && nexthop_seen.ifindex == 7 &&
+	   nexthop_seen.family == nh.family && nexthop_seen.onlink &&
+	   addr_equal(&nexthop_seen.gateway, &nh.gateway), "and read it");
+	begin();
+	ok(!route_put_add(&batch, &nl, &r), "ask for a route via %s", text);
+	tell_back(RTM_NEWROUTE);
+	ok(!read_object(2) && route_seen.ifindex == 7 && !route_seen.opaque &&
+	   route_seen.family == r.family && route_seen.onlink &&
+	   addr_equal(&route_seen.gateway, &r.gateway), "and read it");
+	begin();
+	nlh = reply(0, RTM_NEWNEXTHOP, 0);
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct nhmsg));
+	mnl_attr_put(nlh, NHA_GATEWAY, 5, "12345");
+	end(0, nlh);
+	reply_done(1, 0);
+	ok(read_object(4) == -EBADMSG, "a gateway of 5 bytes");
 }
 
 /* Of a rule that has more than ours, all is kept that was read. */
@@ -1255,6 +1309,8 @@ int main(void)
 	test_cut_objects();
 	test_changed_objects();
 	test_odd_objects();
+	test_gateways("192.168.1.1");
+	test_gateways("fe80::1");
 	test_raw_rules();
 	test_prefix_rules();
 	test_refused_reads();
