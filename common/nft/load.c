@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/util.h"
 #include "nft/load.h"
 #include "nft/message.h"
 
@@ -106,7 +107,7 @@ static bool same_sticky(const struct nft_sticky *k, const struct ruleset *rs)
 	return k->timeout == rs->sticky * 1000ULL &&
 	       k->flags == NFTMSG_STICKY_FLAGS &&
 	       k->size == RULESET_STICKY_SIZE &&
-	       k->key_type == NFTMSG_IPV4 && k->data_type == NFTMSG_CLASS &&
+	       k->key_type == TYPE_IPV4 && k->data_type == TYPE_CLASS &&
 	       k->key_len == sizeof(uint32_t) &&
 	       k->data_len == sizeof(uint32_t);
 }
@@ -204,14 +205,16 @@ static int encode_removal(struct nftmsg_out *o, struct load *l)
 
 static bool uses_sticky(const struct ruleset *rs, const struct ruleset_rule *r)
 {
-	unsigned int i, kind;
+	unsigned int i;
 
-	for (i = 0; i < r->count; i++) {
-		kind = rs->statement[r->first + i].kind;
-		if (kind == SET_PRIORITY || kind == ADD_STICKY ||
-		    kind == UPDATE_STICKY || kind == DELETE_STICKY)
+	for (i = 0; i < r->count; i++)
+		switch (rs->statement[r->first + i].kind & OP_MASK) {
+		case OP_RECALL:
+		case OP_ADD:
+		case OP_UPDATE:
+		case OP_DELETE:
 			return true;
-	}
+		}
 	return false;
 }
 
@@ -294,33 +297,24 @@ static unsigned int about(const uint16_t *last, unsigned int n,
 static const char *module_of(const struct ruleset *rs,
 			     const struct ruleset_rule *r)
 {
-	unsigned int i;
+	static const char *const module[] = {
+		[FROM_CT] = "nft_ct", [FROM_FIB] = "nft_fib_inet",
+		[FROM_HASH] = "nft_hash", [FROM_NUMGEN] = "nft_numgen",
+	};
+	unsigned int i, kind, from;
 
 	for (i = 0; i < r->count; i++) {
-		switch (rs->statement[r->first + i].kind) {
-		case DO_MASQUERADE:
+		kind = rs->statement[r->first + i].kind;
+		from = key_of(kind)->from;
+		if (kind == DO_MASQUERADE)
 			return "nft_masq";
-		case DO_REJECT:
+		if (kind == DO_REJECT)
 			return "nft_reject_inet";
-		case IF_ELSEWHERE:
-		case IF_FOREIGN:
-			return "nft_fib_inet";
-		case TO_HASH:
-		case TO_FLOW:
-			return "nft_hash";
-		case TO_TURNS:
-		case TO_RANDOM:
-			return "nft_numgen";
-		case IF_NEW:
-		case IF_NOT_NEW:
-		case IF_REPLY:
-		case TO_CT_MARK:
-		case SET_CT_MARK:
-		case IF_CT_MARK:
-		case IF_NOT_CT_MARK:
-		case COPY_CT_MARK:
+		if (kind == COPY_CT_MARK)
 			return "nft_ct";
-		}
+		if ((kind & OP_MASK) != OP_DO && from < COUNT(module) &&
+		    module[from])
+			return module[from];
 	}
 	return "nf_tables";
 }

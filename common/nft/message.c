@@ -3,31 +3,21 @@
 #include <endian.h>
 #include <errno.h>
 #include <linux/netfilter.h>
-#include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
 #include <string.h>
 
 #include "nft/message.h"
 
-/* What the rules compare with. */
 enum {
 	TCPOPT_MAXSEG = 2,		/* RFC 9293, 3.2 */
-	TCP_SYN = 0x02, TCP_SYN_RST = 0x06,
-	/* Offsets in the IPv4 header, and in those of TCP and UDP. */
-	IPV4_PROTOCOL = 9, IPV4_SADDR = 12, IPV4_DADDR = 16,
-	SPORT = 0, DPORT = 2,
-	TCP_FLAGS = 13,			/* offset in the TCP header */
-	/* enum ip_conntrack_info's IP_CT_NEW as a bit of ct state. */
-	STATE_NEW = 8,
-	DIRECTION_REPLY = 1,
+	IPV4_PROTOCOL = 9,		/* its offset in the header */
 };
 
 enum {
-	KEY_VERDICT = 0xffffff00,
+	DATA_VERDICT = 0xffffff00,	/* the type of a map's data */
 	/* Userdata of a set (libnftnl/udata.h): the byte order of its key and
 	 * of its data, 1 for the host's and 2 for the network's. Userdata of
 	 * an element: bit 0 of its flags says that its range has no end.
@@ -178,16 +168,6 @@ static void load_meta(struct nlmsghdr *nlh, uint32_t key)
 	load(nlh, "meta", NFTA_META_KEY, NFTA_META_DREG, key);
 }
 
-static void load_ct(struct nlmsghdr *nlh, uint32_t key)
-{
-	load(nlh, "ct", NFTA_CT_KEY, NFTA_CT_DREG, key);
-}
-
-static void load_rt(struct nlmsghdr *nlh, uint32_t key)
-{
-	load(nlh, "rt", NFTA_RT_KEY, NFTA_RT_DREG, key);
-}
-
 static void load_payload(struct nlmsghdr *nlh, uint32_t dreg, uint32_t base,
 			 uint32_t offset, uint32_t len)
 {
@@ -219,13 +199,6 @@ static void bitwise32(struct nlmsghdr *nlh, uint32_t mask, uint32_t xor)
 	bitwise(nlh, &mask, &xor, sizeof(mask));
 }
 
-/* A mask of ones changes nothing. */
-static void mask32(struct nlmsghdr *nlh, uint32_t mask)
-{
-	if (mask != UINT32_MAX)
-		bitwise32(nlh, mask, 0);
-}
-
 static void compare(struct nlmsghdr *nlh, uint32_t op, const void *data,
 		    size_t len)
 {
@@ -242,11 +215,6 @@ static void compare8(struct nlmsghdr *nlh, uint32_t op, uint8_t value)
 	compare(nlh, op, &value, sizeof(value));
 }
 
-static void compare32(struct nlmsghdr *nlh, uint32_t op, uint32_t value)
-{
-	compare(nlh, op, &value, sizeof(value));
-}
-
 static void byteorder(struct nlmsghdr *nlh, uint32_t len)
 {
 	struct expr e = open_expr(nlh, "byteorder");
@@ -259,13 +227,14 @@ static void byteorder(struct nlmsghdr *nlh, uint32_t len)
 	close_expr(nlh, e);
 }
 
-static void set_mark(struct nlmsghdr *nlh, const char *name,
-		     uint16_t key_attr, uint16_t sreg_attr, uint32_t key)
+/* Register 1 to where @k is loaded from. */
+static void store(struct nlmsghdr *nlh, const struct key *k)
 {
-	struct expr e = open_expr(nlh, name);
+	bool ct = k->from == FROM_CT;
+	struct expr e = open_expr(nlh, ct ? "ct" : "meta");
 
-	put32(nlh, key_attr, key);
-	put32(nlh, sreg_attr, NFT_REG_1);
+	put32(nlh, ct ? NFTA_CT_KEY : NFTA_META_KEY, k->number);
+	put32(nlh, ct ? NFTA_CT_SREG : NFTA_META_SREG, NFT_REG_1);
 	close_expr(nlh, e);
 }
 
@@ -294,7 +263,7 @@ static void put_set_lookup(struct nlmsghdr *nlh,
 		put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_VERDICT);
 	put_text(nlh, NFTA_LOOKUP_SET, set_name(s));
 	put32(nlh, NFTA_LOOKUP_SET_ID, id);
-	if (s->kind == IF_NOT_IIFNAME || s->kind == IF_NOT_OIFNAME)
+	if ((s->kind & OP_MASK) == OP_IF_NOT)
 		put32(nlh, NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
 	close_expr(nlh, e);
 }
@@ -310,19 +279,8 @@ static void only_ipv4(struct nlmsghdr *nlh)
 
 static bool needs_ipv4(const struct ruleset_statement *s)
 {
-	switch (s->kind) {
-	case TO_HASH:
-	case TO_FLOW:
-	case TO_SADDR:
-	case IF_SADDR:
-	case IF_DADDR:
-	case SET_PRIORITY:
-	case ADD_STICKY:
-	case UPDATE_STICKY:
-	case DELETE_STICKY:
-		return true;
-	}
-	return false;
+	return (s->kind & OP_MASK) != OP_DO &&
+	       key_of(s->kind)->family == NFPROTO_IPV4;
 }
 
 /* Addresses, ports and slots may be ranges; a set of single ones is no set of
@@ -337,32 +295,29 @@ static bool has_ranges(const struct ruleset *rs,
 	if (s->kind == TO_TURNS)
 		return false;
 	for (i = 0; i < s->count; i++)
-		if (e[i].last != e[i].key)
+		if (!wide_equal(e[i].last, e[i].key))
 			return true;
 	return false;
 }
 
-static void load_address(struct nlmsghdr *nlh, uint32_t reg, uint32_t offset)
+static void load_field(struct nlmsghdr *nlh, uint32_t reg, unsigned int key)
 {
-	load_payload(nlh, reg, NFT_PAYLOAD_NETWORK_HEADER, offset,
-		     sizeof(uint32_t));
-}
+	const struct key *k = key_of(key);
 
-static void load_port(struct nlmsghdr *nlh, uint32_t reg, uint32_t offset)
-{
-	load_payload(nlh, reg, NFT_PAYLOAD_TRANSPORT_HEADER, offset,
-		     sizeof(uint16_t));
+	load_payload(nlh, reg, k->from == FROM_NETWORK ?
+		     NFT_PAYLOAD_NETWORK_HEADER : NFT_PAYLOAD_TRANSPORT_HEADER,
+		     k->number, k->len);
 }
 
 /* Registers of 4 bytes in a row from NFT_REG_2 on, as nft numbers them. */
 static uint32_t load_flow(struct nlmsghdr *nlh)
 {
-	load_address(nlh, NFT_REG_2, IPV4_SADDR);
-	load_address(nlh, NFT_REG32_05, IPV4_DADDR);
+	load_field(nlh, NFT_REG_2, KEY_SADDR);
+	load_field(nlh, NFT_REG32_05, KEY_DADDR);
 	load_payload(nlh, NFT_REG32_06, NFT_PAYLOAD_NETWORK_HEADER,
 		     IPV4_PROTOCOL, sizeof(uint8_t));
-	load_port(nlh, NFT_REG32_07, SPORT);
-	load_port(nlh, NFT_REG_3, DPORT);
+	load_field(nlh, NFT_REG32_07, KEY_SPORT);
+	load_field(nlh, NFT_REG_3, KEY_DPORT);
 	return 5 * sizeof(uint32_t);
 }
 
@@ -374,7 +329,7 @@ static void hash(struct nlmsghdr *nlh, const struct ruleset_statement *s)
 	if (s->kind == TO_FLOW)
 		len = load_flow(nlh);
 	else
-		load_address(nlh, NFT_REG_2, IPV4_SADDR);
+		load_field(nlh, NFT_REG_2, KEY_SADDR);
 	e = open_expr(nlh, "hash");
 	put32(nlh, NFTA_HASH_SREG, NFT_REG_2);
 	put32(nlh, NFTA_HASH_DREG, NFT_REG_1);
@@ -392,75 +347,179 @@ static void number(struct nlmsghdr *nlh, const struct ruleset_statement *s)
 
 	put32(nlh, NFTA_NG_DREG, NFT_REG_1);
 	put32(nlh, NFTA_NG_MODULUS, s->value);
-	put32(nlh, NFTA_NG_TYPE, s->kind == TO_TURNS ? NFT_NG_INCREMENTAL :
-						       NFT_NG_RANDOM);
+	put32(nlh, NFTA_NG_TYPE, key_of(s->kind)->number);
 	put32(nlh, NFTA_NG_OFFSET, 0);
 	close_expr(nlh, e);
 }
 
-/* What chooses a slot. */
-static void choose(struct nlmsghdr *nlh, const struct ruleset *rs,
-		   const struct ruleset_statement *s)
+/* What the packet's source is to this machine, or to an interface. */
+static void load_source_type(struct nlmsghdr *nlh, uint32_t flags)
 {
-	if (s->kind == TO_RANDOM || s->kind == TO_TURNS)
-		number(nlh, s);
-	else
+	struct expr e = open_expr(nlh, "fib");
+
+	put32(nlh, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+	put32(nlh, NFTA_FIB_FLAGS, flags);
+	put32(nlh, NFTA_FIB_DREG, NFT_REG_1);
+	close_expr(nlh, e);
+}
+
+/* A key to register 1. */
+static void load_key(struct nlmsghdr *nlh, const struct ruleset *rs,
+		     const struct ruleset_statement *s)
+{
+	const struct key *k = key_of(s->kind);
+
+	switch (k->from) {
+	case FROM_META:
+		load_meta(nlh, k->number);
+		break;
+	case FROM_CT:
+		load(nlh, "ct", NFTA_CT_KEY, NFTA_CT_DREG, k->number);
+		break;
+	case FROM_RT:
+		load(nlh, "rt", NFTA_RT_KEY, NFTA_RT_DREG, k->number);
+		break;
+	case FROM_FIB:
+		load_source_type(nlh, k->number);
+		break;
+	case FROM_TCP:
+		load_meta(nlh, NFT_META_L4PROTO);
+		compare8(nlh, NFT_CMP_EQ, IPPROTO_TCP);
+		load_field(nlh, NFT_REG_1, s->kind);
+		break;
+	case FROM_HASH:
 		hash(nlh, s);
+		break;
+	case FROM_NUMGEN:
+		number(nlh, s);
+		break;
+	default:
+		load_field(nlh, NFT_REG_1, s->kind);
+	}
 	/* The kernel orders ranges as bytes. */
-	if (has_ranges(rs, s))
-		byteorder(nlh, sizeof(uint32_t));
+	if (k->type == TYPE_INTEGER && has_ranges(rs, s))
+		byteorder(nlh, k->len);
+}
+
+/* @value as the kernel compares and keeps it; @network: in network order, of
+ * what is in the host's by itself.
+ */
+static void to_bytes(const struct key *k, struct wide value, bool network,
+		     uint8_t bytes[WIDE_BYTES])
+{
+	const uint32_t word = (uint32_t)value.lo;
+
+	if (k->network || network || k->len != sizeof(word))
+		wide_put(value, bytes, k->len);
+	else
+		memcpy(bytes, &word, sizeof(word));
+}
+
+static void bitwise_key(struct nlmsghdr *nlh, const struct key *k,
+			struct wide mask)
+{
+	static const uint8_t none[WIDE_BYTES];
+	uint8_t bytes[WIDE_BYTES];
+
+	to_bytes(k, mask, false, bytes);
+	bitwise(nlh, bytes, none, k->len);
+}
+
+static void compare_key(struct nlmsghdr *nlh, uint32_t op,
+			const struct key *k, struct wide value)
+{
+	uint8_t bytes[WIDE_BYTES];
+
+	to_bytes(k, value, false, bytes);
+	compare(nlh, op, bytes, k->len);
+}
+
+/* A mask of ones changes nothing; of a key that has none it is 0. */
+static void mask_key(struct nlmsghdr *nlh, const struct ruleset_statement *s)
+{
+	const struct key *k = key_of(s->kind);
+
+	if (k->type != TYPE_INTEGER && s->mask && s->mask != UINT32_MAX)
+		bitwise_key(nlh, k, wide(s->mask));
 }
 
 /* An address, a prefix, a range; of a prefix that ends at a byte's end nft
  * loads only the bytes before it.
  */
-static void compare_address(struct nlmsghdr *nlh, const struct range *r,
-			    uint32_t offset)
+static void compare_address(struct nlmsghdr *nlh, const struct key *k,
+			    const struct ruleset_element *e)
 {
-	uint32_t first = htonl(r->first), last = htonl(r->last), len = 32;
-	int prefix = range_prefix(r);
+	int prefix = wide_prefix(e->key, e->last, 8U * k->len);
+	uint8_t bytes[WIDE_BYTES];
 
-	if (prefix > 0)
-		len = (uint32_t)prefix;
-	if (prefix > 0 && !(len % 8)) {
+	if (prefix > 0 && !(prefix % 8)) {
 		load_payload(nlh, NFT_REG_1, NFT_PAYLOAD_NETWORK_HEADER,
-			     offset, len / 8);
-		compare(nlh, NFT_CMP_EQ, &first, len / 8);
+			     k->number, (uint32_t)prefix / 8);
+		to_bytes(k, e->key, true, bytes);
+		compare(nlh, NFT_CMP_EQ, bytes, (uint32_t)prefix / 8);
 		return;
 	}
-	load_address(nlh, NFT_REG_1, offset);
+	load_payload(nlh, NFT_REG_1, NFT_PAYLOAD_NETWORK_HEADER, k->number,
+		     k->len);
 	if (prefix > 0) {
-		bitwise32(nlh, ~(first ^ last), 0);
-		compare32(nlh, NFT_CMP_EQ, first);
+		bitwise_key(nlh, k, wide_not(wide_ones(8U * k->len -
+						       (unsigned int)prefix)));
+		compare_key(nlh, NFT_CMP_EQ, k, e->key);
 	} else {
-		compare32(nlh, NFT_CMP_GTE, first);
-		compare32(nlh, NFT_CMP_LTE, last);
+		compare_key(nlh, NFT_CMP_GTE, k, e->key);
+		compare_key(nlh, NFT_CMP_LTE, k, e->last);
 	}
 }
 
-static void compare_port(struct nlmsghdr *nlh, const struct range *r)
+/* Compare with the one element that there is. */
+static void compare_one(struct nlmsghdr *nlh, uint32_t op,
+			const struct key *k, const struct ruleset_element *e)
 {
-	uint16_t first = htons((uint16_t)r->first);
-	uint16_t last = htons((uint16_t)r->last);
-
-	if (first == last) {
-		compare(nlh, NFT_CMP_EQ, &first, sizeof(first));
+	if (k->type == TYPE_IFNAME) {
+		compare(nlh, op, e->name, IFNAMSIZ);
+	} else if (wide_equal(e->key, e->last)) {
+		compare_key(nlh, op, k, e->key);
 	} else {
-		compare(nlh, NFT_CMP_GTE, &first, sizeof(first));
-		compare(nlh, NFT_CMP_LTE, &last, sizeof(last));
+		compare_key(nlh, NFT_CMP_GTE, k, e->key);
+		compare_key(nlh, NFT_CMP_LTE, k, e->last);
 	}
 }
 
-static void tcp_syn(struct nlmsghdr *nlh)
+/* One of several bits is there, but the whole is not. */
+static void compare_constant(struct nlmsghdr *nlh, uint32_t op,
+			     const struct key *k)
 {
-	const uint8_t mask = TCP_SYN_RST, none = 0;
+	if (k->mask)
+		bitwise_key(nlh, k, wide(k->mask));
+	if (!k->bits || op == NFT_CMP_NEQ) {
+		compare_key(nlh, op, k, wide(k->value));
+		return;
+	}
+	bitwise_key(nlh, k, wide(k->value));
+	compare_key(nlh, NFT_CMP_NEQ, k, wide(0));
+}
 
-	load_meta(nlh, NFT_META_L4PROTO);
-	compare8(nlh, NFT_CMP_EQ, IPPROTO_TCP);
-	load_payload(nlh, NFT_REG_1, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS,
-		     sizeof(mask));
-	bitwise(nlh, &mask, &none, sizeof(mask));
-	compare8(nlh, NFT_CMP_EQ, TCP_SYN);
+static void put_condition(struct nlmsghdr *nlh, const struct ruleset *rs,
+			  const struct ruleset_statement *s, uint32_t id)
+{
+	const struct ruleset_element *e = &rs->element[s->first];
+	const struct key *k = key_of(s->kind);
+	uint32_t op = (s->kind & OP_MASK) == OP_IF ? NFT_CMP_EQ : NFT_CMP_NEQ;
+
+	if (k->from == FROM_NETWORK && s->count == 1 && !ruleset_is_map(s)) {
+		compare_address(nlh, k, e);
+		return;
+	}
+	load_key(nlh, rs, s);
+	mask_key(nlh, s);
+	if (k->constant)
+		compare_constant(nlh, op, k);
+	else if (ruleset_has_set(s))
+		put_set_lookup(nlh, s, id);
+	else if (s->count)
+		compare_one(nlh, op, k, e);
+	else
+		compare_key(nlh, op, k, wide(s->value));
 }
 
 /* The option's size field is its bytes 2 and 3; the kernel writes it only
@@ -472,7 +531,7 @@ static void clamp_mss(struct nlmsghdr *nlh)
 	const uint16_t field = 2;
 	struct expr e;
 
-	load_rt(nlh, NFT_RT_TCPMSS);
+	load(nlh, "rt", NFTA_RT_KEY, NFTA_RT_DREG, NFT_RT_TCPMSS);
 	byteorder(nlh, field);
 	e = open_expr(nlh, "exthdr");
 	put32(nlh, NFTA_EXTHDR_SREG, NFT_REG_1);
@@ -483,140 +542,54 @@ static void clamp_mss(struct nlmsghdr *nlh)
 	close_expr(nlh, e);
 }
 
-static void masquerade(struct nlmsghdr *nlh)
-{
-	struct expr e = open_expr(nlh, "masq");
-
-	close_expr(nlh, e);
-}
-
-/* Compare with the one element that there is. */
-static void compare_one(struct nlmsghdr *nlh, const struct ruleset_statement *s,
-			const struct ruleset_element *e)
-{
-	const struct range r = { e->key, e->last };
-
-	switch (s->kind) {
-	case IF_SADDR:
-		compare_address(nlh, &r, IPV4_SADDR);
-		break;
-	case IF_DADDR:
-		compare_address(nlh, &r, IPV4_DADDR);
-		break;
-	case IF_SPORT:
-	case IF_DPORT:
-		compare_port(nlh, &r);
-		break;
-	case IF_PROTOCOL:
-	case IF_PORTS_OF:
-		compare8(nlh, NFT_CMP_EQ, (uint8_t)e->key);
-		break;
-	case IF_META_MARKS:
-		compare32(nlh, NFT_CMP_EQ, e->key);
-		break;
-	case IF_NOT_IIFNAME:
-	case IF_NOT_OIFNAME:
-		compare(nlh, NFT_CMP_NEQ, e->name, IFNAMSIZ);
-		break;
-	default:
-		compare(nlh, NFT_CMP_EQ, e->name, IFNAMSIZ);
-	}
-}
-
-/* The key of the set or map, or what to compare. */
-static void load_key(struct nlmsghdr *nlh, const struct ruleset *rs,
+/* A mark or part of it to where it came from. */
+static void set_mark(struct nlmsghdr *nlh, const struct ruleset *rs,
 		     const struct ruleset_statement *s)
 {
-	switch (s->kind) {
-	case TO_CT_MARK:
-		load_ct(nlh, NFT_CT_MARK);
-		mask32(nlh, s->mask);
-		break;
-	case TO_META_MARK:
-	case IF_META_MARKS:
-		load_meta(nlh, NFT_META_MARK);
-		mask32(nlh, s->mask);
-		break;
-	case TO_PRIORITY:
-		load_meta(nlh, NFT_META_PRIORITY);
-		break;
-	case TO_HASH:
-	case TO_FLOW:
-	case TO_RANDOM:
-	case TO_TURNS:
-		choose(nlh, rs, s);
-		break;
-	case TO_SADDR:
-		load_address(nlh, NFT_REG_1, IPV4_SADDR);
-		bitwise32(nlh, htonl(s->mask), 0);
-		break;
-	case IF_SADDR:
-	case IF_DADDR:
-		/* compare_one() loads no more than it needs. */
-		if (ruleset_has_set(s))
-			load_address(nlh, NFT_REG_1, s->kind == IF_SADDR ?
-				     IPV4_SADDR : IPV4_DADDR);
-		break;
-	case IF_SPORT:
-	case IF_DPORT:
-		load_port(nlh, NFT_REG_1, s->kind == IF_SPORT ? SPORT : DPORT);
-		break;
-	case IF_PROTOCOL:
-	case IF_PORTS_OF:
-		load_meta(nlh, NFT_META_L4PROTO);
-		break;
-	case IF_OIFNAME:
-	case IF_NOT_OIFNAME:
-	case TO_OIFNAME:
-		load_meta(nlh, NFT_META_OIFNAME);
-		break;
-	default:
-		load_meta(nlh, NFT_META_IIFNAME);
-	}
+	load_key(nlh, rs, s);
+	bitwise32(nlh, ~s->mask, s->value);
+	store(nlh, key_of(s->kind));
+}
+
+static void copy_mark(struct nlmsghdr *nlh, uint32_t mask)
+{
+	const struct ruleset_statement from = { .kind = IF_CT_MARK,
+						.mask = mask };
+
+	load_key(nlh, NULL, &from);
+	mask_key(nlh, &from);
+	store(nlh, key_of(KEY_META_MARK));
 }
 
 /* The link that the map has for the packet's host, to the packet's priority. */
-static void set_priority(struct nlmsghdr *nlh)
+static void recall(struct nlmsghdr *nlh, const struct ruleset_statement *s)
 {
 	struct expr e;
 
-	load_address(nlh, NFT_REG_1, IPV4_SADDR);
+	load_field(nlh, NFT_REG_1, s->kind);
 	e = open_expr(nlh, "lookup");
 	put32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
 	put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_1);
 	put_text(nlh, NFTA_LOOKUP_SET, RULESET_STICKY);
 	close_expr(nlh, e);
-	set_mark(nlh, "meta", NFTA_META_KEY, NFTA_META_SREG,
-		 NFT_META_PRIORITY);
+	store(nlh, key_of(KEY_PRIORITY));
 }
 
-static void write_sticky(struct nlmsghdr *nlh, uint32_t op, uint32_t value)
+static void write_sticky(struct nlmsghdr *nlh, uint32_t op,
+			 const struct ruleset_statement *s)
 {
 	struct expr e;
 
-	load_address(nlh, NFT_REG_1, IPV4_SADDR);
+	load_field(nlh, NFT_REG_1, s->kind);
 	e = open_expr(nlh, "immediate");
 	put32(nlh, NFTA_IMMEDIATE_DREG, NFT_REG_2);
-	put_value(nlh, NFTA_IMMEDIATE_DATA, &value, sizeof(value));
+	put_value(nlh, NFTA_IMMEDIATE_DATA, &s->value, sizeof(s->value));
 	close_expr(nlh, e);
 	e = open_expr(nlh, "dynset");
 	put_text(nlh, NFTA_DYNSET_SET_NAME, RULESET_STICKY);
 	put32(nlh, NFTA_DYNSET_OP, op);
 	put32(nlh, NFTA_DYNSET_SREG_KEY, NFT_REG_1);
 	put32(nlh, NFTA_DYNSET_SREG_DATA, NFT_REG_2);
-	close_expr(nlh, e);
-}
-
-/* What the packet's source is to this machine, or with NFTA_FIB_F_OIF to the
- * interface that it leaves by.
- */
-static void load_source_type(struct nlmsghdr *nlh, uint32_t flags)
-{
-	struct expr e = open_expr(nlh, "fib");
-
-	put32(nlh, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-	put32(nlh, NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR | flags);
-	put32(nlh, NFTA_FIB_DREG, NFT_REG_1);
 	close_expr(nlh, e);
 }
 
@@ -640,102 +613,19 @@ static void reject(struct nlmsghdr *nlh)
 	close_expr(nlh, e);
 }
 
-/* A mark under a mask, compared. */
-static void compare_mark(struct nlmsghdr *nlh,
-			 const struct ruleset_statement *s)
-{
-	bool not = s->kind == IF_NOT_META_MARK || s->kind == IF_NOT_CT_MARK;
-
-	if (s->kind == IF_CT_MARK || s->kind == IF_NOT_CT_MARK)
-		load_ct(nlh, NFT_CT_MARK);
-	else
-		load_meta(nlh, NFT_META_MARK);
-	mask32(nlh, s->mask);
-	compare32(nlh, not ? NFT_CMP_NEQ : NFT_CMP_EQ, s->value);
-}
-
-/* A condition or action without elements. */
-static void put_simple(struct nlmsghdr *nlh, const struct ruleset *rs,
-		       const struct ruleset_statement *s)
+/* What a rule does that is about no key. */
+static void put_verb(struct nlmsghdr *nlh, const struct ruleset *rs,
+		     const struct ruleset_statement *s)
 {
 	switch (s->kind) {
-	case IF_NOT_IPV4:
-		load_meta(nlh, NFT_META_NFPROTO);
-		compare8(nlh, NFT_CMP_NEQ, NFPROTO_IPV4);
-		break;
-	case IF_NEW:
-		load_ct(nlh, NFT_CT_STATE);
-		bitwise32(nlh, STATE_NEW, 0);
-		compare32(nlh, NFT_CMP_NEQ, 0);
-		break;
-	case IF_NOT_NEW:
-		load_ct(nlh, NFT_CT_STATE);
-		compare32(nlh, NFT_CMP_NEQ, STATE_NEW);
-		break;
-	case IF_REPLY:
-		load_ct(nlh, NFT_CT_DIRECTION);
-		compare8(nlh, NFT_CMP_EQ, DIRECTION_REPLY);
-		break;
-	case IF_META_MARK:
-	case IF_NOT_META_MARK:
-	case IF_CT_MARK:
-	case IF_NOT_CT_MARK:
-		compare_mark(nlh, s);
-		break;
-	case IF_NO_IPSEC:
-		load_rt(nlh, NFT_RT_XFRM);
-		compare8(nlh, NFT_CMP_EQ, 0);
-		break;
-	case IF_SNAT:
-		load_ct(nlh, NFT_CT_STATUS);
-		bitwise32(nlh, IPS_SRC_NAT, 0);
-		compare32(nlh, NFT_CMP_NEQ, 0);
-		break;
-	case IF_ELSEWHERE:
-		load_source_type(nlh, 0);
-		compare32(nlh, NFT_CMP_NEQ, RTN_LOCAL);
-		break;
-	case IF_FOREIGN:
-		load_source_type(nlh, NFTA_FIB_F_OIF);
-		compare32(nlh, NFT_CMP_NEQ, RTN_LOCAL);
-		break;
-	case IF_TCP_SYN:
-		tcp_syn(nlh);
-		break;
-	case SET_META_MARK:
-		load_meta(nlh, NFT_META_MARK);
-		bitwise32(nlh, ~s->mask, s->value);
-		set_mark(nlh, "meta", NFTA_META_KEY, NFTA_META_SREG,
-			 NFT_META_MARK);
-		break;
-	case SET_CT_MARK:
-		load_ct(nlh, NFT_CT_MARK);
-		bitwise32(nlh, ~s->mask, s->value);
-		set_mark(nlh, "ct", NFTA_CT_KEY, NFTA_CT_SREG, NFT_CT_MARK);
-		break;
 	case COPY_CT_MARK:
-		load_ct(nlh, NFT_CT_MARK);
-		mask32(nlh, s->mask);
-		set_mark(nlh, "meta", NFTA_META_KEY, NFTA_META_SREG,
-			 NFT_META_MARK);
+		copy_mark(nlh, s->mask);
 		break;
 	case DO_CLAMP_MSS:
 		clamp_mss(nlh);
 		break;
 	case DO_MASQUERADE:
-		masquerade(nlh);
-		break;
-	case SET_PRIORITY:
-		set_priority(nlh);
-		break;
-	case ADD_STICKY:
-		write_sticky(nlh, NFT_DYNSET_OP_ADD, s->value);
-		break;
-	case UPDATE_STICKY:
-		write_sticky(nlh, NFT_DYNSET_OP_UPDATE, s->value);
-		break;
-	case DELETE_STICKY:
-		write_sticky(nlh, NFT_DYNSET_OP_DELETE, s->value);
+		close_expr(nlh, open_expr(nlh, "masq"));
 		break;
 	case DO_COUNT:
 		count(nlh);
@@ -758,59 +648,31 @@ static void put_simple(struct nlmsghdr *nlh, const struct ruleset *rs,
 	}
 }
 
-/* How a set's key looks to the kernel, and to nft. */
-static uint32_t key_type(const struct ruleset_statement *s)
+static void put_statement(struct nlmsghdr *nlh, const struct ruleset *rs,
+			  const struct ruleset_statement *s, uint32_t id)
 {
-	switch (s->kind) {
-	case TO_CT_MARK:
-	case TO_META_MARK:
-	case IF_META_MARKS:
-		return NFTMSG_MARK;
-	case TO_PRIORITY:
-		return NFTMSG_CLASS;
-	case TO_HASH:
-	case TO_FLOW:
-	case TO_RANDOM:
-	case TO_TURNS:
-		return NFTMSG_INTEGER;
-	case TO_SADDR:
-	case IF_SADDR:
-	case IF_DADDR:
-		return NFTMSG_IPV4;
-	case IF_PROTOCOL:
-		return NFTMSG_PROTOCOL;
-	case IF_SPORT:
-	case IF_DPORT:
-		return NFTMSG_SERVICE;
+	switch (s->kind & OP_MASK) {
+	case OP_SET:
+		set_mark(nlh, rs, s);
+		break;
+	case OP_RECALL:
+		recall(nlh, s);
+		break;
+	case OP_ADD:
+		write_sticky(nlh, NFT_DYNSET_OP_ADD, s);
+		break;
+	case OP_UPDATE:
+		write_sticky(nlh, NFT_DYNSET_OP_UPDATE, s);
+		break;
+	case OP_DELETE:
+		write_sticky(nlh, NFT_DYNSET_OP_DELETE, s);
+		break;
+	case OP_DO:
+		put_verb(nlh, rs, s);
+		break;
 	default:
-		return NFTMSG_IFNAME;
+		put_condition(nlh, rs, s, id);
 	}
-}
-
-static uint32_t key_len(const struct ruleset_statement *s)
-{
-	switch (key_type(s)) {
-	case NFTMSG_IFNAME:
-		return IFNAMSIZ;
-	case NFTMSG_PROTOCOL:
-		return sizeof(uint8_t);
-	case NFTMSG_SERVICE:
-		return sizeof(uint16_t);
-	default:
-		return sizeof(uint32_t);
-	}
-}
-
-/* Headers have their fields in the network's order. */
-static bool network_order(const struct ruleset_statement *s)
-{
-	switch (key_type(s)) {
-	case NFTMSG_IPV4:
-	case NFTMSG_PROTOCOL:
-	case NFTMSG_SERVICE:
-		return true;
-	}
-	return false;
 }
 
 /* Type, length and value of a piece of userdata that is a number. */
@@ -833,6 +695,7 @@ static void put_set_size(struct nlmsghdr *nlh, uint32_t size)
 static void put_set(struct nlmsghdr *nlh, const struct ruleset *rs,
 		    const struct ruleset_statement *s, uint32_t id)
 {
+	const struct key *k = key_of(s->kind);
 	uint8_t udata[2 + sizeof(uint32_t)];
 	uint32_t flags = NFT_SET_ANONYMOUS | NFT_SET_CONSTANT;
 	uint32_t size = s->kind == TO_TURNS ? s->value : s->count;
@@ -847,15 +710,15 @@ static void put_set(struct nlmsghdr *nlh, const struct ruleset *rs,
 	put_text(nlh, NFTA_SET_TABLE, RULESET_TABLE);
 	put_text(nlh, NFTA_SET_NAME, set_name(s));
 	put32(nlh, NFTA_SET_FLAGS, flags);
-	put32(nlh, NFTA_SET_KEY_TYPE, key_type(s));
-	put32(nlh, NFTA_SET_KEY_LEN, key_len(s));
+	put32(nlh, NFTA_SET_KEY_TYPE, k->type);
+	put32(nlh, NFTA_SET_KEY_LEN, k->len);
 	if (ruleset_is_map(s)) {
-		put32(nlh, NFTA_SET_DATA_TYPE, KEY_VERDICT);
+		put32(nlh, NFTA_SET_DATA_TYPE, DATA_VERDICT);
 		put32(nlh, NFTA_SET_DATA_LEN, 0);
 	}
 	put32(nlh, NFTA_SET_ID, id);
 	put_set_size(nlh, size);
-	udata32(udata, UDATA_KEY_BYTEORDER, network_order(s) ?
+	udata32(udata, UDATA_KEY_BYTEORDER, k->network ?
 		BYTEORDER_NETWORK : BYTEORDER_HOST);
 	put(nlh, NFTA_SET_USERDATA, udata, sizeof(udata));
 }
@@ -871,9 +734,9 @@ int nftmsg_sticky(struct nftmsg_out *o, uint32_t timeout)
 	put_text(nlh, NFTA_SET_TABLE, RULESET_TABLE);
 	put_text(nlh, NFTA_SET_NAME, RULESET_STICKY);
 	put32(nlh, NFTA_SET_FLAGS, NFTMSG_STICKY_FLAGS);
-	put32(nlh, NFTA_SET_KEY_TYPE, NFTMSG_IPV4);
+	put32(nlh, NFTA_SET_KEY_TYPE, TYPE_IPV4);
 	put32(nlh, NFTA_SET_KEY_LEN, sizeof(uint32_t));
-	put32(nlh, NFTA_SET_DATA_TYPE, NFTMSG_CLASS);
+	put32(nlh, NFTA_SET_DATA_TYPE, TYPE_CLASS);
 	put32(nlh, NFTA_SET_DATA_LEN, sizeof(uint32_t));
 	put32(nlh, NFTA_SET_ID, 1);
 	put_set_size(nlh, RULESET_STICKY_SIZE);
@@ -885,24 +748,13 @@ int nftmsg_sticky(struct nftmsg_out *o, uint32_t timeout)
 	return 0;
 }
 
-static void put_key(struct nlmsghdr *nlh, const struct ruleset_statement *s,
-		    uint32_t key, bool network)
+static void put_key(struct nlmsghdr *nlh, const struct key *k,
+		    struct wide key, bool network)
 {
-	const uint8_t byte = (uint8_t)key;
-	const uint16_t port = htons((uint16_t)key);
+	uint8_t bytes[WIDE_BYTES];
 
-	switch (key_len(s)) {
-	case sizeof(byte):
-		put_value(nlh, NFTA_SET_ELEM_KEY, &byte, sizeof(byte));
-		break;
-	case sizeof(port):
-		put_value(nlh, NFTA_SET_ELEM_KEY, &port, sizeof(port));
-		break;
-	default:
-		if (network)
-			key = htonl(key);
-		put_value(nlh, NFTA_SET_ELEM_KEY, &key, sizeof(key));
-	}
+	to_bytes(k, key, network, bytes);
+	put_value(nlh, NFTA_SET_ELEM_KEY, bytes, k->len);
 }
 
 int nftmsg_get_sticky(struct nftmsg_out *o, uint32_t host)
@@ -924,39 +776,40 @@ int nftmsg_get_sticky(struct nftmsg_out *o, uint32_t host)
 	return 0;
 }
 
-/* What ends a range: the first key behind it. */
-static void put_range_end(struct nlmsghdr *nlh,
-			  const struct ruleset_statement *s, uint32_t key)
+/* What ends a range: the first key after it. */
+static void put_range_end(struct nlmsghdr *nlh, const struct key *k,
+			  struct wide key)
 {
 	struct nlattr *one = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 
 	put32(nlh, NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
-	put_key(nlh, s, key, true);
+	put_key(nlh, k, key, true);
 	mnl_attr_nest_end(nlh, one);
 }
 
-/* The last key that there can be: a range up to it has no end. */
-static uint32_t last_key(const struct ruleset_statement *s)
+/* Is it the last key that there can be? A range up to it has no end. */
+static bool is_last(const struct key *k, struct wide key)
 {
-	return key_len(s) == sizeof(uint16_t) ? UINT16_MAX : UINT32_MAX;
+	return wide_equal(key, wide_ones(8U * k->len));
 }
 
 static void put_element(struct nlmsghdr *nlh, const struct ruleset *rs,
 			const struct ruleset_statement *s,
-			const struct ruleset_element *e, uint32_t key,
+			const struct ruleset_element *e, struct wide key,
 			bool ranges)
 {
 	struct nlattr *one = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+	const struct key *k = key_of(s->kind);
 	uint8_t open[2 + sizeof(uint32_t)];
 
-	if (key_type(s) == NFTMSG_IFNAME)
+	if (k->type == TYPE_IFNAME)
 		put_value(nlh, NFTA_SET_ELEM_KEY, e->name, IFNAMSIZ);
 	else
-		put_key(nlh, s, key, ranges || network_order(s));
+		put_key(nlh, k, key, ranges);
 	if (ruleset_is_map(s))
 		put_verdict(nlh, NFTA_SET_ELEM_DATA, NFT_GOTO,
 			    rs->chain[e->chain].name);
-	if (ranges && e->last == last_key(s)) {
+	if (ranges && is_last(k, e->last)) {
 		udata32(open, UDATA_ELEMENT_FLAGS, 1);
 		put(nlh, NFTA_SET_ELEM_USERDATA, open, sizeof(open));
 	}
@@ -971,15 +824,18 @@ static void put_ranges(struct nlmsghdr *nlh, const struct ruleset *rs,
 		       unsigned int to)
 {
 	const struct ruleset_element *e = &rs->element[s->first + from];
+	const struct key *k = key_of(s->kind);
 	unsigned int i;
 
-	if (!from && e->key)
-		put_range_end(nlh, s, 0);
+	if (!from && !wide_equal(e->key, wide(0)))
+		put_range_end(nlh, k, wide(0));
 	for (i = from; i < to; i++, e++) {
+		struct wide next = wide_next(e->last);
+
 		put_element(nlh, rs, s, e, e->key, true);
-		if (e->last != last_key(s) &&
-		    (i + 1 == s->count || e[1].key != e->last + 1))
-			put_range_end(nlh, s, e->last + 1);
+		if (!is_last(k, e->last) &&
+		    (i + 1 == s->count || !wide_equal(e[1].key, next)))
+			put_range_end(nlh, k, next);
 	}
 }
 
@@ -1010,7 +866,7 @@ static void put_elements(struct nlmsghdr *nlh, struct elements *l)
 	for (; !l->ranges && i < to; i++)
 		put_element(nlh, l->rs, l->s, l->turns ?
 			    &e[ruleset_turn(l->rs, l->s, l->lag)] : &e[i],
-			    l->turns ? i : e[i].key, false);
+			    l->turns ? wide(i) : e[i].key, false);
 	mnl_attr_nest_end(nlh, list);
 }
 
@@ -1074,20 +930,6 @@ static int encode_sets(struct nftmsg_out *o, const struct ruleset *rs,
 	return code;
 }
 
-static void put_statement(struct nlmsghdr *nlh, const struct ruleset *rs,
-			  const struct ruleset_statement *s, bool numbered)
-{
-	if (!s->count) {
-		put_simple(nlh, rs, s);
-		return;
-	}
-	load_key(nlh, rs, s);
-	if (ruleset_has_set(s))
-		put_set_lookup(nlh, s, set_id(rs, s, numbered));
-	else
-		compare_one(nlh, s, &rs->element[s->first]);
-}
-
 static void put_rule(struct nlmsghdr *nlh, const struct ruleset *rs,
 		     const struct ruleset_rule *r, bool numbered)
 {
@@ -1110,7 +952,7 @@ static void put_rule(struct nlmsghdr *nlh, const struct ruleset *rs,
 			only_ipv4(nlh);
 			ipv4 = false;
 		}
-		put_statement(nlh, rs, s, numbered);
+		put_statement(nlh, rs, s, set_id(rs, s, numbered));
 	}
 	mnl_attr_nest_end(nlh, list);
 }
@@ -1171,7 +1013,10 @@ uint64_t nftmsg_digest(const struct ruleset *rs)
 		const struct ruleset_element *e = &rs->element[i];
 
 		h = fold_text(h, e->name);
-		h = nftmsg_fold(h, e->key | (uint64_t)e->last << 32);
+		h = nftmsg_fold(h, e->key.hi);
+		h = nftmsg_fold(h, e->key.lo);
+		h = nftmsg_fold(h, e->last.hi);
+		h = nftmsg_fold(h, e->last.lo);
 		h = nftmsg_fold(h, e->chain);
 	}
 	return h;

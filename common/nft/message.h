@@ -17,17 +17,6 @@ enum {
 	 */
 	UDATA_HASH = 0x77,
 	UDATA_LEN = 2 + sizeof(uint64_t),
-	/* How nft tells types of set keys (src/include/datatype.h); the kernel
-	 * keeps the number and does not look at it, nft needs it to print the
-	 * elements.
-	 */
-	NFTMSG_INTEGER = 4,
-	NFTMSG_IPV4 = 7,
-	NFTMSG_PROTOCOL = 12,
-	NFTMSG_SERVICE = 13,
-	NFTMSG_MARK = 19,
-	NFTMSG_CLASS = 23,
-	NFTMSG_IFNAME = 41,
 	/* Of the map of the hosts' links. */
 	NFTMSG_STICKY_FLAGS = NFT_SET_MAP | NFT_SET_TIMEOUT | NFT_SET_EVAL,
 };

@@ -105,8 +105,8 @@ static uint16_t add_element(struct build *b, const char *name, uint32_t key,
 	memset(e, 0, sizeof(*e));
 	if (name)
 		snprintf(e->name, sizeof(e->name), "%s", name);
-	e->key = key;
-	e->last = last;
+	e->key = wide(key);
+	e->last = wide(last);
 	e->chain = chain;
 	return (uint16_t)b->rs->n_elements++;
 }
@@ -144,7 +144,7 @@ static void add_rule(struct build *b, struct ruleset_statement s1,
 		add(b, s3);
 }
 
-static struct ruleset_statement plain(uint8_t kind)
+static struct ruleset_statement plain(uint16_t kind)
 {
 	return (struct ruleset_statement){ .kind = kind,
 					   .chain = RULESET_NONE };
@@ -165,7 +165,7 @@ static struct ruleset_statement jump(uint16_t chain)
 	return (struct ruleset_statement){ .kind = DO_JUMP, .chain = chain };
 }
 
-static struct ruleset_statement among(uint8_t kind, uint16_t first,
+static struct ruleset_statement among(uint16_t kind, uint16_t first,
 				      unsigned int count)
 {
 	return (struct ruleset_statement){ .kind = kind, .first = first,
@@ -173,12 +173,12 @@ static struct ruleset_statement among(uint8_t kind, uint16_t first,
 					   .chain = RULESET_NONE };
 }
 
-static struct ruleset_statement links(const struct build *b, uint8_t kind)
+static struct ruleset_statement links(const struct build *b, uint16_t kind)
 {
 	return among(kind, b->by_name, b->conf->n_links);
 }
 
-static struct ruleset_statement mark(const struct build *b, uint8_t kind,
+static struct ruleset_statement mark(const struct build *b, uint16_t kind,
 				     uint32_t value)
 {
 	return (struct ruleset_statement){ .kind = kind,
@@ -187,7 +187,7 @@ static struct ruleset_statement mark(const struct build *b, uint8_t kind,
 					   .chain = RULESET_NONE };
 }
 
-static struct ruleset_statement by_mark(const struct build *b, uint8_t kind,
+static struct ruleset_statement by_mark(const struct build *b, uint16_t kind,
 					uint16_t elements)
 {
 	struct ruleset_statement s = among(kind, elements, b->conf->n_links);
@@ -323,8 +323,8 @@ static void add_slots(struct build *b, struct share *s, unsigned int link,
 	struct ruleset_element *e = &b->rs->element[b->rs->n_elements - 1];
 
 	if (s->count && !b->parity && e->chain == target(b, link) &&
-	    e->last + 1 == key) {
-		e->last += weight;
+	    e->last.lo + 1 == key) {
+		e->last.lo += weight;
 		return;
 	}
 	add_element(b, NULL, key, key + weight - 1, target(b, link));
@@ -392,7 +392,7 @@ static void find_slots(struct build *b)
 	}
 }
 
-static struct ruleset_statement hash(struct share s, uint8_t kind,
+static struct ruleset_statement hash(struct share s, uint16_t kind,
 				     uint32_t round)
 {
 	struct ruleset_statement to = among(kind, s.first, s.count);
@@ -406,7 +406,7 @@ static struct ruleset_statement hash(struct share s, uint8_t kind,
  * the others by their weights, and where that leads nowhere as well, one more.
  * What is left then, a small share of it, goes to the next link.
  */
-static void add_hashes(struct build *b, uint8_t kind)
+static void add_hashes(struct build *b, uint16_t kind)
 {
 	uint32_t round = 0;
 	unsigned int i;
@@ -422,7 +422,7 @@ static void add_hashes(struct build *b, uint8_t kind)
 static void add_deal(struct build *b)
 {
 	struct ruleset_statement s;
-	uint8_t kind = TO_RANDOM;
+	uint16_t kind = TO_RANDOM;
 
 	if (b->slots.count == 1) {
 		add_rule(b, go(b->rs->element[b->slots.first].chain), end(),
@@ -632,7 +632,7 @@ static void add_conditions(struct build *b, const struct match *m)
 		add(b, among(IF_DADDR, m->destination, m->n_destination));
 	if (m->n_protocol) {
 		if (ports && m->n_protocol == 1)
-			only = b->rs->element[m->protocol].key;
+			only = (uint32_t)b->rs->element[m->protocol].key.lo;
 		add(b, among(only ? IF_PORTS_OF : IF_PROTOCOL, m->protocol,
 			     m->n_protocol));
 	}
@@ -805,7 +805,7 @@ static void remember_dealt(struct build *b)
 	open_rule(b);
 	add(b, plain(IF_NEW));
 	add(b, mark(b, IF_CT_MARK, 0));
-	add(b, by_mark(b, IF_META_MARKS, b->is_by_mark));
+	add(b, by_mark(b, IF_META_MARK, b->is_by_mark));
 	add(b, among(TO_OIFNAME, b->keep_by_name, b->conf->n_links));
 }
 
@@ -819,7 +819,7 @@ static void output(struct build *b)
 {
 	add_chain(b, "output", TYPE_ROUTE, HOOK_OUTPUT, RULESET_MANGLE);
 	only_ipv4(b);
-	add_rule(b, by_mark(b, IF_META_MARKS, b->to_by_mark),
+	add_rule(b, by_mark(b, IF_META_MARK, b->to_by_mark),
 		 by_mark(b, TO_CT_MARK, b->to_by_mark), end());
 	remember_marked(b, false);
 	add_rule(b, marked(b), plain(DO_RETURN), end());
@@ -999,7 +999,7 @@ unsigned int ruleset_turn(const struct ruleset *rs,
 	unsigned int i, most = 0;
 
 	for (i = 0; i < s->count; i++) {
-		lag[i] += (int32_t)(e[i].last - e[i].key + 1);
+		lag[i] += (int32_t)(e[i].last.lo - e[i].key.lo + 1);
 		if (lag[i] > lag[most])
 			most = i;
 	}

@@ -8,10 +8,12 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/wide.h"
 #include "conf/conf.h"
+#include "nft/key.h"
 
 /* The nftables table that a configuration asks for, as plain data: what
- * nft.c sends to the kernel and what ruleset_print() shows to a person.
+ * nft_load() sends to the kernel and ruleset_print() shows to a person.
  *
  * A packet of a new connection gets a link's mark before routing; after
  * routing the connection remembers the link that it really left by, and its
@@ -123,50 +125,52 @@ struct ruleset_chain {
 	int16_t priority;
 };
 
-/* M is statement.mask, m statement.value, { } its elements. */
+/* Operator and key, see key.h; M is statement.mask, m statement.value, { } its
+ * elements.
+ */
 enum ruleset_kind {
-	DO_END,			/* no statement */
-	IF_NOT_IPV4,		/* meta nfproto != ipv4 */
-	IF_IIFNAME,		/* iifname { } */
-	IF_NOT_IIFNAME,		/* iifname != { } */
-	IF_OIFNAME,		/* oifname { } */
-	IF_NOT_OIFNAME,		/* oifname != { } */
-	IF_NEW,			/* ct state new */
-	IF_NOT_NEW,		/* ct state != new */
-	IF_REPLY,		/* ct direction reply */
-	IF_META_MARK,		/* meta mark & M == m */
-	IF_NOT_META_MARK,	/* meta mark & M != m */
-	IF_META_MARKS,		/* meta mark & M == { } */
-	IF_CT_MARK,		/* ct mark & M == m */
-	IF_NOT_CT_MARK,		/* ct mark & M != m */
-	IF_NO_IPSEC,		/* rt ipsec missing */
-	IF_SNAT,		/* ct status snat */
-	IF_ELSEWHERE,		/* fib saddr type != local */
-	IF_FOREIGN,		/* fib saddr . oif type != local */
-	IF_TCP_SYN,		/* tcp flags syn / syn,rst */
-	IF_SADDR,		/* ip saddr { } */
-	IF_DADDR,		/* ip daddr { } */
-	IF_PROTOCOL,		/* meta l4proto { } */
-	IF_PORTS_OF,		/* the same; its text is that of the ports */
-	IF_SPORT,		/* th sport { }; m: tcp or udp sport { } */
-	IF_DPORT,		/* th dport { }; m: tcp or udp dport { } */
-	TO_IIFNAME,		/* iifname vmap { } */
-	TO_OIFNAME,		/* oifname vmap { } */
-	TO_META_MARK,		/* meta mark & M vmap { } */
-	TO_CT_MARK,		/* ct mark & M vmap { } */
-	TO_PRIORITY,		/* meta priority vmap { } */
-	TO_HASH,		/* jhash ip saddr mod m seed M vmap { } */
-	TO_FLOW,		/* jhash ip saddr . ... mod m seed M vmap { } */
-	TO_RANDOM,		/* numgen random mod m vmap { } */
-	TO_TURNS,		/* numgen inc mod m vmap { }, see below */
-	TO_SADDR,		/* ip saddr & M vmap { } */
-	SET_META_MARK,		/* meta mark set meta mark & ~M | m */
-	SET_CT_MARK,		/* ct mark set ct mark & ~M | m */
-	COPY_CT_MARK,		/* meta mark set ct mark & M */
-	SET_PRIORITY,		/* meta priority set ip saddr map @sticky */
-	ADD_STICKY,		/* add @sticky { ip saddr : m } */
-	UPDATE_STICKY,		/* update @sticky { ip saddr : m } */
-	DELETE_STICKY,		/* delete @sticky { ip saddr : m } */
+	DO_END = 0,				/* no statement */
+	IF_NOT_IPV4 = OP_IF_NOT | KEY_IPV4,	/* meta nfproto != ipv4 */
+	IF_IIFNAME = OP_IF | KEY_IIFNAME,	/* iifname { } */
+	IF_NOT_IIFNAME = OP_IF_NOT | KEY_IIFNAME,
+	IF_OIFNAME = OP_IF | KEY_OIFNAME,
+	IF_NOT_OIFNAME = OP_IF_NOT | KEY_OIFNAME,
+	IF_NEW = OP_IF | KEY_NEW,		/* ct state new */
+	IF_NOT_NEW = OP_IF_NOT | KEY_NEW,
+	IF_REPLY = OP_IF | KEY_REPLY,		/* ct direction reply */
+	IF_META_MARK = OP_IF | KEY_META_MARK,	/* meta mark & M == m or { } */
+	IF_NOT_META_MARK = OP_IF_NOT | KEY_META_MARK,
+	IF_CT_MARK = OP_IF | KEY_CT_MARK,	/* ct mark & M == m or { } */
+	IF_NOT_CT_MARK = OP_IF_NOT | KEY_CT_MARK,
+	IF_NO_IPSEC = OP_IF | KEY_IPSEC,	/* rt ipsec missing */
+	IF_SNAT = OP_IF | KEY_SNAT,		/* ct status snat */
+	IF_ELSEWHERE = OP_IF_NOT | KEY_LOCAL,	/* fib saddr type != local */
+	IF_FOREIGN = OP_IF_NOT | KEY_LOCAL_OIF,	/* fib saddr . oif type ... */
+	IF_TCP_SYN = OP_IF | KEY_SYN,		/* tcp flags syn / syn,rst */
+	IF_SADDR = OP_IF | KEY_SADDR,		/* ip saddr { } */
+	IF_DADDR = OP_IF | KEY_DADDR,
+	IF_PROTOCOL = OP_IF | KEY_PROTOCOL,	/* meta l4proto { } */
+	IF_PORTS_OF = OP_IF | KEY_PORTS_OF,
+	/* th sport { }; of protocol m, which is not 0: tcp or udp sport { } */
+	IF_SPORT = OP_IF | KEY_SPORT,
+	IF_DPORT = OP_IF | KEY_DPORT,
+	TO_IIFNAME = OP_TO | KEY_IIFNAME,	/* iifname vmap { } */
+	TO_OIFNAME = OP_TO | KEY_OIFNAME,
+	TO_META_MARK = OP_TO | KEY_META_MARK,	/* meta mark & M vmap { } */
+	TO_CT_MARK = OP_TO | KEY_CT_MARK,
+	TO_PRIORITY = OP_TO | KEY_PRIORITY,	/* meta priority vmap { } */
+	TO_SADDR = OP_TO | KEY_SADDR,		/* ip saddr & M vmap { } */
+	TO_HASH = OP_TO | KEY_HASH,	/* jhash ... mod m seed M vmap { } */
+	TO_FLOW = OP_TO | KEY_FLOW,
+	TO_RANDOM = OP_TO | KEY_RANDOM,	/* numgen random mod m vmap { } */
+	TO_TURNS = OP_TO | KEY_TURNS,	/* numgen inc mod m vmap { }, see below */
+	SET_META_MARK = OP_SET | KEY_META_MARK,
+	SET_CT_MARK = OP_SET | KEY_CT_MARK,
+	SET_PRIORITY = OP_RECALL | KEY_SADDR,
+	ADD_STICKY = OP_ADD | KEY_SADDR,
+	UPDATE_STICKY = OP_UPDATE | KEY_SADDR,
+	DELETE_STICKY = OP_DELETE | KEY_SADDR,
+	COPY_CT_MARK = OP_DO,	/* meta mark set ct mark & M */
 	DO_CLAMP_MSS,		/* tcp option maxseg size set rt mtu */
 	DO_MASQUERADE,		/* masquerade */
 	DO_COUNT,		/* counter */
@@ -182,10 +186,10 @@ enum ruleset_kind {
  * what is sent or printed has an element for each turn.
  */
 struct ruleset_statement {
-	uint8_t kind;
+	uint16_t kind;
 	uint16_t chain;		/* of DO_GOTO, DO_JUMP */
 	uint16_t first, count;	/* its elements */
-	uint32_t mask, value;	/* addresses too in host order */
+	uint32_t mask, value;
 };
 
 struct ruleset_rule {
@@ -198,10 +202,10 @@ struct ruleset_rule {
 /* A key of a set, or a key and the chain that a map sends it to. */
 struct ruleset_element {
 	char name[IFNAMSIZ];	/* key of iifname and oifname, zero-padded */
-	/* Other keys, and the last of a range; ranges ascend and leave no two
-	 * without a gap between them but in a map.
+	/* Other keys, and the last of a range, in host order; ranges ascend
+	 * and leave no two without a gap between them but in a map.
 	 */
-	uint32_t key, last;
+	struct wide key, last;
 	uint16_t chain;
 };
 
@@ -252,7 +256,7 @@ unsigned int ruleset_turn(const struct ruleset *rs,
 /* The links' elements are shared by sets (the keys alone) and by maps. */
 static inline bool ruleset_is_map(const struct ruleset_statement *s)
 {
-	return s->kind >= TO_IIFNAME && s->kind <= TO_SADDR;
+	return (s->kind & OP_MASK) == OP_TO;
 }
 
 /* A set of one interface, or of one range, is a comparison, as nft itself

@@ -52,11 +52,19 @@ static void say(struct text *t, const char *fmt, ...)
 		t->len += (size_t)n;
 }
 
-static void say_range(struct text *t, uint32_t first, uint32_t last)
+static void say_range(struct text *t, struct wide first, struct wide last)
 {
-	say(t, "%" PRIu32, first);
-	if (last > first)
-		say(t, "-%" PRIu32, last);
+	say(t, "%" PRIu64, first.lo);
+	if (!wide_equal(first, last))
+		say(t, "-%" PRIu64, last.lo);
+}
+
+static void say_addresses(struct text *t, struct wide first, struct wide last)
+{
+	const struct range r = { (uint32_t)first.lo, (uint32_t)last.lo };
+	char range[RANGE_TEXT];
+
+	say(t, "%s", range_text(&r, range));
 }
 
 /* A mark as the value of the map: nft has no type for scratch registers but
@@ -70,39 +78,28 @@ static void say_class(struct text *t, uint32_t mark)
 		say(t, "%" PRIx32 ":%" PRIx32, mark >> 16, mark & 0xffff);
 }
 
-static void say_key(struct text *t, const struct ruleset_statement *s,
+static void say_key(struct text *t, const struct key *k,
 		    const struct ruleset_element *e)
 {
-	const struct range r = { e->key, e->last };
-	char range[RANGE_TEXT], protocol[PROTOCOL_TEXT];
+	char protocol[PROTOCOL_TEXT];
+	uint32_t number = (uint32_t)e->key.lo;
 
-	switch (s->kind) {
-	case TO_HASH:
-	case TO_FLOW:
-	case TO_RANDOM:
-	case TO_TURNS:
-	case IF_SPORT:
-	case IF_DPORT:
+	switch (k->type) {
+	case TYPE_INTEGER:
+	case TYPE_SERVICE:
 		say_range(t, e->key, e->last);
 		break;
-	case IF_SADDR:
-	case IF_DADDR:
-		say(t, "%s", range_text(&r, range));
+	case TYPE_IPV4:
+		say_addresses(t, e->key, e->last);
 		break;
-	case IF_PROTOCOL:
-		say(t, "%s", protocol_text((uint8_t)e->key, protocol));
+	case TYPE_PROTOCOL:
+		say(t, "%s", protocol_text((uint8_t)number, protocol));
 		break;
-	case TO_SADDR:
-		/* At most the last octet's bits, as the parity has it. */
-		say(t, "0.0.0.%" PRIu32, e->key);
+	case TYPE_CLASS:
+		say_class(t, number);
 		break;
-	case TO_PRIORITY:
-		say_class(t, e->key);
-		break;
-	case TO_CT_MARK:
-	case TO_META_MARK:
-	case IF_META_MARKS:
-		say(t, "0x%08" PRIx32, e->key);
+	case TYPE_MARK:
+		say(t, "0x%08" PRIx32, number);
 		break;
 	default:
 		say(t, "\"%s\"", e->name);
@@ -131,7 +128,7 @@ static void say_elements(struct text *t, const struct ruleset *rs,
 	unsigned int i;
 
 	if (!ruleset_has_set(s)) {
-		say_key(t, s, e);
+		say_key(t, key_of(s->kind), e);
 		return;
 	}
 	if (s->kind == TO_TURNS) {
@@ -140,168 +137,133 @@ static void say_elements(struct text *t, const struct ruleset *rs,
 	}
 	for (i = 0; i < s->count; i++, e++) {
 		say(t, i ? ", " : "{ ");
-		say_key(t, s, e);
+		say_key(t, key_of(s->kind), e);
 		if (ruleset_is_map(s))
 			say(t, " : goto %s", rs->chain[e->chain].name);
 	}
 	say(t, " }");
 }
 
-/* nft shows "& 0xffffff01 | 0x01" for what was written as "& 0xffffff00 |
- * 0x01", which is the same, and leaves a mask of ones out.
- */
-static void say_mark(struct text *t, const char *what, uint32_t mask)
+/* nft leaves a mask of ones out; of a key that has none it is 0. */
+static bool say_mask(struct text *t, const struct key *k, uint32_t mask)
 {
-	say(t, "%s ", what);
-	if (mask != UINT32_MAX)
-		say(t, "& 0x%08" PRIx32 " ", mask);
+	if (!mask || mask == UINT32_MAX || k->type == TYPE_INTEGER)
+		return false;
+	say(t, " & ");
+	if (k->type == TYPE_IPV4)
+		say_addresses(t, wide(mask), wide(mask));
+	else
+		say(t, "0x%08" PRIx32, mask);
+	return true;
 }
 
-static void say_set_mark(struct text *t, const struct ruleset_statement *s,
-			 const char *what)
+/* What nft calls the key, with all that it is made of. */
+static void say_word(struct text *t, const struct ruleset_statement *s)
 {
-	say(t, "%s set ", what);
-	say_mark(t, what, ~s->mask | s->value);
-	say(t, "| 0x%08" PRIx32, s->value);
+	const struct key *k = key_of(s->kind);
+	char protocol[PROTOCOL_TEXT] = "th";
+
+	if (k->type == TYPE_SERVICE && s->value)
+		protocol_text((uint8_t)s->value, protocol);
+	if (k->type == TYPE_SERVICE)
+		say(t, "%s ", protocol);
+	say(t, "%s", k->word);
+	if (k->type == TYPE_INTEGER)
+		say(t, " mod %" PRIu32, s->value);
+	if (k->from == FROM_HASH)
+		say(t, " seed 0x%" PRIx32, s->mask);
 }
 
-static void say_compared(struct text *t, const struct ruleset_statement *s)
+static void say_condition(struct text *t, const struct ruleset *rs,
+			  const struct ruleset_statement *s)
 {
-	bool ct = s->kind == IF_CT_MARK || s->kind == IF_NOT_CT_MARK;
-	bool not = s->kind == IF_NOT_META_MARK || s->kind == IF_NOT_CT_MARK;
+	const struct key *k = key_of(s->kind);
+	bool masked;
 
-	say_mark(t, ct ? "ct mark" : "meta mark", s->mask);
-	if (not)
-		say(t, "!= ");
-	else if (s->mask != UINT32_MAX)
-		say(t, "== ");
-	if (s->kind != IF_META_MARKS)
+	say_word(t, s);
+	masked = say_mask(t, k, s->mask);
+	if (ruleset_is_map(s))
+		say(t, " vmap ");
+	else if ((s->kind & OP_MASK) == OP_IF_NOT)
+		say(t, " != ");
+	else
+		say(t, masked ? " == " : " ");
+	if (k->constant)
+		say(t, "%s", k->constant);
+	else if (s->count)
+		say_elements(t, rs, s);
+	else
 		say(t, "0x%08" PRIx32, s->value);
 }
 
-static void say_ports(struct text *t, const struct ruleset_statement *s)
+/* nft shows "& 0xffffff01 | 0x01" for what was written as "& 0xffffff00 |
+ * 0x01", which is the same.
+ */
+static void say_set(struct text *t, const struct ruleset_statement *s)
 {
-	char protocol[PROTOCOL_TEXT] = "th";
+	const struct key *k = key_of(s->kind);
 
-	if (s->value)
-		protocol_text((uint8_t)s->value, protocol);
-	say(t, "%s %s ", protocol, s->kind == IF_SPORT ? "sport" : "dport");
+	say(t, "%s set %s", k->word, k->word);
+	say_mask(t, k, ~s->mask | s->value);
+	say(t, " | 0x%08" PRIx32, s->value);
 }
 
 static void say_sticky(struct text *t, const struct ruleset_statement *s,
 		       const char *verb)
 {
-	say(t, "%s @%s { ip saddr : ", verb, RULESET_STICKY);
+	say(t, "%s @%s { %s : ", verb, RULESET_STICKY, key_of(s->kind)->word);
 	say_class(t, s->value);
 	say(t, " }");
 }
 
-static const char *const words[] = {
-	[IF_NOT_IPV4] = "meta nfproto != ipv4",
-	[IF_IIFNAME] = "iifname ",
-	[IF_NOT_IIFNAME] = "iifname != ",
-	[IF_OIFNAME] = "oifname ",
-	[IF_NOT_OIFNAME] = "oifname != ",
-	[IF_NEW] = "ct state new",
-	[IF_NOT_NEW] = "ct state != new",
-	[IF_REPLY] = "ct direction reply",
-	[IF_NO_IPSEC] = "rt ipsec missing",
-	[IF_SNAT] = "ct status snat",
-	[IF_ELSEWHERE] = "fib saddr type != local",
-	[IF_FOREIGN] = "fib saddr . oif type != local",
-	[IF_TCP_SYN] = "tcp flags syn / syn,rst",
-	[IF_SADDR] = "ip saddr ",
-	[IF_DADDR] = "ip daddr ",
-	[IF_PROTOCOL] = "meta l4proto ",
-	[TO_IIFNAME] = "iifname vmap ",
-	[TO_OIFNAME] = "oifname vmap ",
-	[TO_PRIORITY] = "meta priority vmap ",
-	[SET_PRIORITY] = ("meta priority set ip saddr map @"
-			  RULESET_STICKY),
-	[DO_CLAMP_MSS] = "tcp option maxseg size set rt mtu",
-	[DO_MASQUERADE] = "masquerade",
-	[DO_COUNT] = "counter",
-	[DO_DROP] = "drop",
-	[DO_REJECT] = "reject with icmp net-unreachable",
-	[DO_RETURN] = "return",
-	[DO_JUMP] = "jump ",
-	[DO_GOTO] = "goto ",
-};
-
-/* What chooses a link: the key of its map. */
-static void say_choice(struct text *t, const struct ruleset_statement *s)
+static void say_verb(struct text *t, const struct ruleset *rs,
+		     const struct ruleset_statement *s)
 {
-	switch (s->kind) {
-	case TO_HASH:
-		say(t, "jhash ip saddr mod %" PRIu32 " seed 0x%" PRIx32,
-		    s->value, s->mask);
-		break;
-	case TO_FLOW:
-		say(t, "jhash ip saddr . ip daddr . ip protocol . th sport . "
-		    "th dport mod %" PRIu32 " seed 0x%" PRIx32, s->value,
-		    s->mask);
-		break;
-	case TO_RANDOM:
-		say(t, "numgen random mod %" PRIu32, s->value);
-		break;
-	case TO_TURNS:
-		say(t, "numgen inc mod %" PRIu32, s->value);
-		break;
-	default:
-		say(t, "ip saddr & 0.0.0.%" PRIu32, s->mask);
-	}
-	say(t, " vmap ");
+	static const char *const words[] = {
+		[COPY_CT_MARK & KEY_MASK] = "meta mark set ct mark",
+		[DO_CLAMP_MSS & KEY_MASK] =
+			"tcp option maxseg size set rt mtu",
+		[DO_MASQUERADE & KEY_MASK] = "masquerade",
+		[DO_COUNT & KEY_MASK] = "counter",
+		[DO_DROP & KEY_MASK] = "drop",
+		[DO_REJECT & KEY_MASK] = "reject with icmp net-unreachable",
+		[DO_RETURN & KEY_MASK] = "return",
+		[DO_JUMP & KEY_MASK] = "jump ",
+		[DO_GOTO & KEY_MASK] = "goto ",
+	};
+
+	say(t, "%s", words[s->kind & KEY_MASK]);
+	if (s->kind == COPY_CT_MARK)
+		say_mask(t, key_of(KEY_CT_MARK), s->mask);
+	if (s->kind == DO_GOTO || s->kind == DO_JUMP)
+		say(t, "%s", rs->chain[s->chain].name);
 }
 
-static void say_head(struct text *t, const struct ruleset_statement *s)
+static void say_statement(struct text *t, const struct ruleset *rs,
+			  const struct ruleset_statement *s)
 {
-	switch (s->kind) {
-	case IF_META_MARK:
-	case IF_NOT_META_MARK:
-	case IF_META_MARKS:
-	case IF_CT_MARK:
-	case IF_NOT_CT_MARK:
-		say_compared(t, s);
+	switch (s->kind & OP_MASK) {
+	case OP_SET:
+		say_set(t, s);
 		break;
-	case IF_SPORT:
-	case IF_DPORT:
-		say_ports(t, s);
+	case OP_RECALL:
+		say(t, "%s set %s map @%s", key_of(KEY_PRIORITY)->word,
+		    key_of(s->kind)->word, RULESET_STICKY);
 		break;
-	case TO_META_MARK:
-	case TO_CT_MARK:
-		say_mark(t, s->kind == TO_CT_MARK ? "ct mark" : "meta mark",
-			 s->mask);
-		say(t, "vmap ");
-		break;
-	case TO_HASH:
-	case TO_FLOW:
-	case TO_RANDOM:
-	case TO_TURNS:
-	case TO_SADDR:
-		say_choice(t, s);
-		break;
-	case COPY_CT_MARK:
-		say(t, "meta mark set ct mark");
-		if (s->mask != UINT32_MAX)
-			say(t, " & 0x%08" PRIx32, s->mask);
-		break;
-	case SET_META_MARK:
-		say_set_mark(t, s, "meta mark");
-		break;
-	case SET_CT_MARK:
-		say_set_mark(t, s, "ct mark");
-		break;
-	case ADD_STICKY:
+	case OP_ADD:
 		say_sticky(t, s, "add");
 		break;
-	case UPDATE_STICKY:
+	case OP_UPDATE:
 		say_sticky(t, s, "update");
 		break;
-	case DELETE_STICKY:
+	case OP_DELETE:
 		say_sticky(t, s, "delete");
 		break;
+	case OP_DO:
+		say_verb(t, rs, s);
+		break;
 	default:
-		say(t, "%s", words[s->kind]);
+		say_condition(t, rs, s);
 	}
 }
 
@@ -313,17 +275,13 @@ static void say_rule(struct text *t, const struct ruleset *rs,
 	bool first = true;
 
 	for (; s < end; s++) {
-		/* Said by the ports behind it. */
+		/* Said by the ports after it. */
 		if (s->kind == IF_PORTS_OF)
 			continue;
 		if (!first)
 			say(t, " ");
 		first = false;
-		say_head(t, s);
-		if (s->kind == DO_GOTO || s->kind == DO_JUMP)
-			say(t, "%s", rs->chain[s->chain].name);
-		else if (s->count)
-			say_elements(t, rs, s);
+		say_statement(t, rs, s);
 	}
 }
 

@@ -16,13 +16,14 @@ static void walk_chain(struct walk *w, uint16_t chain);
 
 static const struct ruleset_element *
 find_key(const struct ruleset *rs, const struct ruleset_statement *s,
-	 uint32_t key)
+	 struct wide key)
 {
 	const struct ruleset_element *e = &rs->element[s->first];
 	unsigned int i;
 
 	for (i = 0; i < s->count; i++, e++)
-		if (e->key <= key && key <= e->last)
+		if (wide_compare(e->key, key) <= 0 &&
+		    wide_compare(key, e->last) <= 0)
 			return e;
 	return NULL;
 }
@@ -45,17 +46,7 @@ static enum outcome only_if(bool holds)
 	return holds ? GO_ON : BREAK;
 }
 
-/* A condition about what may not be known. */
-static enum outcome only_if_known(struct walk *w, bool known,
-				  const struct ruleset_statement *s,
-				  uint32_t key)
-{
-	if (!known)
-		w->unsure = true;
-	return only_if(known && find_key(w->rs, s, key));
-}
-
-/* net/netfilter/nft_hash.c, nft_jhash_eval(), of registers as nftmsg.c loads
+/* net/netfilter/nft_hash.c, nft_jhash_eval(), of registers as message.c loads
  * them: each field in the first bytes of four, in network order.
  */
 static uint32_t hash_slot(const struct walk *w,
@@ -89,10 +80,59 @@ choose(struct walk *w, const struct ruleset_statement *s)
 	w->n_choices = s->count;
 	w->shares = 0;
 	for (i = 0; i < s->count; i++)
-		w->shares += e[i].last - e[i].key + 1;
+		w->shares += (uint32_t)(e[i].last.lo - e[i].key.lo + 1);
 	e += w->choice < s->count ? w->choice : 0;
-	w->share = e->last - e->key + 1;
+	w->share = (uint32_t)(e->last.lo - e->key.lo + 1);
 	return e;
+}
+
+/* Whether it is known what the packet has there, and what. */
+static bool value_of(const struct walk *w, const struct ruleset_statement *s,
+		     uint32_t *value)
+{
+	bool ports = w->has_protocol && w->has_ports;
+
+	switch (s->kind & KEY_MASK) {
+	case KEY_META_MARK:
+		*value = w->mark & s->mask;
+		return true;
+	case KEY_CT_MARK:
+		*value = w->ct_mark & s->mask;
+		return true;
+	case KEY_PRIORITY:
+		*value = w->sticky;
+		return true;
+	case KEY_SADDR:
+		*value = w->source & (s->mask ? s->mask : UINT32_MAX);
+		return true;
+	case KEY_DADDR:
+		*value = w->destination;
+		return true;
+	case KEY_PROTOCOL:
+	case KEY_PORTS_OF:
+		*value = w->protocol;
+		return w->has_protocol;
+	case KEY_SPORT:
+		*value = w->source_port;
+		return ports;
+	case KEY_DPORT:
+		*value = w->destination_port;
+		return ports;
+	case KEY_HASH:
+		*value = hash_slot(w, s);
+		return true;
+	case KEY_FLOW:
+		*value = hash_slot(w, s);
+		return ports;
+	}
+	return false;
+}
+
+/* The interface that the packet comes in or leaves by. */
+static const char *name_of(const struct walk *w,
+			   const struct ruleset_statement *s)
+{
+	return (s->kind & KEY_MASK) == KEY_IIFNAME ? w->iif : w->oif;
 }
 
 /* A verdict map: the rule counts as met when it has the key. */
@@ -101,105 +141,64 @@ static const struct ruleset_element *look_up(struct walk *w,
 					     uint32_t *key)
 {
 	*key = WALK_NO_KEY;
-	switch (s->kind) {
-	case TO_IIFNAME:
-		return find_name(w->rs, s, w->iif);
-	case TO_OIFNAME:
-		return find_name(w->rs, s, w->oif);
-	case TO_META_MARK:
-		*key = w->mark & s->mask;
-		break;
-	case TO_CT_MARK:
-		*key = w->ct_mark & s->mask;
-		break;
-	case TO_PRIORITY:
-		*key = w->sticky;
-		break;
-	case TO_SADDR:
-		*key = w->source & s->mask;
-		break;
-	case TO_FLOW:
-		if (!w->has_protocol || !w->has_ports)
-			return choose(w, s);
-		*key = hash_slot(w, s);
-		break;
-	case TO_HASH:
-		*key = hash_slot(w, s);
-		break;
-	default:
-		return choose(w, s);
-	}
-	return find_key(w->rs, s, *key);
+	if (key_of(s->kind)->type == TYPE_IFNAME)
+		return find_name(w->rs, s, name_of(w, s));
+	if (value_of(w, s, key))
+		return find_key(w->rs, s, wide(*key));
+	*key = WALK_NO_KEY;
+	return choose(w, s);
 }
 
-/* Conditions of interfaces, addresses, protocols and ports. */
+/* A condition without elements. Every packet here is an IPv4 one; of the others
+ * that are not named no rule decides where a packet goes: they do not hold.
+ */
+static enum outcome match_constant(const struct walk *w,
+				   const struct ruleset_statement *s)
+{
+	bool not = (s->kind & OP_MASK) == OP_IF_NOT;
+
+	switch (s->kind & KEY_MASK) {
+	case KEY_IPV4:
+		return only_if(!not);
+	case KEY_NEW:
+		return only_if(w->is_new != not);
+	case KEY_REPLY:
+		return only_if(w->is_reply != not);
+	}
+	return BREAK;
+}
+
 static enum outcome match(struct walk *w, const struct ruleset_statement *s)
 {
-	const struct ruleset *rs = w->rs;
-	bool ports = w->has_protocol && w->has_ports;
+	bool not = (s->kind & OP_MASK) == OP_IF_NOT, holds;
+	const struct key *k = key_of(s->kind);
+	uint32_t value = 0;
 
-	switch (s->kind) {
-	case IF_IIFNAME:
-		return only_if(find_name(rs, s, w->iif));
-	case IF_NOT_IIFNAME:
-		return only_if(!find_name(rs, s, w->iif));
-	case IF_OIFNAME:
-		return only_if(find_name(rs, s, w->oif));
-	case IF_NOT_OIFNAME:
-		return only_if(!find_name(rs, s, w->oif));
-	case IF_SADDR:
-		return only_if(find_key(rs, s, w->source));
-	case IF_DADDR:
-		return only_if(find_key(rs, s, w->destination));
-	case IF_PROTOCOL:
-	case IF_PORTS_OF:
-		return only_if_known(w, w->has_protocol, s, w->protocol);
-	case IF_SPORT:
-		return only_if_known(w, ports, s, w->source_port);
-	default:
-		return only_if_known(w, ports, s, w->destination_port);
+	if (k->constant)
+		return match_constant(w, s);
+	if (k->type == TYPE_IFNAME)
+		return only_if(!find_name(w->rs, s, name_of(w, s)) == not);
+	if (!value_of(w, s, &value)) {
+		w->unsure = true;
+		return BREAK;
 	}
+	holds = s->count ? find_key(w->rs, s, wide(value)) != NULL :
+			   value == s->value;
+	return only_if(holds != not);
 }
 
-static enum outcome act(struct walk *w, const struct ruleset_statement *s)
+static void set_mark(struct walk *w, const struct ruleset_statement *s)
+{
+	uint32_t *mark = s->kind == SET_META_MARK ? &w->mark : &w->ct_mark;
+
+	*mark = (*mark & ~s->mask) | s->value;
+}
+
+static enum outcome do_verb(struct walk *w, const struct ruleset_statement *s)
 {
 	switch (s->kind) {
-	case IF_NEW:
-		return only_if(w->is_new);
-	case IF_NOT_NEW:
-		return only_if(!w->is_new);
-	case IF_REPLY:
-		return only_if(w->is_reply);
-	case IF_META_MARK:
-		return only_if((w->mark & s->mask) == s->value);
-	case IF_NOT_META_MARK:
-		return only_if((w->mark & s->mask) != s->value);
-	case IF_META_MARKS:
-		return only_if(find_key(w->rs, s, w->mark & s->mask));
-	case IF_CT_MARK:
-		return only_if((w->ct_mark & s->mask) == s->value);
-	case IF_NOT_CT_MARK:
-		return only_if((w->ct_mark & s->mask) != s->value);
-	case SET_META_MARK:
-		w->mark = (w->mark & ~s->mask) | s->value;
-		return GO_ON;
-	case SET_CT_MARK:
-		w->ct_mark = (w->ct_mark & ~s->mask) | s->value;
-		return GO_ON;
 	case COPY_CT_MARK:
 		w->mark = w->ct_mark & s->mask;
-		return GO_ON;
-	case SET_PRIORITY:
-		return only_if(w->sticky);
-	case ADD_STICKY:
-		if (!w->sticky)
-			w->sticky = s->value;
-		return GO_ON;
-	case DELETE_STICKY:
-		w->sticky = 0;
-		return GO_ON;
-	case UPDATE_STICKY:
-	case DO_CLAMP_MSS:
 		return GO_ON;
 	case DO_REJECT:
 		w->rejected = true;
@@ -212,12 +211,29 @@ static enum outcome act(struct walk *w, const struct ruleset_statement *s)
 	case DO_GOTO:
 		walk_chain(w, s->chain);
 		return LEAVE;
-	case IF_NOT_IPV4:
-	case IF_TCP_SYN:
-		/* Every packet here is the one, and no SYN makes a
-		 * difference.
-		 */
-		return BREAK;
+	}
+	return GO_ON;
+}
+
+static enum outcome act(struct walk *w, const struct ruleset_statement *s)
+{
+	switch (s->kind & OP_MASK) {
+	case OP_SET:
+		set_mark(w, s);
+		return GO_ON;
+	case OP_RECALL:
+		return only_if(w->sticky);
+	case OP_ADD:
+		if (!w->sticky)
+			w->sticky = s->value;
+		return GO_ON;
+	case OP_DELETE:
+		w->sticky = 0;
+		return GO_ON;
+	case OP_UPDATE:
+		return GO_ON;
+	case OP_DO:
+		return do_verb(w, s);
 	}
 	return match(w, s);
 }
@@ -257,7 +273,7 @@ static bool walk_rule(struct walk *w, unsigned int number)
 			return true;
 		}
 		/* What decides comes last in its rule. */
-		if (i + 1 == r->count && s->kind >= SET_META_MARK)
+		if (i + 1 == r->count && (s->kind & OP_MASK) >= OP_SET)
 			note(w, number, key, mark);
 		outcome = act(w, s);
 		if (outcome != GO_ON)

@@ -179,7 +179,7 @@ static int look_up(const struct ruleset_statement *s, uint32_t key)
 	unsigned int i;
 
 	for (i = 0; i < s->count; i++, e++)
-		if (e->key <= key && key <= e->last)
+		if (e->key.lo <= key && key <= e->last.lo)
 			return link_of_chain(e->chain);
 	return -1;
 }
@@ -328,7 +328,7 @@ static double worst_lag(char *turns)
 			const struct ruleset_element *e =
 				&rs.element[s->first + i];
 
-			owed = (double)turn * (e->last - e->key + 1) /
+			owed = (double)turn * (double)(e->last.lo - e->key.lo + 1) /
 			       s->value - had[i];
 			if (owed > worst || -owed > worst)
 				worst = owed > 0 ? owed : -owed;
