@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -89,19 +90,20 @@ static int open_lock(int dir, const char *name, struct err *err)
 	return code;
 }
 
-static long now_ms(void)
+/* A long of 32 bits overflows on a router that is up for 25 days. */
+static int64_t now_ms(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 int lock_take(struct lock *l, const char *name, unsigned int ms,
 	      struct err *err)
 {
 	static const struct timespec pause = { .tv_nsec = POLL_NS };
-	long deadline = now_ms() + ms;
+	int64_t deadline = now_ms() + ms;
 	int dir, code;
 
 	l->fd = -1;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -108,11 +109,11 @@ void log_add(struct log *l, const char *key, const char *fmt, ...)
 	add(l, key, value, sizeof(l->line) - END_MAX);
 }
 
-void log_end(struct log *l, const char *result, long took_us)
+void log_end(struct log *l, const char *result, int64_t took_us)
 {
 	char text[24];
 
-	snprintf(text, sizeof(text), "%ld", took_us);
+	snprintf(text, sizeof(text), "%" PRId64, took_us);
 	/* The newline. */
 	add(l, "result", result, sizeof(l->line) - 1);
 	add(l, "took_us", text, sizeof(l->line) - 1);

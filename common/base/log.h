@@ -3,6 +3,7 @@
 #define MWAN_BASE_LOG_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -31,7 +32,7 @@ void log_add(struct log *l, const char *key, const char *fmt, ...)
 /* Add what every line ends in, and has room for: the result, and how long it
  * took, in microseconds.
  */
-void log_end(struct log *l, const char *result, long took_us);
+void log_end(struct log *l, const char *result, int64_t took_us);
 
 /* Write @text to @out, with \xNN for what is not printable ASCII. What does not
  * fit is left out.

@@ -9,12 +9,12 @@
 
 #include "tool/report.h"
 
-static long now_us(void)
+static int64_t now_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 void report_begin(struct report *r, const char *tool, const char *event)

@@ -3,6 +3,7 @@
 #define MWAN_TOOL_REPORT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/log.h"
 
@@ -17,7 +18,7 @@ enum {
 /* What a tool says at its end: sentences on stderr, and its line in the log. */
 struct report {
 	const char *tool;
-	long start_us;
+	int64_t start_us;
 	struct log line;
 };
 

@@ -20,6 +20,20 @@ static struct {
 static unsigned int n_files;
 static int written = -1;
 
+/* What glibc's headers make of the three on 32-bit machines, where CMake asks for
+ * files and times of 64 bits.
+ */
+#if defined(__GLIBC__) && __SIZEOF_POINTER__ == 4
+#define __real_open __real_open64
+#define __wrap_open __wrap_open64
+#define __wrap_openat __wrap_openat64
+#define __real_fstat __real___fstat64_time64
+#define __wrap_fstat __wrap___fstat64_time64
+#elif __SIZEOF_POINTER__ == 4
+#define __real_fstat __real___fstat_time64
+#define __wrap_fstat __wrap___fstat_time64
+#endif
+
 int __real_open(const char *path, int flags, ...);
 int __real_fstat(int fd, struct stat *st);
 int __wrap_fstat(int fd, struct stat *st);

@@ -4,6 +4,7 @@
  * fork would cost as much as what is measured.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,18 +13,18 @@
 #include <time.h>
 #include <unistd.h>
 
-static long now_us(void)
+static int64_t now_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 int main(int argc, char **argv)
 {
 	posix_spawn_file_actions_t actions;
-	long start;
+	int64_t start;
 	int status, code;
 	pid_t pid;
 
@@ -45,6 +46,6 @@ int main(int argc, char **argv)
 	}
 	if (waitpid(pid, &status, 0) != pid)
 		return 1;
-	printf("%ld\n", now_us() - start);
+	printf("%" PRId64 "\n", now_us() - start);
 	return 0;
 }

@@ -72,7 +72,7 @@ struct job {
 				 * look whether anything has changed */
 	unsigned int calls;
 	bool looked, done, seen;
-	long start, resume, stopped;
+	int64_t start, resume, stopped;
 };
 
 static struct dev dev[LINKS];
@@ -97,12 +97,12 @@ static void die(const char *what)
 	exit(1);
 }
 
-static long now_us(void)
+static int64_t now_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
 static void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -289,7 +289,7 @@ static struct job *hook(bool up, unsigned int link, unsigned int session,
 /* The trick's moment has come. Does the process go on? */
 static bool play(struct job *j)
 {
-	long start = now_us();
+	int64_t start = now_us();
 
 	j->done = true;
 	switch (j->trick) {
@@ -344,12 +344,12 @@ static void on_stop(struct job *j, int status)
 
 static long us(struct timeval tv)
 {
-	return tv.tv_sec * 1000000 + tv.tv_usec;
+	return (long)(tv.tv_sec * 1000000 + tv.tv_usec);
 }
 
 static void on_end(struct job *j, int status, const struct rusage *used)
 {
-	long took = now_us() - j->start - j->stopped;
+	long took = (long)(now_us() - j->start - j->stopped);
 	unsigned int link = j->link, code = (unsigned int)WEXITSTATUS(status);
 
 	j->pid = 0;

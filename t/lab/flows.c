@@ -547,7 +547,7 @@ static void read_answer(struct flow *f, char *text)
 	*seq++ = '\0';
 	*source++ = '\0';
 	id = number(text, MAX_FLOWS);
-	n = number(seq, UINT32_MAX);
+	n = number(seq, INT32_MAX);
 	if (id != (long)f->id || n < 0 || endpoint(source, &addr))
 		return;
 	note_answer(f, (unsigned int)n, &addr);
@@ -980,8 +980,8 @@ static int client(const char *path)
 		pause_ns = work() - now_ns();
 		if (pause_ns < 0)
 			pause_ns = 0;
-		wait.tv_sec = pause_ns / NSEC;
-		wait.tv_nsec = pause_ns % NSEC;
+		wait.tv_sec = (time_t)(pause_ns / NSEC);
+		wait.tv_nsec = (long)(pause_ns % NSEC);
 		n = epoll_pwait2(epoll_fd, events, 64, &wait, NULL);
 		for (i = 0; i < n; i++) {
 			if (events[i].data.ptr)

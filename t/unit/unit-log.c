@@ -172,7 +172,7 @@ static void long_values(void)
 			       !cut_well(or_none(get(line.line, key)), value,
 					 len);
 		}
-		log_end(&line, "unchanged", LONG_MAX);
+		log_end(&line, "unchanged", INT64_MAX);
 		endless += line.len >= sizeof(line.line);
 		line.line[line.len] = '\0';
 		endless += strcmp(or_none(get(line.line, "result")),

@@ -2,6 +2,8 @@
 /* What mwan-rules why rests on: the kernel's hash, and a packet's walk through
  * the rules of any configuration.
  */
+#include <arpa/inet.h>
+
 #include "nft/jhash.h"
 #include "nft/trace.h"
 #include "unit.h"
@@ -11,15 +13,21 @@ enum { HOSTS = 60000, ROUNDS = 20000, MASK = 0xff00 };
 static struct conf conf;
 static struct ruleset rs;
 
-/* Of "driver5" of Bob Jenkins' lookup3.c. */
+/* Of "driver5" of Bob Jenkins' lookup3.c. On a big-endian machine the kernel's
+ * hash is another one, neither his little nor his big: all words but the last
+ * three are read in the machine's order.
+ */
 static void test_jhash(void)
 {
 	static const char words[] = "Four score and seven years ago";
+	const bool big = htons(1) == 1;
 
 	ok(jhash("", 0, 0) == 0xdeadbeef, "hash of nothing");
 	ok(jhash("", 0, 0xdeadbeef) == 0xbd5b7dde, "hash of a seed");
-	ok(jhash(words, 30, 0) == 0x17770551, "hash of 30 bytes");
-	ok(jhash(words, 30, 1) == 0xcd628161, "hash of 30 bytes and a seed");
+	ok(jhash(words, 30, 0) == (big ? 0x65872663 : 0x17770551),
+	   "hash of 30 bytes");
+	ok(jhash(words, 30, 1) == (big ? 0xfb244b7f : 0xcd628161),
+	   "hash of 30 bytes and a seed");
 }
 
 static bool build(unsigned int n, enum balance balance, uint32_t sticky)
