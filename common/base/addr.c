@@ -9,9 +9,14 @@ uint8_t family_af(enum family f)
 	return f == FAMILY_IPV4 ? AF_INET : AF_INET6;
 }
 
+enum family family_index(uint8_t af)
+{
+	return af == AF_INET6 ? FAMILY_IPV6 : FAMILY_IPV4;
+}
+
 enum family addr_family(const struct addr *a)
 {
-	return a->family == AF_INET6 ? FAMILY_IPV6 : FAMILY_IPV4;
+	return family_index(a->family);
 }
 
 int addr_parse(struct addr *a, const char *text)

@@ -11,8 +11,9 @@ enum { ADDR_TEXT = INET6_ADDRSTRLEN };
 /* What there is one of for each family is an array with these indices. */
 enum family { FAMILY_IPV4, FAMILY_IPV6, FAMILIES };
 
-/* AF_INET or AF_INET6. */
+/* To and from AF_INET or AF_INET6. */
 uint8_t family_af(enum family f);
+enum family family_index(uint8_t af);
 
 /* An address of either family; family 0 means "none". */
 struct addr {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/addr.h"
 #include "base/util.h"
 #include "conf/conf.h"
 #include "conf/keys.h"
@@ -745,6 +746,17 @@ void conf_keep_standby(struct conf *conf, const struct conf *old)
 	if (!conf->standby_given && !table_of_link(conf, old->standby_table) &&
 	    !table_is_systems(old->standby_table))
 		conf->standby_table = old->standby_table;
+}
+
+unsigned int conf_families(const struct conf *conf)
+{
+	(void)conf;
+	return FAMILY_IPV4 + 1;
+}
+
+uint32_t conf_nexthop_span(const struct conf *conf)
+{
+	return conf_families(conf) * NEXTHOP_SPAN;
 }
 
 bool conf_by_host(const struct conf *conf)

@@ -19,7 +19,7 @@ enum {
 	TIER_MAX = 255,
 	LAN_MAX = 32,
 	LOG_PATH_MAX = 256,
-	/* Ids from nexthop_base on: 255 links, 255 tiers. */
+	/* Ids of a family: 255 links, 255 tiers. */
 	NEXTHOP_SPAN = 512,
 	/* A file that a person wrote for 255 links is about 40 KB. */
 	CONF_FILE_MAX = 256 * 1024,
@@ -138,6 +138,14 @@ void conf_give_marks(struct conf *conf, const struct conf *old);
  * it: a new name in rt_tables moves nothing that is in force.
  */
 void conf_keep_standby(struct conf *conf, const struct conf *old);
+
+/* How many families are routed: those with a lower index. IPv4 is the first and
+ * the only one.
+ */
+unsigned int conf_families(const struct conf *conf);
+
+/* How many ids are taken from nexthop_base on. */
+uint32_t conf_nexthop_span(const struct conf *conf);
 
 /* Is a link chosen for the host, with all its connections? */
 bool conf_by_host(const struct conf *conf);

@@ -8,14 +8,16 @@
 #include "core/plan.h"
 
 enum {
-	/* Ids from nexthop_base on; link 0 has base + 1, the group of the
-	 * drained links base + 256, that of tier 1 base + 257.
+	/* Ids from nexthop_base on, NEXTHOP_SPAN of each family; link 0 has
+	 * base + 1, the group of the drained links base + 256, that of tier 1
+	 * base + 257.
 	 */
 	ID_LINK = 1,
 	ID_DRAINED = 256,
 	ID_TIER = 256,
 	/* To each address of a link, and to a peer that others have too. */
-	RULES_WANTED_MAX = 4 * LINKS_MAX + 2 * PRESENT_EXTRAS_MAX + 4,
+	RULES_WANTED_MAX = FAMILIES * (4 * LINKS_MAX + 4) +
+			   2 * PRESENT_EXTRAS_MAX,
 };
 
 /* A plan in the making. */
@@ -26,15 +28,22 @@ struct making {
 	const struct plan_event *event;
 	struct err *err;
 	int code;		/* what is in the way, -EEXIST with @err */
-	bool usable[LINKS_MAX];
-	bool any_usable;
-	/* Nexthops are made of these: usable, and the id is not taken. */
-	bool carries[LINKS_MAX];
-	bool rank_used[RANKS];
+	/* A family that is not planned has nothing usable: what there is of it
+	 * goes.
+	 */
+	struct making_family {
+		bool usable[LINKS_MAX];
+		bool any_usable;
+		/* Nexthops are made of these: usable, and the id is not
+		 * taken.
+		 */
+		bool carries[LINKS_MAX];
+		bool rank_used[RANKS];
+		int primary_now;
+		bool failback;	/* flows of worse tiers are to be ended */
+	} af[FAMILIES];
 	uint32_t base;		/* of nexthops: the file's, or a detour's */
 	bool anew;		/* nothing has the ids of base */
-	int primary_now;
-	bool failback;		/* flows of worse tiers are to be ended */
 	bool stray;		/* flows that masquerading has missed, too */
 	unsigned int n_rules;
 	struct rule rule[RULES_WANTED_MAX];	/* last: not cleared */
@@ -75,15 +84,74 @@ static bool in_force(const struct making *m)
 	return m->event->goal == PLAN_ALL || m->event->goal == PLAN_APPLY;
 }
 
-static uint32_t link_id(const struct making *m, unsigned int link)
+/* One part of the plan, for each family. */
+static void each(struct making *m, void (*part)(struct making *, enum family))
 {
-	return m->base + ID_LINK + link;
+	unsigned int f;
+
+	for (f = 0; f < conf_families(m->conf); f++)
+		part(m, f);
 }
 
-static uint32_t group_id(const struct making *m, unsigned int rank)
+/* --- ids of nexthops --- */
+
+/* What the object of an id stands for. */
+struct place {
+	enum family family;
+	unsigned int rank;	/* 0: it is of a link ... */
+	unsigned int link;	/* ... this one */
+};
+
+static uint32_t id_of_link(uint32_t base, enum family f, unsigned int link)
 {
-	return m->base +
+	return base + f * NEXTHOP_SPAN + ID_LINK + link;
+}
+
+static uint32_t link_id(const struct making *m, enum family f,
+			unsigned int link)
+{
+	return id_of_link(m->base, f, link);
+}
+
+static uint32_t group_id(const struct making *m, enum family f,
+			 unsigned int rank)
+{
+	return m->base + f * NEXTHOP_SPAN +
 	       (rank == RANK_DRAINED ? ID_DRAINED : ID_TIER + rank);
+}
+
+/* Is the id, counted from @base, of an object that we ever make? */
+static bool place_of(uint32_t base, uint32_t id, struct place *at)
+{
+	uint32_t offset = id - base;
+
+	*at = (struct place){ 0 };
+	if (offset >= FAMILIES * NEXTHOP_SPAN || !(offset % NEXTHOP_SPAN))
+		return false;
+	at->family = offset / NEXTHOP_SPAN;
+	offset %= NEXTHOP_SPAN;
+	if (offset == ID_DRAINED)
+		at->rank = RANK_DRAINED;
+	else if (offset > ID_TIER)
+		at->rank = offset - ID_TIER;
+	else
+		at->link = offset - ID_LINK;
+	return true;
+}
+
+static bool is_wanted(const struct making *m, const struct place *at)
+{
+	const struct making_family *of = &m->af[at->family];
+
+	return at->rank ? of->rank_used[at->rank] : of->carries[at->link];
+}
+
+int plan_link_of_nexthop(const struct conf *conf, uint32_t id)
+{
+	struct place at;
+
+	return place_of(conf->nexthop_base, id, &at) && !at.rank &&
+	       at.link < conf->n_links ? (int)at.link : -1;
 }
 
 /* --- usable links --- */
@@ -98,8 +166,9 @@ static bool taken(struct making *m, uint32_t id)
 	if (!m->code)
 		m->code = err_set(m->err, -EEXIST, "nexthop %u belongs to "
 				  "another program (protocol %u): set "
-				  "nexthop_base to the first of 512 free ids "
-				  "in mwan.ini", id, is->protocol);
+				  "nexthop_base to the first of %u free ids "
+				  "in mwan.ini", id, is->protocol,
+				  conf_nexthop_span(m->conf));
 	return true;
 }
 
@@ -108,22 +177,29 @@ static unsigned int rank_of(const struct making *m, unsigned int link)
 	return link_rank(&m->conf->link[link], &m->present->link[link]);
 }
 
-static void find_usable(struct making *m)
+static void find_usable(struct making *m, enum family f)
 {
+	struct making_family *of = &m->af[f];
 	unsigned int i, rank;
 
 	for (i = 0; i < m->conf->n_links && !flushing(m); i++) {
-		m->usable[i] = link_usable(&m->present->link[i], FAMILY_IPV4);
-		if (!m->usable[i])
+		of->usable[i] = link_usable(&m->present->link[i], f);
+		if (!of->usable[i])
 			continue;
-		m->any_usable = true;
-		m->carries[i] = !taken(m, link_id(m, i));
-		if (m->carries[i])
-			m->rank_used[rank_of(m, i)] = true;
+		of->any_usable = true;
+		of->carries[i] = !taken(m, link_id(m, f, i));
+		if (of->carries[i])
+			of->rank_used[rank_of(m, i)] = true;
 	}
 	for (rank = 1; rank < RANKS; rank++)
-		if (m->rank_used[rank] && taken(m, group_id(m, rank)))
-			m->rank_used[rank] = false;
+		if (of->rank_used[rank] && taken(m, group_id(m, f, rank)))
+			of->rank_used[rank] = false;
+}
+
+/* Does anything of any family leave by link @i? */
+static bool is_in_use(const struct making *m, unsigned int i)
+{
+	return m->af[FAMILY_IPV4].usable[i] || m->af[FAMILY_IPV6].usable[i];
 }
 
 static int link_of_ifindex(const struct making *m, uint32_t ifindex)
@@ -153,8 +229,8 @@ static void plan_rp_filter(struct making *m)
 	unsigned int i;
 
 	for (i = 0; i < m->conf->n_links && m->conf->sysctl; i++) {
-		if (!m->usable[i] || !sysctl_rp_strict(p->rp_filter_all,
-						       p->link[i].rp_filter))
+		if (!m->af[FAMILY_IPV4].usable[i] ||
+		    !sysctl_rp_strict(p->rp_filter_all, p->link[i].rp_filter))
 			continue;
 		op = push(m, OP_SYSCTL);
 		sysctl_rp_filter_path(m->conf->link[i].name, op->sysctl.path);
@@ -203,17 +279,6 @@ static void plan_ip_forward(struct making *m)
 
 /* --- nexthops and groups --- */
 
-/* Which rank has the group of this id? 0: none. */
-static unsigned int rank_of_id(const struct making *m, uint32_t id)
-{
-	uint32_t offset = id - m->base;
-
-	if (offset == ID_DRAINED)
-		return RANK_DRAINED;
-	return offset > ID_TIER && offset <= ID_TIER + TIER_MAX ?
-	       offset - ID_TIER : 0;
-}
-
 /* Is none of the ids that are wanted from @base on a group of ours where a
  * device belongs, or a device where a group does? The kernel makes neither of
  * the other ("Can not replace a nexthop group with a nexthop").
@@ -221,22 +286,13 @@ static unsigned int rank_of_id(const struct making *m, uint32_t id)
 static bool base_fits(const struct making *m, uint32_t base)
 {
 	const struct nexthop *nh;
-	unsigned int i, offset;
-	bool group, wanted;
+	struct place at;
+	unsigned int i;
 
 	for (i = 0; i < m->present->n_nexthops; i++) {
 		nh = &m->present->nexthop[i];
-		if (nh->protocol != PROTO_MWAN || nh->id <= base ||
-		    nh->id - base >= NEXTHOP_SPAN)
-			continue;
-		offset = nh->id - base;
-		group = offset >= ID_DRAINED;
-		if (group)
-			wanted = m->rank_used[offset == ID_DRAINED ?
-					      RANK_DRAINED : offset - ID_TIER];
-		else
-			wanted = m->carries[offset - ID_LINK];
-		if (wanted && group != (nh->n_members > 0))
+		if (nh->protocol == PROTO_MWAN && place_of(base, nh->id, &at) &&
+		    is_wanted(m, &at) && !at.rank != !nh->n_members)
 			return false;
 	}
 	return true;
@@ -267,7 +323,7 @@ static void choose_base(struct making *m)
 static bool stands_in(const struct making *m, uint32_t id)
 {
 	return m->code && id && !flushing(m) &&
-	       id - m->conf->nexthop_base >= NEXTHOP_SPAN;
+	       id - m->conf->nexthop_base >= conf_nexthop_span(m->conf);
 }
 
 static bool nexthop_equal(const struct nexthop *a, const struct nexthop *b)
@@ -298,40 +354,41 @@ static void want_nexthop(struct making *m, const struct nexthop *want,
 	set_dev(op, dev);
 }
 
-static void plan_nexthops(struct making *m)
+static void plan_nexthops(struct making *m, enum family f)
 {
-	struct nexthop want = { .protocol = PROTO_MWAN, .family = AF_INET };
+	struct nexthop want = { .protocol = PROTO_MWAN,
+				.family = family_af(f) };
 	unsigned int i;
 
 	for (i = 0; i < m->conf->n_links; i++) {
-		if (!m->carries[i])
+		if (!m->af[f].carries[i])
 			continue;
-		want.id = link_id(m, i);
+		want.id = link_id(m, f, i);
 		want.ifindex = m->present->link[i].ifindex;
 		want_nexthop(m, &want, m->conf->link[i].name);
 	}
 }
 
-static void plan_groups(struct making *m)
+static void plan_groups(struct making *m, enum family f)
 {
+	const struct making_family *of = &m->af[f];
 	struct plan *p = m->plan;
 	struct nexthop want = { .protocol = PROTO_MWAN,
 				.family = AF_UNSPEC };
 	unsigned int rank, i;
 
 	for (rank = 1; rank < RANKS; rank++) {
-		if (!m->rank_used[rank])
+		if (!of->rank_used[rank])
 			continue;
-		want.id = group_id(m, rank);
+		want.id = group_id(m, f, rank);
 		want.member = &p->member[p->n_members];
 		want.n_members = 0;
 		for (i = 0; i < m->conf->n_links; i++) {
-			if (!m->carries[i] ||
-			    rank_of(m, i) != rank)
+			if (!of->carries[i] || rank_of(m, i) != rank)
 				continue;
 			want.n_members++;
 			p->member[p->n_members++] = (struct nexthop_member){
-				.id = link_id(m, i),
+				.id = link_id(m, f, i),
 				.weight = m->conf->link[i].weight,
 			};
 		}
@@ -339,11 +396,12 @@ static void plan_groups(struct making *m)
 	}
 }
 
-static bool is_of_usable(const struct making *m, uint32_t ifindex)
+/* @af: AF_INET or AF_INET6. */
+static bool is_of_usable(const struct making *m, uint8_t af, uint32_t ifindex)
 {
 	int link = link_of_ifindex(m, ifindex);
 
-	return link >= 0 && m->usable[link];
+	return link >= 0 && m->af[family_index(af)].usable[link];
 }
 
 static void remove_nexthop(struct making *m, uint32_t id, bool serves)
@@ -360,26 +418,22 @@ static void remove_nexthop(struct making *m, uint32_t id, bool serves)
 static void plan_nexthop_removal(struct making *m)
 {
 	const struct nexthop *nh;
-	uint32_t base = m->base, offset;
+	struct place at;
 	unsigned int i, pass;
 	bool wanted, group;
 
 	for (pass = 0; pass < 2; pass++) {
 		for (i = 0; i < m->present->n_nexthops; i++) {
 			nh = &m->present->nexthop[i];
-			offset = nh->id - base;
 			group = nh->n_members > 0;
 			if (nh->protocol != PROTO_MWAN || group == (pass == 1))
 				continue;
-			if (group)
-				wanted = m->rank_used[rank_of_id(m, nh->id)];
-			else
-				wanted = offset >= ID_LINK &&
-					 offset - ID_LINK < LINKS_MAX &&
-					 m->carries[offset - ID_LINK];
+			wanted = place_of(m->base, nh->id, &at) &&
+				 !at.rank != group && is_wanted(m, &at);
 			if (!wanted && !stands_in(m, nh->id))
 				remove_nexthop(m, nh->id, group ||
-					       is_of_usable(m, nh->ifindex));
+					       is_of_usable(m, nh->family,
+							    nh->ifindex));
 		}
 	}
 }
@@ -395,22 +449,24 @@ static bool route_equal(const struct route *a, const struct route *b)
 }
 
 /* The default that a usable link's table shall have. */
-static struct route link_default(const struct making *m, unsigned int i)
+static struct route link_default(const struct making *m, enum family f,
+				 unsigned int i)
 {
 	return (struct route){ .table = m->conf->link[i].table,
 			       .ifindex = m->present->link[i].ifindex,
-			       .family = AF_INET, .protocol = PROTO_MWAN,
+			       .family = family_af(f), .protocol = PROTO_MWAN,
 			       .type = RTN_UNICAST, .scope = RT_SCOPE_LINK };
 }
 
 /* The default that leads to a group. Its metric is the tier's number, so the
  * next tier's stands behind it, and the drained links' behind all of them.
  */
-static struct route standby_default(const struct making *m, unsigned int rank)
+static struct route standby_default(const struct making *m, enum family f,
+				    unsigned int rank)
 {
 	return (struct route){ .table = m->conf->standby_table,
-			       .metric = rank, .nhid = group_id(m, rank),
-			       .family = AF_INET, .protocol = PROTO_MWAN,
+			       .metric = rank, .nhid = group_id(m, f, rank),
+			       .family = family_af(f), .protocol = PROTO_MWAN,
 			       .type = RTN_UNICAST,
 			       .scope = RT_SCOPE_UNIVERSE };
 }
@@ -421,18 +477,20 @@ static struct route standby_default(const struct making *m, unsigned int rank)
  * the table default has what our last two rules lead to: the primary's default,
  * and the groups' for the moment when that is gone.
  */
-static struct route primary_default(const struct making *m)
+static struct route primary_default(const struct making *m, enum family f)
 {
-	struct route r = link_default(m, (unsigned int)m->plan->primary);
+	struct route r = link_default(m, f,
+				      (unsigned int)m->plan->primary[f]);
 
 	r.table = TABLE_DEFAULT;
 	r.metric = METRIC_DEFAULT;
 	return r;
 }
 
-static struct route group_default(const struct making *m, unsigned int rank)
+static struct route group_default(const struct making *m, enum family f,
+				  unsigned int rank)
 {
-	struct route r = standby_default(m, rank);
+	struct route r = standby_default(m, f, rank);
 
 	r.table = TABLE_DEFAULT;
 	r.metric = METRIC_DEFAULT + rank;
@@ -440,11 +498,11 @@ static struct route group_default(const struct making *m, unsigned int rank)
 }
 
 /* The one that leads nowhere. */
-static struct route last_resort_default(const struct making *m)
+static struct route last_resort_default(const struct making *m, enum family f)
 {
 	return (struct route){ .table = m->conf->standby_table,
 			       .metric = METRIC_LAST_RESORT,
-			       .family = AF_INET, .protocol = PROTO_MWAN,
+			       .family = family_af(f), .protocol = PROTO_MWAN,
 			       .type = m->conf->last_resort ==
 				       LAST_RESORT_BLACKHOLE ?
 				       RTN_BLACKHOLE : RTN_UNREACHABLE,
@@ -480,64 +538,66 @@ static void want_route(struct making *m, const struct route *want,
 	set_dev(op, dev);
 }
 
-static void plan_link_routes(struct making *m)
+static void plan_link_routes(struct making *m, enum family f)
 {
 	struct route want;
 	unsigned int i;
 
 	for (i = 0; i < m->conf->n_links; i++) {
-		if (!m->usable[i])
+		if (!m->af[f].usable[i])
 			continue;
-		want = link_default(m, i);
+		want = link_default(m, f, i);
 		want_route(m, &want, m->conf->link[i].name);
 	}
 }
 
-static void plan_group_routes(struct making *m)
+static void plan_group_routes(struct making *m, enum family f)
 {
 	struct route want;
 	unsigned int rank;
 
 	for (rank = 1; rank < RANKS; rank++) {
-		if (!m->rank_used[rank])
+		if (!m->af[f].rank_used[rank])
 			continue;
-		want = standby_default(m, rank);
+		want = standby_default(m, f, rank);
 		want_route(m, &want, "");
-		want = group_default(m, rank);
+		want = group_default(m, f, rank);
 		want_route(m, &want, "");
 	}
 }
 
-static void plan_last_resort(struct making *m)
+static void plan_last_resort(struct making *m, enum family f)
 {
 	struct route want;
 
 	if (!wants_last_resort(m))
 		return;
-	want = last_resort_default(m);
+	want = last_resort_default(m, f);
 	want_route(m, &want, "");
 }
 
-static void plan_primary_default(struct making *m)
+static void plan_primary_default(struct making *m, enum family f)
 {
+	int primary = m->plan->primary[f];
 	struct route want;
 
-	if (!in_force(m) || m->plan->primary < 0)
+	if (!in_force(m) || primary < 0)
 		return;
-	want = primary_default(m);
-	want_route(m, &want, m->conf->link[m->plan->primary].name);
+	want = primary_default(m, f);
+	want_route(m, &want, m->conf->link[primary].name);
 }
 
 /* @is: of ours, in the table default. */
 static bool default_stale(const struct making *m, const struct route *is)
 {
 	uint32_t rank = is->metric - METRIC_DEFAULT;
+	enum family f = family_index(is->family);
 	struct route want;
 
-	if (!rank && in_force(m) && m->plan->primary >= 0)
-		want = primary_default(m);
-	else if (rank && rank < RANKS && m->rank_used[rank])
-		want = group_default(m, rank);
+	if (!rank && in_force(m) && m->plan->primary[f] >= 0)
+		want = primary_default(m, f);
+	else if (rank && rank < RANKS && m->af[f].rank_used[rank])
+		want = group_default(m, f, rank);
 	else
 		return true;
 	return !same_route(is, &want);
@@ -545,12 +605,13 @@ static bool default_stale(const struct making *m, const struct route *is)
 
 static bool standby_stale(const struct making *m, const struct route *is)
 {
+	enum family f = family_index(is->family);
 	struct route want;
 
 	if (is->metric == METRIC_LAST_RESORT && wants_last_resort(m)) {
-		want = last_resort_default(m);
-	} else if (is->metric < RANKS && m->rank_used[is->metric]) {
-		want = standby_default(m, is->metric);
+		want = last_resort_default(m, f);
+	} else if (is->metric < RANKS && m->af[f].rank_used[is->metric]) {
+		want = standby_default(m, f, is->metric);
 	} else {
 		return true;
 	}
@@ -563,8 +624,9 @@ static bool standby_stale(const struct making *m, const struct route *is)
  */
 static bool route_stale(const struct making *m, const struct route *is)
 {
-	struct route want;
+	enum family f = family_index(is->family);
 	int i = link_of_table(m, is->table);
+	struct route want;
 
 	/* Ours are never such, and a deletion would find one of ours first. */
 	if (is->opaque)
@@ -573,8 +635,8 @@ static bool route_stale(const struct making *m, const struct route *is)
 		if (is->protocol != PROTO_MWAN &&
 		    (flushing(m) || link_of_ifindex(m, is->ifindex) < 0))
 			return false;
-		want = link_default(m, (unsigned int)i);
-		return !m->usable[i] || !same_route(is, &want);
+		want = link_default(m, f, (unsigned int)i);
+		return !m->af[f].usable[i] || !same_route(is, &want);
 	}
 	if (is->protocol != PROTO_MWAN)
 		return false;
@@ -593,7 +655,7 @@ static bool group_serves(const struct making *m, uint32_t id)
 
 	for (i = 0; group && i < group->n_members; i++) {
 		nh = present_nexthop(m->present, group->member[i].id);
-		if (nh && is_of_usable(m, nh->ifindex))
+		if (nh && is_of_usable(m, nh->family, nh->ifindex))
 			return true;
 	}
 	return !group;
@@ -603,7 +665,7 @@ static bool route_serves(const struct making *m, const struct route *is)
 {
 	return is->type == RTN_UNICAST &&
 	       (is->nhid ? group_serves(m, is->nhid) :
-		is_of_usable(m, is->ifindex));
+		is_of_usable(m, is->family, is->ifindex));
 }
 
 static void remove_route(struct making *m, const struct route *is)
@@ -667,66 +729,73 @@ static void plan_route_removal(struct making *m)
 		for (i = 0; i < p->n_routes; i++) {
 			is = &p->route[i];
 			if (is->type == RTN_UNICAST && is->table != standby &&
-			    is_of_usable(m, is->ifindex) == (pass == 1) &&
-			    route_stale(m, is))
+			    is_of_usable(m, is->family, is->ifindex) ==
+				    (pass == 1) && route_stale(m, is))
 				remove_route(m, is);
 		}
 	}
+}
+
+static void remove_detour(struct making *m, enum family f)
+{
+	const struct making_family *of = &m->af[f];
+	struct route is;
+	unsigned int rank, i;
+
+	for (rank = RANKS; rank-- > 1;) {
+		if (!of->rank_used[rank])
+			continue;
+		is = standby_default(m, f, rank);
+		remove_route(m, &is);
+		is = group_default(m, f, rank);
+		remove_route(m, &is);
+	}
+	for (rank = 1; rank < RANKS; rank++)
+		if (of->rank_used[rank])
+			remove_nexthop(m, group_id(m, f, rank), true);
+	for (i = 0; i < m->conf->n_links; i++)
+		if (of->carries[i])
+			remove_nexthop(m, link_id(m, f, i), true);
 }
 
 /* From the detour to the ids that are wanted. Nothing has those any more. */
 static void leave_detour(struct making *m)
 {
 	uint32_t detour = m->base;
-	struct route is;
-	unsigned int rank, i;
 
 	m->plan->detour_end = m->plan->n_ops;
 	if (detour == m->conf->nexthop_base)
 		return;
 	m->base = m->conf->nexthop_base;
 	m->anew = true;
-	plan_nexthops(m);
-	plan_groups(m);
-	plan_group_routes(m);
+	each(m, plan_nexthops);
+	each(m, plan_groups);
+	each(m, plan_group_routes);
 	m->base = detour;
-	for (rank = RANKS; rank-- > 1;) {
-		if (!m->rank_used[rank])
-			continue;
-		is = standby_default(m, rank);
-		remove_route(m, &is);
-		is = group_default(m, rank);
-		remove_route(m, &is);
-	}
-	for (rank = 1; rank < RANKS; rank++)
-		if (m->rank_used[rank])
-			remove_nexthop(m, group_id(m, rank), true);
-	for (i = 0; i < m->conf->n_links; i++)
-		if (m->carries[i])
-			remove_nexthop(m, link_id(m, i), true);
+	each(m, remove_detour);
 }
 
 /* --- rules --- */
 
-static struct rule our_rule(uint32_t priority, uint32_t table)
+static struct rule our_rule(enum family f, uint32_t priority, uint32_t table)
 {
 	return (struct rule){ .priority = priority, .table = table,
-			      .family = AF_INET, .protocol = PROTO_MWAN };
+			      .family = family_af(f), .protocol = PROTO_MWAN };
 }
 
-static struct rule *want_rule(struct making *m, uint32_t priority,
-			      uint32_t table)
+static struct rule *want_rule(struct making *m, enum family f,
+			      uint32_t priority, uint32_t table)
 {
 	struct rule *r = &m->rule[m->n_rules++];
 
-	*r = our_rule(priority, table);
+	*r = our_rule(f, priority, table);
 	return r;
 }
 
 /* The last one: a new one is added behind the old one. When the rules could not
  * be read, the table default tells the same.
  */
-static int find_primary(const struct making *m)
+static int find_primary(const struct making *m, enum family f)
 {
 	const struct present *p = m->present;
 	unsigned int i;
@@ -734,10 +803,11 @@ static int find_primary(const struct making *m)
 
 	for (i = 0; i < p->n_rules; i++)
 		if (p->rule[i].priority == PRIORITY_PRIMARY &&
-		    !p->rule[i].foreign)
+		    p->rule[i].family == family_af(f) && !p->rule[i].foreign)
 			now = link_of_table(m, p->rule[i].table);
 	for (i = 0; i < p->n_routes && p->rules_unread; i++)
 		if (p->route[i].table == TABLE_DEFAULT &&
+		    p->route[i].family == family_af(f) &&
 		    p->route[i].protocol == PROTO_MWAN &&
 		    p->route[i].metric == METRIC_DEFAULT)
 			now = link_of_ifindex(m, p->route[i].ifindex);
@@ -748,29 +818,30 @@ static int find_primary(const struct making *m)
  * until that dies, or a better tier is back: a metered backup line is not left
  * in use for longer than needed.
  */
-static int choose_primary(const struct making *m)
+static int choose_primary(const struct making *m, enum family f)
 {
+	const struct making_family *of = &m->af[f];
 	unsigned int i, rank, least = RANKS;
-	int best = -1, now = m->primary_now;
+	int best = -1, now = of->primary_now;
 
 	for (i = 0; i < m->conf->n_links; i++) {
 		rank = rank_of(m, i);
-		if (!m->usable[i] || rank >= least)
+		if (!of->usable[i] || rank >= least)
 			continue;
 		least = rank;
 		best = (int)i;
 	}
-	if (now >= 0 && m->usable[now] &&
+	if (now >= 0 && of->usable[now] &&
 	    rank_of(m, (unsigned int)now) == least)
 		return now;
 	return best;
 }
 
 /* Does link @i (-1: none) stand behind the primary's tier? */
-static bool behind(const struct making *m, int i)
+static bool behind(const struct making *m, enum family f, int i)
 {
 	const struct conf_link *link = m->conf->link;
-	int primary = m->plan->primary;
+	int primary = m->plan->primary[f];
 
 	return i >= 0 && primary >= 0 && link[i].tier > link[primary].tier;
 }
@@ -779,30 +850,32 @@ static bool behind(const struct making *m, int i)
  * Those of a drained link finish, and those of a link that is not usable have
  * moved already.
  */
-static bool is_left(const struct making *m, unsigned int i)
+static bool is_left(const struct making *m, enum family f, unsigned int i)
 {
-	return m->usable[i] && !m->present->link[i].drained &&
-	       behind(m, (int)i);
+	return m->af[f].usable[i] && !m->present->link[i].drained &&
+	       behind(m, f, (int)i);
 }
 
 /* Does the primary move to a better tier, or has it before somebody was killed,
  * and is there a link whose flows are to follow?
  */
-static bool find_failback(const struct making *m)
+static bool find_failback(const struct making *m, enum family f)
 {
 	const struct rule *r;
 	unsigned int i;
-	bool moves = behind(m, m->primary_now), left = false;
+	bool moves = behind(m, f, m->af[f].primary_now), left = false;
 
 	if (m->conf->failback != FAILBACK_MOVE || !in_force(m))
 		return false;
 	for (i = 0; i < m->present->n_rules; i++) {
 		r = &m->present->rule[i];
-		if (r->priority == PRIORITY_FAILBACK && !r->foreign)
-			moves = moves || behind(m, link_of_table(m, r->table));
+		if (r->priority == PRIORITY_FAILBACK &&
+		    r->family == family_af(f) && !r->foreign)
+			moves = moves ||
+				behind(m, f, link_of_table(m, r->table));
 	}
 	for (i = 0; i < m->conf->n_links; i++)
-		left = left || is_left(m, i);
+		left = left || is_left(m, f, i);
 	return moves && left;
 }
 
@@ -810,10 +883,10 @@ static bool find_failback(const struct making *m)
  * better? Without masquerading they would leave under an address that is not
  * their link's.
  */
-static bool gives_up(const struct making *m, unsigned int i)
+static bool gives_up(const struct making *m, enum family f, unsigned int i)
 {
 	return m->conf->failback == FAILBACK_MOVE && m->conf->masquerade &&
-	       !m->present->link[i].drained && behind(m, (int)i);
+	       !m->present->link[i].drained && behind(m, f, (int)i);
 }
 
 /* A socket of the router that is connected has the source address of the link
@@ -821,40 +894,42 @@ static bool gives_up(const struct making *m, unsigned int i)
  * backup line for ever. After the primary's, the rule leads nothing there, so
  * the socket's next packet takes the primary and is masqueraded.
  */
-static uint32_t from_priority(const struct making *m, unsigned int i)
+static uint32_t from_priority(const struct making *m, enum family f,
+			      unsigned int i)
 {
-	return gives_up(m, i) ? PRIORITY_FROM + i :
+	return gives_up(m, f, i) ? PRIORITY_FROM + i :
 	       m->conf->rule_priority + RULE_FROM + i;
 }
 
 /* Is @i's peer another link's too (one access server at the end of both)? */
-static bool shares_peer(const struct making *m, unsigned int i)
+static bool shares_peer(const struct making *m, enum family f, unsigned int i)
 {
-	const struct link_family *af = &m->present->link[i].af[FAMILY_IPV4];
+	const struct link_family *af = &m->present->link[i].af[f];
 	unsigned int k;
 
 	if (addr_equal(&af->peer, &af->local))
 		return false;
 	for (k = 0; k < m->conf->n_links; k++)
-		if (k != i && m->usable[k] &&
-		    addr_equal(&m->present->link[k].af[FAMILY_IPV4].peer,
-			       &af->peer))
+		if (k != i && m->af[f].usable[k] &&
+		    addr_equal(&m->present->link[k].af[f].peer, &af->peer))
 			return true;
 	return false;
 }
 
 /* What is bound to any address of link @i, to @to (NULL: anywhere). */
-static void want_from(struct making *m, uint32_t priority, unsigned int i,
-		      const struct addr *to)
+static void want_from(struct making *m, enum family f, uint32_t priority,
+		      unsigned int i, const struct addr *to)
 {
 	const struct present *p = m->present;
 	uint32_t table = m->conf->link[i].table;
 	unsigned int first = m->n_rules, k;
 
-	want_rule(m, priority, table)->from = p->link[i].af[FAMILY_IPV4].local;
+	want_rule(m, f, priority, table)->from = p->link[i].af[f].local;
 	for (k = 0; k < p->n_extras; k++)
-		if (p->extra[k].link == i)
-			want_rule(m, priority, table)->from = p->extra[k].addr;
+		if (p->extra[k].link == i &&
+		    addr_family(&p->extra[k].addr) == f)
+			want_rule(m, f, priority, table)->from =
+				p->extra[k].addr;
 	for (k = first; to && k < m->n_rules; k++) {
 		m->rule[k].to = *to;
 		m->rule[k].to_len = (uint8_t)(8 * addr_len(to));
@@ -864,20 +939,20 @@ static void want_from(struct making *m, uint32_t priority, unsigned int i,
 /* Main has the peer's route by both links, and the rule of main comes first: it
  * would send what is for the peer by one of them, whatever its link is.
  */
-static void want_peer(struct making *m, unsigned int i)
+static void want_peer(struct making *m, enum family f, unsigned int i)
 {
 	uint32_t priority = m->conf->rule_priority - 1;
-	const struct addr *peer = &m->present->link[i].af[FAMILY_IPV4].peer;
+	const struct addr *peer = &m->present->link[i].af[f].peer;
 	struct rule *r;
 
-	if (!shares_peer(m, i))
+	if (!shares_peer(m, f, i))
 		return;
-	r = want_rule(m, priority, m->conf->link[i].table);
+	r = want_rule(m, f, priority, m->conf->link[i].table);
 	r->mark = m->conf->link[i].mark;
 	r->mask = m->conf->mark_mask;
 	r->to = *peer;
 	r->to_len = (uint8_t)(8 * addr_len(peer));
-	want_from(m, priority, i, peer);
+	want_from(m, f, priority, i, peer);
 }
 
 /* In the order in which they are added, and from the last to the first what is
@@ -886,35 +961,35 @@ static void want_peer(struct making *m, unsigned int i)
  * list. The standby of one before the marks of the other would take packets
  * from their links.
  */
-static void want_rules(struct making *m)
+static void want_rules(struct making *m, enum family f)
 {
 	const struct conf *c = m->conf;
 	uint32_t base = c->rule_priority;
+	int primary = m->plan->primary[f];
 	struct rule *r;
 	unsigned int i;
 
 	if (flushing(m))
 		return;
-	want_rule(m, PRIORITY_LAST, c->standby_table);
+	want_rule(m, f, PRIORITY_LAST, c->standby_table);
 	if (!in_force(m))
 		return;
-	if (m->plan->primary >= 0)
-		want_rule(m, PRIORITY_PRIMARY,
-			  c->link[m->plan->primary].table);
-	r = want_rule(m, base + RULE_MAIN, TABLE_MAIN);
+	if (primary >= 0)
+		want_rule(m, f, PRIORITY_PRIMARY, c->link[primary].table);
+	r = want_rule(m, f, base + RULE_MAIN, TABLE_MAIN);
 	r->suppress_default = true;
 	for (i = 0; i < c->n_links; i++) {
-		r = want_rule(m, base + RULE_MARK + i, c->link[i].table);
+		r = want_rule(m, f, base + RULE_MARK + i, c->link[i].table);
 		r->mark = c->link[i].mark;
 		r->mask = c->mark_mask;
 	}
 	for (i = 0; i < c->n_links; i++) {
-		if (!m->usable[i])
+		if (!m->af[f].usable[i])
 			continue;
-		want_from(m, from_priority(m, i), i, NULL);
-		want_peer(m, i);
+		want_from(m, f, from_priority(m, f, i), i, NULL);
+		want_peer(m, f, i);
 	}
-	r = want_rule(m, base + RULE_STANDBY, c->standby_table);
+	r = want_rule(m, f, base + RULE_STANDBY, c->standby_table);
 	r->mask = c->mark_mask;
 	r->invert = true;
 }
@@ -938,10 +1013,10 @@ static bool has_rule(const struct rule *list, unsigned int n, bool upwards,
 }
 
 /* The rule that remembers the primary that is left. */
-static struct rule failback_rule(const struct making *m)
+static struct rule failback_rule(const struct making *m, enum family f)
 {
-	return our_rule(PRIORITY_FAILBACK,
-			m->conf->link[m->primary_now].table);
+	return our_rule(f, PRIORITY_FAILBACK,
+			m->conf->link[m->af[f].primary_now].table);
 }
 
 static bool is_present(const struct making *m, const struct rule *r)
@@ -952,14 +1027,26 @@ static bool is_present(const struct making *m, const struct rule *r)
 }
 
 /* Must it be made, before the primary moves? */
-static bool failback_is_new(const struct making *m)
+static bool failback_is_new(const struct making *m, enum family f)
 {
 	struct rule r;
 
-	if (!m->failback || !behind(m, m->primary_now))
+	if (!m->af[f].failback || !behind(m, f, m->af[f].primary_now))
 		return false;
-	r = failback_rule(m);
+	r = failback_rule(m, f);
 	return !is_present(m, &r);
+}
+
+static void plan_failback_rule(struct making *m, enum family f)
+{
+	if (failback_is_new(m, f))
+		push(m, OP_RULE_ADD)->rule = failback_rule(m, f);
+}
+
+static void plan_failback_rule_removal(struct making *m, enum family f)
+{
+	if (failback_is_new(m, f))
+		push(m, OP_RULE_DEL)->rule = failback_rule(m, f);
 }
 
 static void plan_rules(struct making *m)
@@ -967,8 +1054,6 @@ static void plan_rules(struct making *m)
 	const struct present *p = m->present;
 	unsigned int i, hint = 0;
 
-	if (failback_is_new(m))
-		push(m, OP_RULE_ADD)->rule = failback_rule(m);
 	for (i = 0; i < m->n_rules; i++)
 		if (!has_rule(p->rule, p->n_rules, true, &m->rule[i], &hint))
 			push(m, OP_RULE_ADD)->rule = m->rule[i];
@@ -986,17 +1071,18 @@ static bool remembers(const struct making *m, const struct rule *r)
 	       (r->from.family && !present_has_addr(m->present, &r->from)));
 }
 
-/* Is a rule of this priority added? What somebody else's has more than ours may
- * be no difference to the kernel (fib_rules.c, rule_exists()): "File exists"
- * may have meant that one.
+/* Is a rule of its family and priority added? What somebody else's has more
+ * than ours may be no difference to the kernel (fib_rules.c, rule_exists()):
+ * "File exists" may have meant that one.
  */
-static bool adds_rule(const struct plan *p, uint32_t priority)
+static bool adds_rule(const struct plan *p, const struct rule *like)
 {
 	unsigned int i;
 
 	for (i = 0; i < p->n_ops; i++)
 		if (p->op[i].kind == OP_RULE_ADD &&
-		    p->op[i].rule.priority == priority)
+		    p->op[i].rule.family == like->family &&
+		    p->op[i].rule.priority == like->priority)
 			return true;
 	return false;
 }
@@ -1018,7 +1104,8 @@ static void plan_rule_removal(struct making *m, bool remembering)
 		is = &m->present->rule[i];
 		if (is->foreign != (k >= n) || remembers(m, is) != remembering)
 			continue;
-		if (remembering && !m->any_usable && !flushing(m) &&
+		if (remembering && !flushing(m) &&
+		    !m->af[family_index(is->family)].any_usable &&
 		    is->priority != PRIORITY_STRAY)
 			continue;
 		/* Without mwan-rules in force only the last rule is ours. */
@@ -1027,7 +1114,7 @@ static void plan_rule_removal(struct making *m, bool remembering)
 			continue;
 		if (has_rule(m->rule, m->n_rules, false, is, &hint))
 			continue;
-		if (is->foreign && adds_rule(m->plan, is->priority))
+		if (is->foreign && adds_rule(m->plan, is))
 			m->plan->more = true;
 		op = push(m, OP_RULE_DEL);
 		op->rule = *is;
@@ -1054,8 +1141,8 @@ static void forget(struct making *m, const struct addr *gone, int link)
 	struct plan *p = m->plan;
 	unsigned int i;
 
-	if (!gone->family || !m->any_usable || forgets_itself(m, link) ||
-	    present_has_addr(m->present, gone))
+	if (!gone->family || !m->af[addr_family(gone)].any_usable ||
+	    forgets_itself(m, link) || present_has_addr(m->present, gone))
 		return;
 	for (i = 0; i < p->n_ops; i++)
 		if (p->op[i].kind == OP_CT_FORGET &&
@@ -1077,23 +1164,23 @@ static void plan_conntrack(struct making *m)
 	}
 }
 
-static void plan_failback(struct making *m)
+static void plan_failback(struct making *m, enum family f)
 {
 	const struct conf_link *l;
 	const struct link *is;
 	struct op *op;
 	unsigned int i;
 
-	for (i = 0; i < m->conf->n_links && m->failback; i++) {
-		if (!is_left(m, i))
+	for (i = 0; i < m->conf->n_links && m->af[f].failback; i++) {
+		if (!is_left(m, f, i))
 			continue;
 		l = &m->conf->link[i];
 		is = &m->present->link[i];
 		op = push(m, OP_CT_END);
 		op->mark.value = l->mark;
 		op->mark.mask = m->conf->mark_mask;
-		if (gives_up(m, i))
-			op->mark.own = is->af[FAMILY_IPV4].local;
+		if (gives_up(m, f, i))
+			op->mark.own = is->af[f].local;
 		set_dev(op, l->name);
 	}
 }
@@ -1103,7 +1190,7 @@ static void plan_failback(struct making *m)
 /* The rule that remembers them. */
 static struct rule stray_rule(const struct making *m)
 {
-	return our_rule(PRIORITY_STRAY, m->conf->standby_table);
+	return our_rule(FAMILY_IPV4, PRIORITY_STRAY, m->conf->standby_table);
 }
 
 /* Without a table, or with one that did not masquerade, flows leave as they
@@ -1160,7 +1247,7 @@ static void plan_qdiscs(struct making *m)
 		gone = flushing(m) || i >= m->conf->n_links;
 		if (gone && qdisc_is_ours(&is->qdisc)) {
 			op = push(m, OP_QDISC_DEL);
-		} else if (m->usable[i] &&
+		} else if (is_in_use(m, i) &&
 			   !qdisc_matches(&is->qdisc, &want->qdisc) &&
 			   (!is->qdisc.handle || qdisc_is_ours(&is->qdisc))) {
 			op = push(m, OP_QDISC_SET);
@@ -1196,12 +1283,20 @@ static bool masquerades_first(const struct making *m)
 
 /* --- all of it --- */
 
+static void plan_primary(struct making *m, enum family f)
+{
+	m->af[f].primary_now = find_primary(m, f);
+	m->plan->primary[f] = choose_primary(m, f);
+	m->af[f].failback = find_failback(m, f);
+}
+
 int plan_make(struct plan *plan, const struct conf *conf,
 	      const struct present *present, const struct ruleset *ruleset,
 	      const struct plan_event *event, struct err *err)
 {
 	/* Too large for the smallest stack that a hook may be given. */
 	static struct making m;
+	unsigned int f;
 
 	memset(&m, 0, offsetof(struct making, rule));
 	m.plan = plan;
@@ -1213,13 +1308,13 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan->ruleset = ruleset;
 	plan->more = present->more;
 	m.base = conf->nexthop_base;
-	find_usable(&m);
+	for (f = 0; f < FAMILIES; f++)
+		plan->primary[f] = -1;
+	each(&m, find_usable);
 	choose_base(&m);
-	m.primary_now = find_primary(&m);
-	plan->primary = choose_primary(&m);
-	m.failback = find_failback(&m);
+	each(&m, plan_primary);
 	find_stray(&m);
-	want_rules(&m);
+	each(&m, want_rules);
 
 	/* Whoever is killed between any two of these leaves a router that
 	 * works: routes before what leads to them, additions before removals,
@@ -1234,13 +1329,14 @@ int plan_make(struct plan *plan, const struct conf *conf,
 		plan_nft(&m);
 	plan_rp_filter(&m);
 	plan_hash(&m);
-	plan_nexthops(&m);
-	plan_link_routes(&m);
-	plan_groups(&m);
-	plan_group_routes(&m);
-	plan_last_resort(&m);
-	plan_primary_default(&m);
+	each(&m, plan_nexthops);
+	each(&m, plan_link_routes);
+	each(&m, plan_groups);
+	each(&m, plan_group_routes);
+	each(&m, plan_last_resort);
+	each(&m, plan_primary_default);
 	plan_standby_removal(&m, false);
+	each(&m, plan_failback_rule);
 	plan_rules(&m);
 	plan_last_resort_removal(&m);
 	if (!masquerades_first(&m) && !flushing(&m))
@@ -1252,12 +1348,11 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan_qdiscs(&m);
 	plan_ip_forward(&m);
 	plan_conntrack(&m);
-	plan_failback(&m);
+	each(&m, plan_failback);
 	plan_stray(&m);
 	plan_rule_removal(&m, true);
 	if (flushing(&m))
 		plan_nft(&m);
-	if (failback_is_new(&m))
-		push(&m, OP_RULE_DEL)->rule = failback_rule(&m);
+	each(&m, plan_failback_rule_removal);
 	return m.code;
 }

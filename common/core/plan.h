@@ -12,7 +12,7 @@
 
 enum {
 	/* Every present and every wanted object once, and some. */
-	PLAN_OPS_MAX = 18 * LINKS_MAX,
+	PLAN_OPS_MAX = FAMILIES * 18 * LINKS_MAX,
 };
 
 /* Rules, by their distance from rule_priority. */
@@ -126,10 +126,10 @@ struct plan {
 	 */
 	unsigned int detour_end;
 	unsigned int n_members;
-	struct nexthop_member member[2 * LINKS_MAX];
+	struct nexthop_member member[FAMILIES * 2 * LINKS_MAX];
 	const struct ruleset *ruleset;
 	bool more;		/* another round is needed for the rest */
-	int primary;		/* the link of the last rules; -1: none */
+	int primary[FAMILIES];	/* the link of the last rules; -1: none */
 };
 
 /* What has happened, as far as the kernel cannot tell. */
@@ -149,6 +149,11 @@ struct plan_event {
 int plan_make(struct plan *plan, const struct conf *conf,
 	      const struct present *present, const struct ruleset *ruleset,
 	      const struct plan_event *event, struct err *err);
+
+/* The link of @conf whose nexthop object has this id while no other one stands
+ * in for it; -1: none.
+ */
+int plan_link_of_nexthop(const struct conf *conf, uint32_t id);
 
 /* A rule, of others also one that refuses, as ip-rule(8) writes it: "pref 1001
  * fwmark 0x1/0xff lookup 201".

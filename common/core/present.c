@@ -146,7 +146,7 @@ static int on_route(const struct route *route, void *data)
 
 uint32_t present_detour(const struct conf *conf, unsigned int number)
 {
-	uint32_t distance = (number + 1) * NEXTHOP_SPAN;
+	uint32_t distance = (number + 1) * conf_nexthop_span(conf);
 
 	return conf->nexthop_base > UINT32_MAX / 2 ?
 	       conf->nexthop_base - distance : conf->nexthop_base + distance;
@@ -157,7 +157,8 @@ static void note_taken(const struct reading *r, uint32_t id)
 	unsigned int i;
 
 	for (i = 0; i < PRESENT_DETOURS; i++)
-		if (id - present_detour(r->conf, i) < NEXTHOP_SPAN)
+		if (id - present_detour(r->conf, i) <
+		    conf_nexthop_span(r->conf))
 			r->p->detour_taken[i] = true;
 }
 
@@ -170,7 +171,7 @@ static int on_nexthop(const struct nexthop *nh, void *data)
 	unsigned int n;
 
 	if (nh->protocol != PROTO_MWAN &&
-	    nh->id - r->conf->nexthop_base >= NEXTHOP_SPAN) {
+	    nh->id - r->conf->nexthop_base >= conf_nexthop_span(r->conf)) {
 		note_taken(r, nh->id);
 		return 0;
 	}
@@ -379,7 +380,7 @@ static int read_nexthops(struct reading *r, struct nl *nl, struct err *err)
 	r->p->n_nexthops = r->p->n_members = 0;
 	/* For all that is known. */
 	memset(r->p->detour_taken, true, sizeof(r->p->detour_taken));
-	for (id = base; id - base < NEXTHOP_SPAN; id++)
+	for (id = base; id - base < conf_nexthop_span(r->conf); id++)
 		if (nexthop_get(nl, id, on_nexthop, r, &why))
 			return code;
 	return 0;

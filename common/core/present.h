@@ -17,13 +17,13 @@ enum {
 	/* More than we can want; what does not fit is seen the next time
 	 * round.
 	 */
-	PRESENT_RULES_MAX = 8 * LINKS_MAX,
-	PRESENT_ROUTES_MAX = 6 * LINKS_MAX,
-	PRESENT_NEXTHOPS_MAX = 2 * LINKS_MAX + 2,
-	PRESENT_MEMBERS_MAX = 4 * LINKS_MAX,
+	PRESENT_RULES_MAX = FAMILIES * 8 * LINKS_MAX,
+	PRESENT_ROUTES_MAX = FAMILIES * 6 * LINKS_MAX,
+	PRESENT_NEXTHOPS_MAX = FAMILIES * (2 * LINKS_MAX + 2),
+	PRESENT_MEMBERS_MAX = FAMILIES * 4 * LINKS_MAX,
 	PRESENT_ADDRS_MAX = 8192,
 	/* Addresses of links beyond their first: a rule each. */
-	PRESENT_EXTRAS_MAX = LINKS_MAX,
+	PRESENT_EXTRAS_MAX = FAMILIES * LINKS_MAX,
 	/* An old range of ours can reach into two of them. */
 	PRESENT_DETOURS = 4,
 	/* Of the routes, those that are none of our business: status names
@@ -104,8 +104,8 @@ int present_read(struct present *p, const struct conf *conf,
 int present_link_of(const struct present *p, const struct conf *conf,
 		    uint32_t ifindex);
 
-/* The first id of a detour, 0 to PRESENT_DETOURS - 1: NEXTHOP_SPAN ids beside
- * those of @conf, for the moment in which those have to change their kind.
+/* The first id of a detour, 0 to PRESENT_DETOURS - 1: as many ids beside those
+ * of @conf, for the moment in which those have to change their kind.
  */
 uint32_t present_detour(const struct conf *conf, unsigned int number);
 

@@ -35,15 +35,17 @@ static unsigned int tell_members(const struct telling *t, uint32_t id)
 {
 	const struct present *p = t->present;
 	const struct nexthop *nh, *end = p->nexthop + p->n_nexthops;
-	unsigned int i, k, n = 0;
+	unsigned int i, n = 0;
+	int link;
 
 	for (nh = p->nexthop; nh < end && nh->id != id; nh++)
 		;
-	for (i = 0; nh < end && i < nh->n_members; i++)
-		for (k = 0; k < t->conf->n_links; k++)
-			if (t->conf->nexthop_base + k + 1 == nh->member[i].id)
-				fprintf(t->out, "%s%s", n++ ? " or " : "",
-					t->conf->link[k].name);
+	for (i = 0; nh < end && i < nh->n_members; i++) {
+		link = plan_link_of_nexthop(t->conf, nh->member[i].id);
+		if (link >= 0)
+			fprintf(t->out, "%s%s", n++ ? " or " : "",
+				t->conf->link[link].name);
+	}
 	return n;
 }
 

@@ -1609,7 +1609,7 @@ static void run(struct kernel *k, struct plan_event *event, int cut)
 	for (rounds = 0; rounds < ROUNDS_MAX; rounds++) {
 		old = link_of_rule(k, PRIORITY_PRIMARY);
 		make(k, event);
-		may_end = worse(old, plan.primary) ||
+		may_end = worse(old, plan.primary[FAMILY_IPV4]) ||
 			  link_of_rule(k, PRIORITY_FAILBACK) >= 0;
 		event->gone.family = 0;
 		check_order(event->goal);
