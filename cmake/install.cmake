@@ -90,6 +90,7 @@ install(FILES ${CMAKE_BINARY_DIR}/mwan-rules.service
 	DESTINATION lib/systemd/system)
 
 install(FILES README.md README.zh-CN.md DESTINATION ${mwan_doc})
+install(DIRECTORY doc DESTINATION ${mwan_doc})
 # The README shows it, by that name.
 install(FILES t/failover.svg DESTINATION ${mwan_doc}/t)
 install(DIRECTORY etc/ DESTINATION ${mwan_doc}/examples

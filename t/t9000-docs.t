@@ -469,6 +469,20 @@ is "and the same figures" "$(numbers_in "$chinese")" \
 is "and as many sections" "$(grep -c '^## ' "$chinese")" \
 	"$(grep -c '^## ' "$readme")"
 
+# --- doc/ ---
+for page in "$root"/doc/*.zh-CN.md; do
+	name=$(basename "$page" .zh-CN.md)
+	like "doc/$name has blocks of commands" \
+		"$(commands "$root/doc/$name.md" | wc -l)" '^[1-9]'
+	is "doc/$name.zh-CN has the same" "$(commands "$page")" \
+		"$(commands "$root/doc/$name.md")"
+	is "and the same words of code" "$(words_in "$page")" \
+		"$(words_in "$root/doc/$name.md")"
+done
+is "each page is there in both languages" "$(find "$root/doc" -type f | wc -l)" \
+	"$((2 * $(find "$root/doc" -name '*.zh-CN.md' | wc -l)))"
+ok "and the README leads there" grep -q 'doc/games.md' "$readme"
+
 # --- the picture ---
 picture=$root/t/failover.svg
 for file in "$readme" "$chinese"; do
