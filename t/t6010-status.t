@@ -611,7 +611,7 @@ for what in up down; do
 		name=long-name-ppp-$i
 		case $what in
 		up)
-			ip link add "$name" type veth peer name "y$i"
+			ip link add "$name" arp off type veth peer name "y$i"
 			ip link set "y$i" up
 			ip link set "$name" up
 			ip addr add "203.100.200.10$i" peer \

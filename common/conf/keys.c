@@ -451,7 +451,7 @@ static const struct key mwan_keys[] = {
 	 WORDS(last_resorts) },
 	{ "failback", &word, FIELD(conf, failback), .standard = "stay",
 	 WORDS(failbacks) },
-	{ "qdisc", &queue, FIELD(conf, qdisc), .standard = "prio-sfq" },
+	{ "qdisc", &queue, FIELD(conf, qdisc), .standard = "auto" },
 };
 
 static const struct key link_keys[] = {

@@ -14,10 +14,12 @@
 #define FILE_NAME "mwan.ini"
 #define FILE_PATH RUN_DIR "/" FILE_NAME
 #define DRAINED_NAME (&DRAINED_PATH[sizeof(RUN_DIR)])
+#define GATEWAY_NAME (&GATEWAY_PATH[sizeof(RUN_DIR)])
 #define VERIFIED_NAME (&VERIFIED_PATH[sizeof(RUN_DIR)])
 
 enum {
 	DRAINED_MAX = LINKS_MAX * IFNAMSIZ,
+	GATEWAY_MAX = FAMILIES * LINKS_MAX * (IFNAMSIZ + ADDR_TEXT + 1),
 	/* Three numbers of 64 bits and one of 32, each with what follows. */
 	VERIFIED_MAX = 3 * 17 + 9 + 1,
 };
@@ -118,33 +120,43 @@ int accepted_write(const struct conf *conf, const char *source,
 	return write_file(FILE_NAME, text, (size_t)len, err);
 }
 
-int drained_read(const struct conf *conf, struct verdicts *v, struct err *err)
+/* The lines of a file beside it, "" where there is none. Returns 0, or a negative
+ * errno with a sentence about @what it tells.
+ */
+static int read_lines(const char *path, const char *what, char *text,
+		      size_t size, struct err *err)
 {
-	char text[DRAINED_MAX + 1], *name, *save;
-	ssize_t n = file_read(AT_FDCWD, DRAINED_PATH, text, sizeof(text),
+	ssize_t n = file_read(AT_FDCWD, path, text, size,
 			      FILE_NO_SYMLINK | FILE_PLAIN | FILE_OWN_OR_ROOTS |
 			      FILE_OWNER_WRITES, NULL);
 	bool odd = n == -EPERM || n == -ELOOP || n == -ENXIO;
-	int k;
 
-	memset(v->drained, 0, conf->n_links * sizeof(v->drained[0]));
+	if (n >= 0)
+		return 0;
+	text[0] = '\0';
 	/* Without the right to look, as without mwan-rules in force. */
 	if (n == -ENOENT || n == -EACCES)
 		return 0;
-	if (n < 0)
-		return err_set(err, (int)n, "cannot read which links are "
-			       "drained from %s: %s%s", DRAINED_PATH,
-			       odd ? "it must be a plain file of root's that "
-			       "nobody else can write; remove it" :
-			       strerror((int)-n),
-			       odd ? "" : err_file_advice((int)n));
+	return err_set(err, (int)n, "cannot read %s from %s: %s%s", what, path,
+		       odd ? "it must be a plain file of root's that nobody "
+		       "else can write; remove it" : strerror((int)-n),
+		       odd ? "" : err_file_advice((int)n));
+}
+
+int drained_read(const struct conf *conf, struct verdicts *v, struct err *err)
+{
+	char text[DRAINED_MAX + 1], *name, *save;
+	int k, code = read_lines(DRAINED_PATH, "which links are drained", text,
+				 sizeof(text), err);
+
+	memset(v->drained, 0, conf->n_links * sizeof(v->drained[0]));
 	for (name = strtok_r(text, "\n", &save); name;
 	     name = strtok_r(NULL, "\n", &save)) {
 		k = conf_link_index(conf, name);
 		if (k >= 0)
 			v->drained[k] = true;
 	}
-	return 0;
+	return code;
 }
 
 int drained_write(const struct conf *conf, const struct verdicts *v,
@@ -161,6 +173,53 @@ int drained_write(const struct conf *conf, const struct verdicts *v,
 	if (!len)
 		return drop_file(DRAINED_PATH, err);
 	return write_file(DRAINED_NAME, text, len, err);
+}
+
+/* One line of the file, which it changes. */
+static void note_said(const struct conf *conf, struct gateways *g, char *line)
+{
+	char *gap = strchr(line, ' ');
+	struct addr a;
+	int k;
+
+	if (!gap)
+		return;
+	*gap = '\0';
+	k = conf_link_index(conf, line);
+	if (k >= 0 && !addr_parse(&a, gap + 1) && gateway_possible(&a))
+		g->said[k][addr_family(&a)] = a;
+}
+
+int gateways_read(const struct conf *conf, struct gateways *g, struct err *err)
+{
+	char text[GATEWAY_MAX + 1], *line, *save;
+	int code = read_lines(GATEWAY_PATH, "the links' gateways", text,
+			      sizeof(text), err);
+
+	memset(g, 0, sizeof(*g));
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		note_said(conf, g, line);
+	return code;
+}
+
+int gateways_write(const struct conf *conf, const struct gateways *g,
+		   struct err *err)
+{
+	char text[GATEWAY_MAX + 1], addr[ADDR_TEXT];
+	unsigned int i, f;
+	size_t len = 0;
+
+	for (i = 0; i < conf->n_links; i++)
+		for (f = 0; f < FAMILIES; f++)
+			if (g->said[i][f].family)
+				len += (size_t)snprintf(text + len,
+					sizeof(text) - len, "%s %s\n",
+					conf->link[i].name,
+					addr_text(&g->said[i][f], addr));
+	if (!len)
+		return drop_file(GATEWAY_PATH, err);
+	return write_file(GATEWAY_NAME, text, len, err);
 }
 
 static int verified_text(const struct verified *v, char text[VERIFIED_MAX])

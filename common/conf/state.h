@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 
 #define DRAINED_PATH RUN_DIR "/drained"
+#define GATEWAY_PATH RUN_DIR "/gateway"
 #define VERIFIED_PATH RUN_DIR "/verified"
 
 /* The configuration that mwan-rules has put in force, as a file in the run
@@ -51,6 +52,23 @@ int drained_read(const struct conf *conf, struct verdicts *v, struct err *err);
  */
 int drained_write(const struct conf *conf, const struct verdicts *v,
 		  struct err *err);
+
+/* Who the next router of each link is, as its DHCP client or a person has said
+ * last by mwan-rules up; family 0: nobody did.
+ */
+struct gateways {
+	struct addr said[LINKS_MAX][FAMILIES];
+};
+
+/* Read them from a file beside it, "NAME ADDRESS" a line, or write them in one
+ * step; none: remove the file. What the file names and @conf does not is passed
+ * over. It outlives a flush: it is the line's, not the configuration's. Return 0
+ * or a negative errno with a sentence; nothing was said then.
+ */
+int gateways_read(const struct conf *conf, struct gateways *g,
+		  struct err *err);
+int gateways_write(const struct conf *conf, const struct gateways *g,
+		   struct err *err);
 
 /* The nftables table that a hook has read and found to be exactly what is wanted,
  * for the next one to see that it is still the same. Each number is unique only

@@ -9,6 +9,16 @@
 #include "conf/conf.h"
 #include "kernel/qdisc.h"
 
+/* Who says what a link's gateway is; what stands before the others counts. */
+enum gateway_from {
+	GATEWAY_OF_CONF,	/* mwan.ini */
+	GATEWAY_OF_TABLE,	/* a default of others in the link's own table */
+	GATEWAY_OF_MAIN,	/* main's default by the link's device */
+	GATEWAY_OF_HOOK,	/* mwan-rules up */
+	GATEWAY_UNKNOWN,	/* nobody */
+	GATEWAY_SELF,		/* somebody, and it is the link's own address */
+};
+
 /* What a link has of one address family. */
 struct link_family {
 	/* The one with a peer, which is pppd's, or the first; family 0: no
@@ -17,12 +27,20 @@ struct link_family {
 	struct addr local;
 	struct addr peer;
 	bool narrow;		/* there is one of scope link or narrower */
+	struct addr gateway;	/* family 0: none, or none is known */
+	enum gateway_from from;	/* who says so */
+	bool needs_gateway;	/* the device alone leads nowhere */
+	/* The kernel passes over its routes while there is no carrier, and takes
+	 * them again when there is (ignore_routes_with_linkdown).
+	 */
+	bool skips_linkdown;
 };
 
 /* What there is of conf->link[i]: a line, not its interface alone. */
 struct link {
 	uint32_t ifindex;	/* 0: no such interface */
 	bool up, carrier;
+	bool shared, ppp;	/* of the interface, as struct iface has them */
 	bool other;		/* pppd says: not the link's session */
 	bool drained;		/* put aside by mwan-rules drain */
 	struct link_family af[FAMILIES];
@@ -31,9 +49,18 @@ struct link {
 };
 
 /* Can the link be used for this family: it exists, is its own session's, is up,
- * has carrier and an address?
+ * has carrier and an address, and a gateway where it needs one?
  */
 bool link_usable(const struct link *l, enum family f);
+
+/* Does its default stay in its table? That of a usable link does; and that of one
+ * which lacks its carrier alone, where the kernel passes over it until the
+ * carrier is back: nobody calls us then.
+ */
+bool link_holds(const struct link *l, enum family f);
+
+/* Is there everything but the gateway? */
+bool link_lacks_gateway(const struct link *l, enum family f);
 
 /* The order in which links are used: by tier, and links that are put aside
  * after all others. Also the metric of the route to the group of that rank.

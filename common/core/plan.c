@@ -33,6 +33,8 @@ struct making {
 	 */
 	struct making_family {
 		bool usable[LINKS_MAX];
+		/* Its default stays, see link_holds(). */
+		bool holds[LINKS_MAX];
 		bool any_usable;
 		/* Nexthops are made of these: usable, and the id is not
 		 * taken.
@@ -183,6 +185,7 @@ static void find_usable(struct making *m, enum family f)
 	unsigned int i, rank;
 
 	for (i = 0; i < m->conf->n_links && !flushing(m); i++) {
+		of->holds[i] = link_holds(&m->present->link[i], f);
 		of->usable[i] = link_usable(&m->present->link[i], f);
 		if (!of->usable[i])
 			continue;
@@ -235,6 +238,26 @@ static void plan_rp_filter(struct making *m)
 		op = push(m, OP_SYSCTL);
 		sysctl_rp_filter_path(m->conf->link[i].name, op->sysctl.path);
 		op->sysctl.value = RP_LOOSE;
+	}
+}
+
+/* A cable that is pulled leaves routes as they are, and packets take them to
+ * nowhere: on Ethernet nobody sets the interface down, as pppd does.
+ */
+static void plan_linkdown(struct making *m)
+{
+	const struct link *is;
+	struct op *op;
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links && m->conf->sysctl; i++) {
+		is = &m->present->link[i];
+		if (!m->af[FAMILY_IPV4].usable[i] || !is->shared ||
+		    is->af[FAMILY_IPV4].skips_linkdown)
+			continue;
+		op = push(m, OP_SYSCTL);
+		sysctl_linkdown_path(m->conf->link[i].name, op->sysctl.path);
+		op->sysctl.value = 1;
 	}
 }
 
@@ -358,13 +381,17 @@ static void plan_nexthops(struct making *m, enum family f)
 {
 	struct nexthop want = { .protocol = PROTO_MWAN,
 				.family = family_af(f) };
+	const struct link *is;
 	unsigned int i;
 
 	for (i = 0; i < m->conf->n_links; i++) {
 		if (!m->af[f].carries[i])
 			continue;
+		is = &m->present->link[i];
 		want.id = link_id(m, f, i);
-		want.ifindex = m->present->link[i].ifindex;
+		want.ifindex = is->ifindex;
+		want.gateway = is->af[f].gateway;
+		want.onlink = want.gateway.family;
 		want_nexthop(m, &want, m->conf->link[i].name);
 	}
 }
@@ -452,10 +479,15 @@ static bool route_equal(const struct route *a, const struct route *b)
 static struct route link_default(const struct making *m, enum family f,
 				 unsigned int i)
 {
+	const struct addr *gateway = &m->present->link[i].af[f].gateway;
+	bool via = gateway->family;
+
 	return (struct route){ .table = m->conf->link[i].table,
 			       .ifindex = m->present->link[i].ifindex,
 			       .family = family_af(f), .protocol = PROTO_MWAN,
-			       .type = RTN_UNICAST, .scope = RT_SCOPE_LINK };
+			       .type = RTN_UNICAST, .gateway = *gateway,
+			       .onlink = via, .scope = via ?
+			       RT_SCOPE_UNIVERSE : RT_SCOPE_LINK };
 }
 
 /* The default that leads to a group. Its metric is the tier's number, so the
@@ -514,13 +546,15 @@ static bool wants_last_resort(const struct making *m)
 	return m->conf->last_resort != LAST_RESORT_MAIN && !flushing(m);
 }
 
-/* The present route of a nexthop object shows the object's device too. */
+/* The present route of a nexthop object shows the object's device and gateway
+ * too.
+ */
 static bool same_route(const struct route *is, const struct route *want)
 {
 	struct route r = *is;
 
 	if (r.nhid)
-		r.ifindex = 0;
+		r.ifindex = r.gateway.family = 0;
 	return route_equal(&r, want);
 }
 
@@ -618,6 +652,20 @@ static bool standby_stale(const struct making *m, const struct route *is)
 	return !same_route(is, &want);
 }
 
+/* A default of somebody else's, by the device of the table's own link. It stays
+ * where a daemon has put it there (iproute2's rt_protos: those of people and
+ * scripts are boot and static; networkd with RouteTable= writes dhcp), and where
+ * it may be what tells the gateway.
+ */
+static bool is_own_clients(const struct making *m, unsigned int i,
+			   const struct route *is)
+{
+	return is->protocol != PROTO_MWAN &&
+	       is->ifindex == m->present->link[i].ifindex &&
+	       (is->protocol > RTPROT_STATIC ||
+		(is->gateway.family && m->present->link[i].shared));
+}
+
 /* In a link's table every default through a managed link is ours to replace:
  * the scripts that we follow left such ones behind. Everything else that is
  * not of our protocol is somebody's who knows why.
@@ -633,10 +681,11 @@ static bool route_stale(const struct making *m, const struct route *is)
 		return false;
 	if (i >= 0) {
 		if (is->protocol != PROTO_MWAN &&
-		    (flushing(m) || link_of_ifindex(m, is->ifindex) < 0))
+		    (flushing(m) || link_of_ifindex(m, is->ifindex) < 0 ||
+		     is_own_clients(m, (unsigned int)i, is)))
 			return false;
 		want = link_default(m, f, (unsigned int)i);
-		return !m->af[f].usable[i] || !same_route(is, &want);
+		return !m->af[f].holds[i] || !same_route(is, &want);
 	}
 	if (is->protocol != PROTO_MWAN)
 		return false;
@@ -901,18 +950,31 @@ static uint32_t from_priority(const struct making *m, enum family f,
 	       m->conf->rule_priority + RULE_FROM + i;
 }
 
-/* Is @i's peer another link's too (one access server at the end of both)? */
+/* Who is at the other end of a line: its gateway, else its peer; family 0: that is
+ * not known.
+ */
+static struct addr far_end(const struct link_family *af)
+{
+	static const struct addr nobody;
+
+	if (af->gateway.family)
+		return af->gateway;
+	return addr_equal(&af->peer, &af->local) ? nobody : af->peer;
+}
+
+/* Is @i's another link's too (one access server at the end of both, or two
+ * modems as they came out of the shop)?
+ */
 static bool shares_peer(const struct making *m, enum family f, unsigned int i)
 {
-	const struct link_family *af = &m->present->link[i].af[f];
+	struct addr end = far_end(&m->present->link[i].af[f]), other;
 	unsigned int k;
 
-	if (addr_equal(&af->peer, &af->local))
-		return false;
-	for (k = 0; k < m->conf->n_links; k++)
-		if (k != i && m->af[f].usable[k] &&
-		    addr_equal(&m->present->link[k].af[f].peer, &af->peer))
+	for (k = 0; k < m->conf->n_links && end.family; k++) {
+		other = far_end(&m->present->link[k].af[f]);
+		if (k != i && m->af[f].usable[k] && addr_equal(&other, &end))
 			return true;
+	}
 	return false;
 }
 
@@ -942,7 +1004,7 @@ static void want_from(struct making *m, enum family f, uint32_t priority,
 static void want_peer(struct making *m, enum family f, unsigned int i)
 {
 	uint32_t priority = m->conf->rule_priority - 1;
-	const struct addr *peer = &m->present->link[i].af[f].peer;
+	struct addr peer = far_end(&m->present->link[i].af[f]);
 	struct rule *r;
 
 	if (!shares_peer(m, f, i))
@@ -950,9 +1012,9 @@ static void want_peer(struct making *m, enum family f, unsigned int i)
 	r = want_rule(m, f, priority, m->conf->link[i].table);
 	r->mark = m->conf->link[i].mark;
 	r->mask = m->conf->mark_mask;
-	r->to = *peer;
-	r->to_len = (uint8_t)(8 * addr_len(peer));
-	want_from(m, f, priority, i, peer);
+	r->to = peer;
+	r->to_len = (uint8_t)(8 * addr_len(&peer));
+	want_from(m, f, priority, i, &peer);
 }
 
 /* In the order in which they are added, and from the last to the first what is
@@ -984,7 +1046,7 @@ static void want_rules(struct making *m, enum family f)
 		r->mask = c->mark_mask;
 	}
 	for (i = 0; i < c->n_links; i++) {
-		if (!m->af[f].usable[i])
+		if (!m->af[f].holds[i])
 			continue;
 		want_from(m, f, from_priority(m, f, i), i, NULL);
 		want_peer(m, f, i);
@@ -1235,29 +1297,29 @@ static void plan_stray(struct making *m)
 
 static void plan_qdiscs(struct making *m)
 {
-	const struct conf_link *want;
+	const struct qdisc_conf *want;
 	const struct link *is;
 	struct op *op;
 	unsigned int i, n = m->conf->n_links + m->conf->n_past;
 	bool gone;
 
 	for (i = 0; i < n && !m->present->queues_unread; i++) {
-		want = &m->conf->link[i];
 		is = &m->present->link[i];
+		want = qdisc_conf_for(&m->conf->link[i].qdisc, is->shared);
 		gone = flushing(m) || i >= m->conf->n_links;
 		if (gone && qdisc_is_ours(&is->qdisc)) {
 			op = push(m, OP_QDISC_DEL);
 		} else if (is_in_use(m, i) &&
-			   !qdisc_matches(&is->qdisc, &want->qdisc) &&
+			   !qdisc_matches(&is->qdisc, want) &&
 			   (!is->qdisc.handle || qdisc_is_ours(&is->qdisc))) {
 			op = push(m, OP_QDISC_SET);
-			op->qdisc.want = &want->qdisc;
+			op->qdisc.want = want;
 		} else {
 			continue;
 		}
 		op->qdisc.ifindex = is->ifindex;
 		op->qdisc.is = is->qdisc;
-		set_dev(op, want->name);
+		set_dev(op, m->conf->link[i].name);
 	}
 }
 
@@ -1328,6 +1390,7 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	if (masquerades_first(&m))
 		plan_nft(&m);
 	plan_rp_filter(&m);
+	plan_linkdown(&m);
 	plan_hash(&m);
 	each(&m, plan_nexthops);
 	each(&m, plan_link_routes);

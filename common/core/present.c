@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "conf/state.h"
 #include "core/present.h"
 #include "kernel/iface.h"
 #include "kernel/pppd.h"
@@ -78,6 +80,8 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 	pl->ifindex = l.ifindex;
 	pl->up = l.up;
 	pl->carrier = l.carrier;
+	pl->shared = l.shared;
+	pl->ppp = l.ppp;
 	r->known[r->n_ifs].ifindex = l.ifindex;
 	r->known[r->n_ifs++].link = i;
 	return 0;
@@ -129,11 +133,137 @@ static int on_addr(const struct iface_addr *a, void *data)
 	return 0;
 }
 
+/* --- gateways --- */
+
+/* Of who stands behind others nothing is taken. */
+static void note_gateway(struct link *is, enum gateway_from from,
+			 const struct addr *a)
+{
+	struct link_family *af = &is->af[addr_family(a)];
+
+	if (!a->family || af->from <= from)
+		return;
+	af->gateway = *a;
+	af->from = from;
+	if (addr_equal(a, &af->local)) {
+		af->gateway.family = 0;
+		af->from = GATEWAY_SELF;
+	}
+}
+
+/* May others say what it is? */
+static bool is_learned(const struct reading *r, unsigned int link,
+		       enum family f)
+{
+	const struct conf_link *want = &r->conf->link[link];
+	const struct link *is = &r->p->link[link];
+
+	return is->af[f].from > GATEWAY_OF_CONF &&
+	       (want->gateway.how == GATEWAY_AUTO ||
+		(want->gateway.how != GATEWAY_NONE && is->shared));
+}
+
+/* Is that of a link in use still to be found, of a better source than @from? */
+static bool gateway_lacks(const struct reading *r, enum gateway_from from)
+{
+	unsigned int i, f;
+
+	for (i = 0; i < r->conf->n_links; i++)
+		for (f = 0; f < FAMILIES; f++)
+			if (r->p->link[i].af[f].local.family &&
+			    r->p->link[i].af[f].from > from &&
+			    is_learned(r, i, f))
+				return true;
+	return false;
+}
+
+/* What mwan.ini says. */
+static void begin_gateways(struct reading *r)
+{
+	const struct gateway_conf *want;
+	struct link_family *af;
+	unsigned int i, f;
+
+	for (i = 0; i < r->conf->n_links; i++) {
+		want = &r->conf->link[i].gateway;
+		for (f = 0; f < FAMILIES; f++) {
+			af = &r->p->link[i].af[f];
+			af->gateway.family = 0;
+			af->from = GATEWAY_UNKNOWN;
+			af->needs_gateway = r->p->link[i].shared &&
+					    want->how != GATEWAY_NONE;
+			note_gateway(&r->p->link[i], GATEWAY_OF_CONF,
+				     &want->addr[f]);
+		}
+	}
+}
+
+/* A default of somebody else's by a link's device: his gateway, from there. */
+static void note_default(const struct reading *r, const struct route *route,
+			 unsigned int link, enum gateway_from from)
+{
+	enum family f = route->family == AF_INET6 ? FAMILY_IPV6 : FAMILY_IPV4;
+
+	if (route->protocol != PROTO_MWAN && route->type == RTN_UNICAST &&
+	    !route->opaque && !route->tos && !route->dst_len &&
+	    route->gateway.family == route->family && is_learned(r, link, f))
+		note_gateway(&r->p->link[link], from, &route->gateway);
+}
+
+static void note_own_table(const struct reading *r, const struct route *route)
+{
+	int i = known(r, route->ifindex);
+
+	if (i >= 0 && (unsigned int)i < r->conf->n_links &&
+	    r->conf->link[i].table == route->table)
+		note_default(r, route, (unsigned int)i, GATEWAY_OF_TABLE);
+}
+
+static int on_main_default(const struct route *route, void *data)
+{
+	const struct reading *r = data;
+	int i = known(r, route->ifindex);
+
+	if (i >= 0 && (unsigned int)i < r->conf->n_links)
+		note_default(r, route, (unsigned int)i, GATEWAY_OF_MAIN);
+	return 0;
+}
+
+static void note_said(const struct reading *r, const struct gateways *g)
+{
+	unsigned int i, f;
+
+	for (i = 0; i < r->conf->n_links; i++)
+		for (f = 0; f < FAMILIES; f++)
+			if (is_learned(r, i, f))
+				note_gateway(&r->p->link[i], GATEWAY_OF_HOOK,
+					     &g->said[i][f]);
+}
+
+/* Where the links' own tables say nothing: what the kernel and a DHCP client
+ * tell. Nothing of it is read for point-to-point links.
+ */
+static int find_gateways(struct reading *r, struct nl *nl, struct err *err)
+{
+	static struct gateways said;
+	int code = 0;
+
+	if (gateway_lacks(r, GATEWAY_OF_MAIN))
+		code = route_dump_defaults(nl, AF_INET, TABLE_MAIN,
+					   on_main_default, r, err);
+	if (!code && gateway_lacks(r, GATEWAY_OF_HOOK)) {
+		code = gateways_read(r->conf, &said, err);
+		note_said(r, &said);
+	}
+	return code;
+}
+
 static int on_route(const struct route *route, void *data)
 {
 	struct reading *r = data;
 	struct present *p = r->p;
 
+	note_own_table(r, route);
 	if (route->protocol != PROTO_MWAN && known(r, route->ifindex) < 0 &&
 	    r->n_foreign++ >= PRESENT_FOREIGN_MAX)
 		return 0;
@@ -263,7 +393,8 @@ static bool queue_matters(const struct reading *r,
 		return r->p->link[i].ifindex;
 	return link_usable(&r->p->link[i], FAMILY_IPV4) &&
 	       (from->every_queue ||
-		r->conf->link[i].qdisc.kind != QDISC_NONE);
+		qdisc_conf_for(&r->conf->link[i].qdisc,
+			       r->p->link[i].shared)->kind != QDISC_NONE);
 }
 
 static int read_qdiscs(struct reading *r, const struct present_source *from,
@@ -304,8 +435,10 @@ static int on_sysctl(const struct sysctl *s, void *data)
 		return 0;
 	}
 	pl = link_of(r, s->ifindex);
-	if (pl)
+	if (pl) {
 		pl->rp_filter = s->rp_filter;
+		pl->af[FAMILY_IPV4].skips_linkdown = s->linkdown == 1;
+	}
 	return 0;
 }
 
@@ -536,7 +669,9 @@ int present_read(struct present *p, const struct conf *conf,
 	code = read_rules(&r, nl, &why);
 	p->rules_unread = code;
 	note_unread(p, code, &why);
+	begin_gateways(&r);
 	note_unread(p, read_routes(&r, from, &why), &why);
+	note_unread(p, find_gateways(&r, nl, &why), &why);
 	code = read_qdiscs(&r, from, &why);
 	p->queues_unread = code;
 	note_unread(p, code, &why);

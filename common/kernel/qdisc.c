@@ -129,6 +129,17 @@ static bool lacks_band(const struct qdisc *is, const struct qdisc_conf *want,
 	return !root_is(is, want) || !(is->sfq_bands & 1U << (band - 1));
 }
 
+const struct qdisc_conf *qdisc_conf_for(const struct qdisc_conf *q,
+					bool shared)
+{
+	static const struct qdisc_conf own = { .kind = QDISC_NONE };
+	static const struct qdisc_conf point = { .kind = QDISC_PRIO_SFQ };
+
+	if (q->kind != QDISC_AUTO)
+		return q;
+	return shared ? &own : &point;
+}
+
 bool qdisc_matches(const struct qdisc *q, const struct qdisc_conf *want)
 {
 	uint32_t band;
@@ -290,6 +301,9 @@ int qdisc_conf_parse(const char *text, struct qdisc_conf *q, struct err *err)
 	*q = (struct qdisc_conf){ .kind = QDISC_NONE };
 	if (!strcmp(text, "none"))
 		return 0;
+	q->kind = QDISC_AUTO;
+	if (!strcmp(text, "auto"))
+		return 0;
 	q->kind = QDISC_PRIO_SFQ;
 	if (!strcmp(text, "prio-sfq"))
 		return 0;
@@ -301,7 +315,7 @@ int qdisc_conf_parse(const char *text, struct qdisc_conf *q, struct err *err)
 	    (!strncmp(text, cake, strlen(cake)) &&
 	     !bandwidth(text + strlen(cake), &q->bandwidth)))
 		return 0;
-	return err_set(err, -EINVAL, "qdisc = \"%s\" is none of: none, "
+	return err_set(err, -EINVAL, "qdisc = \"%s\" is none of: auto, none, "
 		       "prio-sfq, fq_codel, cake, cake bandwidth 20mbit", text);
 }
 
@@ -310,6 +324,7 @@ const char *qdisc_conf_text(const struct qdisc_conf *q, char *buf, size_t size)
 	static const char *const names[] = {
 		[QDISC_NONE] = "none", [QDISC_PRIO_SFQ] = "prio-sfq",
 		[QDISC_FQ_CODEL] = "fq_codel", [QDISC_CAKE] = "cake",
+		[QDISC_AUTO] = "auto",
 	};
 
 	static const char *const unit[] = { "bit", "kbit", "mbit", "gbit" };

@@ -12,6 +12,11 @@ enum qdisc_kind {
 	QDISC_PRIO_SFQ,		/* prio 1: with sfq 10: 20: 30: */
 	QDISC_FQ_CODEL,
 	QDISC_CAKE,
+	/* prio-sfq on a point-to-point device; the device's own on any other:
+	 * a network card has a queue for each of its rings, and a pseudo-device
+	 * such as a bridge or VLAN none, as its card's serves it.
+	 */
+	QDISC_AUTO,
 };
 
 struct qdisc_conf {
@@ -28,6 +33,12 @@ enum { QDISC_BANDS = 3, QDISC_KIND_MAX = 16 };
 int qdisc_conf_parse(const char *text, struct qdisc_conf *q, struct err *err);
 const char *qdisc_conf_text(const struct qdisc_conf *q, char *buf,
 			    size_t size);
+
+/* What @q asks for on such a device: one of the other kinds. @shared: it is no
+ * point-to-point device.
+ */
+const struct qdisc_conf *qdisc_conf_for(const struct qdisc_conf *q,
+					bool shared);
 
 /* The queue that an interface has. */
 struct qdisc {

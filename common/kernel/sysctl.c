@@ -17,6 +17,12 @@ void sysctl_rp_filter_path(const char *dev, char path[SYSCTL_PATH_MAX])
 	snprintf(path, SYSCTL_PATH_MAX, "net/ipv4/conf/%s/rp_filter", dev);
 }
 
+void sysctl_linkdown_path(const char *dev, char path[SYSCTL_PATH_MAX])
+{
+	snprintf(path, SYSCTL_PATH_MAX,
+		 "net/ipv4/conf/%s/ignore_routes_with_linkdown", dev);
+}
+
 struct dump {
 	sysctl_cb cb;
 	void *data;
@@ -24,7 +30,7 @@ struct dump {
 
 static int on_netconf(const struct nlmsghdr *nlh, void *data)
 {
-	const struct nlattr *tb[NETCONFA_RP_FILTER + 1];
+	const struct nlattr *tb[NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN + 1];
 	const struct dump *d = data;
 	struct sysctl s;
 	int ifindex;
@@ -33,7 +39,7 @@ static int on_netconf(const struct nlmsghdr *nlh, void *data)
 		return 0;
 	/* The header is one byte, and what follows it is aligned. */
 	if (nl_attrs(nlh, NLMSG_ALIGN(sizeof(struct netconfmsg)), tb,
-		     NETCONFA_RP_FILTER))
+		     NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN))
 		return -EBADMSG;
 	ifindex = (int)nl_u32(tb[NETCONFA_IFINDEX]);
 	if (ifindex != NETCONFA_IFINDEX_ALL && ifindex <= 0)
@@ -41,6 +47,7 @@ static int on_netconf(const struct nlmsghdr *nlh, void *data)
 	s.ifindex = ifindex > 0 ? (uint32_t)ifindex : 0;
 	s.rp_filter = (int)nl_u32(tb[NETCONFA_RP_FILTER]);
 	s.forwarding = (int)nl_u32(tb[NETCONFA_FORWARDING]);
+	s.linkdown = (int)nl_u32(tb[NETCONFA_IGNORE_ROUTES_WITH_LINKDOWN]);
 	return d->cb(&s, d->data);
 }
 

@@ -4,10 +4,15 @@
 
 #include "kernel/nl.h"
 
-enum { SYSCTL_PATH_MAX = 64 };
+enum { SYSCTL_PATH_MAX = 80 };
 
 /* The path below /proc/sys of an interface's rp_filter, "all" included. */
 void sysctl_rp_filter_path(const char *dev, char path[SYSCTL_PATH_MAX]);
+
+/* That of its ignore_routes_with_linkdown: 1, and the kernel passes over routes
+ * by it while it has no carrier.
+ */
+void sysctl_linkdown_path(const char *dev, char path[SYSCTL_PATH_MAX]);
 
 /* Its values, and is it strict with this one and that of "all"? The larger
  * counts (linux/inetdevice.h, IN_DEV_RPFILTER()).
@@ -17,13 +22,14 @@ bool sysctl_rp_strict(int all, int own);
 
 #define SYSCTL_IP_FORWARD "net/ipv4/ip_forward"
 
-/* The two settings of an interface that matter here, or of "all", whose
- * forwarding is ip_forward.
+/* The settings of an interface that matter here, or of "all", whose forwarding
+ * is ip_forward.
  */
 struct sysctl {
 	uint32_t ifindex;	/* 0: all */
 	int rp_filter;
 	int forwarding;
+	int linkdown;		/* ignore_routes_with_linkdown (Linux 4.4) */
 };
 
 typedef int (*sysctl_cb)(const struct sysctl *s, void *data);

@@ -82,7 +82,7 @@ before() { # EVENT
 	# No address of the kernel's own that gets ready some time later.
 	echo 1 >/proc/sys/net/ipv6/conf/default/addr_gen_mode
 	for i in 0 1 2; do
-		echo "link add ppp$i type veth peer name xppp$i"
+		echo "link add ppp$i arp off type veth peer name xppp$i"
 		echo "link set xppp$i up"
 	done | ip -batch -
 	case $1 in

@@ -156,10 +156,10 @@ status() {
 }
 
 # link_new NAME LOCAL PEER: an interface that looks to the hooks like a PPP
-# link that has just come up. (A pair of veths: there is no ppp here; the lab
-# has.) Its other end is in this namespace too, and unused.
+# link that has just come up. (A pair of veths without ARP: there is no ppp here;
+# the lab has.) Its other end is in this namespace too, and unused.
 link_new() {
-	ip link add "$1" type veth peer name "x$1"
+	ip link add "$1" arp off type veth peer name "x$1"
 	sysctl -qw "net.ipv6.conf.$1.disable_ipv6=1" \
 		"net.ipv6.conf.x$1.disable_ipv6=1"
 	ip link set "x$1" up

@@ -65,7 +65,7 @@ static const char *summary(const struct conf *c)
 		if (l->qdisc.kind == QDISC_CAKE)
 			fprintf(f, " cake %llu",
 				(unsigned long long)l->qdisc.bandwidth);
-		else if (l->qdisc.kind != QDISC_PRIO_SFQ)
+		else if (l->qdisc.kind != QDISC_AUTO)
 			fprintf(f, " %s", qdisc_conf_text(&l->qdisc, q,
 							  sizeof(q)));
 		if (*gateway_text(&l->gateway, via))
@@ -230,8 +230,8 @@ static const struct {
 	  "standby_table = \"253\": the tables local, main and default are "
 	  "the system's, take another" },
 	{ "a queue", "[mwan]\nqdisc = sfq\n", "mwan.ini:2: qdisc = \"sfq\" "
-	  "is none of: none, prio-sfq, fq_codel, cake, cake bandwidth "
-	  "20mbit" },
+	  "is none of: auto, none, prio-sfq, fq_codel, cake, cake "
+	  "bandwidth 20mbit" },
 	{ "a gateway by its name", "[link ppp0]\ngateway = router.lan\n",
 	  "mwan.ini:2: gateway = \"router.lan\": \"router.lan\" is neither "
 	  "auto nor none nor an address" },
@@ -256,7 +256,7 @@ static const struct {
 	  "link: name interfaces of the LAN" },
 	{ "a bandwidth without a unit", "[link ppp0]\nqdisc = cake bandwidth "
 	  "20\n", "mwan.ini:2: qdisc = \"cake bandwidth 20\" is none of: "
-	  "none, prio-sfq, fq_codel, cake, cake bandwidth 20mbit" },
+	  "auto, none, prio-sfq, fq_codel, cake, cake bandwidth 20mbit" },
 	{ "a balance", "[mwan]\nbalance = odd\n", "mwan.ini:2: balance = "
 	  "\"odd\" is none of: source, source-parity, flow, round-robin, "
 	  "random" },
@@ -746,7 +746,7 @@ static void random_qdisc(struct qdisc_conf *q)
 {
 	static const uint64_t unit[] = { 1, 1000, 1000000, 1000000000 };
 
-	q->kind = unit_random(QDISC_CAKE + 1);
+	q->kind = unit_random(QDISC_AUTO + 1);
 	q->bandwidth = 0;
 	if (q->kind == QDISC_CAKE && unit_random(3))
 		q->bandwidth = (uint64_t)(8 + unit_random(unit_random(2) ?

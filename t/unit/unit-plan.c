@@ -33,6 +33,7 @@ enum {
 	K_STUCK = 64,
 	PROTO_BOOT = 3,
 	PROTO_STATIC = 4,
+	PROTO_DHCP = 16,
 	/* run.c goes round more often. */
 	ROUNDS_MAX = 4,
 };
@@ -45,6 +46,10 @@ struct dev {
 	struct addr local;
 	struct addr peer;	/* family 0: none */
 	struct addr extra;	/* one more; family 0: none */
+	/* On Ethernet, whose routes need a gateway; family 0: none is known. */
+	bool shared;
+	struct addr gateway;
+	bool skips_linkdown;
 	int rp_filter;
 	struct qdisc qdisc;
 };
@@ -79,7 +84,7 @@ struct kernel {
 	uint32_t mark[LINKS_MAX];
 };
 
-static struct kernel kernel, fresh;
+static struct kernel kernel, fresh, settled;
 static struct conf conf;
 static unsigned int conf_serial;
 static struct present present;
@@ -112,7 +117,16 @@ static void kernel_copy(struct kernel *to, const struct kernel *from)
 
 static bool alive(const struct dev *d)
 {
-	return d->ifindex && d->up && d->carrier && d->local.family;
+	return d->ifindex && d->up && d->carrier && d->local.family &&
+	       (!d->shared || d->gateway.family);
+}
+
+/* It lacks its carrier alone, and its routes are passed over until that is back.
+ */
+static bool waits(const struct dev *d)
+{
+	return d->ifindex && d->up && !d->carrier && d->local.family &&
+	       d->shared && d->gateway.family && d->skips_linkdown;
 }
 
 static struct dev *dev_of(struct kernel *k, uint32_t ifindex)
@@ -273,6 +287,16 @@ static void dev_new(struct kernel *k, unsigned int dev, struct addr local)
 				    .rp_filter = (int)unit_random(3) };
 }
 
+/* Its router says another address, or nothing any more; some are alike. */
+static void gateway_new(struct dev *d, unsigned int dev)
+{
+	d->gateway = (struct addr){ .family = AF_INET };
+	d->gateway.v4.s_addr = htonl(0x0a40fe00 |
+				     (unit_random(3) ? dev & 0xff : 0));
+	if (!unit_random(8))
+		d->gateway.family = 0;
+}
+
 static bool members_fit(struct kernel *k, const struct nexthop *nh)
 {
 	const struct object *o;
@@ -350,6 +374,7 @@ static int do_route_del(struct kernel *k, const struct route *r)
 		if (is->table == r->table && is->type == r->type &&
 		    (!r->metric || is->metric == r->metric) &&
 		    (!r->protocol || is->protocol == r->protocol) &&
+		    is->scope == r->scope &&
 		    (r->nhid ? is->nhid == r->nhid :
 		     !is->nhid && is->ifindex == r->ifindex) &&
 		    (r->nhid || !r->gateway.family ||
@@ -412,6 +437,7 @@ static int do_rule_del(struct kernel *k, const struct rule *r)
 static int do_sysctl(struct kernel *k, const char *path, int value)
 {
 	char want[SYSCTL_PATH_MAX];
+	struct dev *d;
 	unsigned int i;
 
 	if (!strcmp(path, SYSCTL_IP_FORWARD)) {
@@ -428,11 +454,17 @@ static int do_sysctl(struct kernel *k, const char *path, int value)
 		return 0;
 	}
 	for (i = 0; i < conf.n_links; i++) {
+		d = &k->dev[atoi(conf.link[i].name + 3)];
 		sysctl_rp_filter_path(conf.link[i].name, want);
-		if (strcmp(path, want))
-			continue;
-		k->dev[atoi(conf.link[i].name + 3)].rp_filter = value;
-		return 0;
+		if (!strcmp(path, want)) {
+			d->rp_filter = value;
+			return 0;
+		}
+		sysctl_linkdown_path(conf.link[i].name, want);
+		if (!strcmp(path, want)) {
+			d->skips_linkdown = value;
+			return 0;
+		}
 	}
 	return -ENOENT;
 }
@@ -632,16 +664,21 @@ static void see_links(struct kernel *k)
 			continue;
 		p->link[i] = (struct link){
 			.ifindex = d->ifindex, .up = d->up,
-			.carrier = d->carrier, .rp_filter = -ENOENT,
+			.carrier = d->carrier, .shared = d->shared,
+			.rp_filter = -ENOENT,
 			.drained = drained[i], .af[FAMILY_IPV4] = {
 				.local = d->local,
 				.peer = d->peer.family ? d->peer : d->local,
+				.gateway = d->gateway,
+				.needs_gateway = d->shared,
+				.skips_linkdown = d->skips_linkdown,
 			},
 		};
 		if (!alive(d))
 			continue;
 		p->link[i].rp_filter = d->rp_filter;
-		if (conf.link[i].qdisc.kind != QDISC_NONE)
+		if (qdisc_conf_for(&conf.link[i].qdisc, d->shared)->kind !=
+		    QDISC_NONE)
 			p->link[i].qdisc = d->qdisc;
 	}
 	p->n_addrs = 0;
@@ -721,13 +758,21 @@ static void way_of_route(struct kernel *k, const struct route *r,
 	}
 }
 
+static bool passed_over(struct kernel *k, const struct route *r)
+{
+	const struct dev *d = r->nhid ? NULL : dev_of(k, r->ifindex);
+
+	return d && !d->carrier && d->skips_linkdown;
+}
+
 /* By the first route of a table; false: it has none. */
 static bool way_of_table(struct kernel *k, uint32_t table, struct way *w)
 {
 	unsigned int i;
 
 	for (i = 0; i < k->n_routes; i++) {
-		if (k->route[i].table != table)
+		if (k->route[i].table != table ||
+		    passed_over(k, &k->route[i]))
 			continue;
 		way_of_route(k, &k->route[i], w);
 		return true;
@@ -890,13 +935,19 @@ static const char *op_text(const struct op *op)
 /* Ours to replace: a default through a link in a link's table. */
 static bool leftover(struct kernel *k, const struct route *r)
 {
+	const struct dev *d;
 	unsigned int i;
 	bool link = false, table = false;
 
 	for (i = 0; i < conf.n_links; i++) {
+		d = &k->dev[atoi(conf.link[i].name + 3)];
 		table = table || conf.link[i].table == r->table;
-		link = link || (r->ifindex && r->ifindex ==
-			k->dev[atoi(conf.link[i].name + 3)].ifindex);
+		link = link || (r->ifindex && r->ifindex == d->ifindex);
+		/* What may tell the gateway stays. */
+		if (r->protocol != PROTO_MWAN && r->gateway.family &&
+		    conf.link[i].table == r->table && d->shared && r->ifindex &&
+		    r->ifindex == d->ifindex)
+			return false;
 	}
 	return r->protocol != PROTO_MWAN && link && table;
 }
@@ -997,7 +1048,8 @@ static bool leads_astray(struct kernel *k)
 	for (i = 0; i < k->n_routes; i++)
 		if (k->route[i].protocol == PROTO_MWAN && !k->route[i].nhid &&
 		    k->route[i].type == RTN_UNICAST &&
-		    !alive(dev_of(k, k->route[i].ifindex)))
+		    !alive(dev_of(k, k->route[i].ifindex)) &&
+		    !passed_over(k, &k->route[i]))
 			return true;
 	for (i = 0; i < k->n_nexthops; i++)
 		if (k->nexthop[i].nh.ifindex &&
@@ -1225,22 +1277,31 @@ static bool gives_up(struct kernel *k, unsigned int i)
 	       worse((int)i, link_of_rule(k, PRIORITY_PRIMARY));
 }
 
-/* A packet from a link's address goes by the first live link that has it. */
+/* A packet from a link's address goes by the first live link that has it; or
+ * where one before that, which waits for its carrier, has somebody else's
+ * default.
+ */
 static void check_from(struct kernel *k, unsigned int link)
 {
 	const struct dev *own = dev_of_link(k, link), *d = NULL;
 	struct way w, unmarked;
+	bool waiting = false;
 	unsigned int i;
 
-	for (i = 0; i < conf.n_links && !d; i++)
-		if (alive(dev_of_link(k, i)) && !gives_up(k, i) &&
-		    addr_equal(&dev_of_link(k, i)->local, &own->local))
+	for (i = 0; i < conf.n_links && !d; i++) {
+		if (gives_up(k, i) ||
+		    !addr_equal(&dev_of_link(k, i)->local, &own->local))
+			continue;
+		if (alive(dev_of_link(k, i)))
 			d = dev_of_link(k, i);
+		waiting = waiting || waits(dev_of_link(k, i));
+	}
 	find_way(k, 0, &own->local, &w);
 	find_way(k, 0, NULL, &unmarked);
 	if (!d && unmarked.n == 1)
 		d = unmarked.dev[0];
-	hold(P_FROM, d && only_way(&w, d), "from %s", conf.link[link].name);
+	hold(P_FROM, d && (only_way(&w, d) ||
+			   (waiting && foreign_way(k, &w))), "from %s", conf.link[link].name);
 }
 
 static void check_ways(struct kernel *k, bool marks)
@@ -1284,7 +1345,8 @@ static void check_none_left(struct kernel *k, enum property p, bool rules)
 		     "rule %u", k->rule[i].priority);
 	for (i = 0; i < k->n_routes; i++)
 		hold(p, k->route[i].protocol != PROTO_MWAN ||
-		     (p == P_DOWN && k->route[i].type != RTN_UNICAST),
+		     (p == P_DOWN && (k->route[i].type != RTN_UNICAST ||
+				      passed_over(k, &k->route[i]))),
 		     "a route of table %u", k->route[i].table);
 	for (i = 0; i < k->n_nexthops; i++)
 		hold(p, k->nexthop[i].nh.protocol != PROTO_MWAN,
@@ -1365,7 +1427,10 @@ static void check_host(struct kernel *k, enum plan_goal goal)
 		     (d->rp_filter != 1 && k->rp_filter_all != 1) ||
 		     k->rp_filter_all == 2, "strict filter of %s",
 		     conf.link[i].name);
-		hold(P_HOST, qdisc_matches(&d->qdisc, &conf.link[i].qdisc) ||
+		hold(P_HOST, !conf.sysctl || !d->shared || d->skips_linkdown,
+		     "%s without carrier leads nowhere", conf.link[i].name);
+		hold(P_HOST, qdisc_matches(&d->qdisc, qdisc_conf_for(
+				&conf.link[i].qdisc, d->shared)) ||
 		     (d->qdisc.handle && !qdisc_is_ours(&d->qdisc)),
 		     "queue of %s", conf.link[i].name);
 	}
@@ -1495,6 +1560,7 @@ static bool has_nexthops_of(const struct kernel *a, struct kernel *b)
 		x = &a->nexthop[i];
 		y = object_of(b, x->nh.id);
 		if (!y || y->nh.ifindex != x->nh.ifindex ||
+		    !addr_equal(&y->nh.gateway, &x->nh.gateway) ||
 		    y->nh.n_members != x->nh.n_members)
 			return false;
 		for (m = 0; m < x->nh.n_members; m++)
@@ -1517,6 +1583,45 @@ static void make(struct kernel *k, const struct plan_event *event)
 		plan.n_ops = 0;
 }
 
+/* What stays of a link that waits for its carrier, and is not made anew. */
+static void drop_waiting(struct kernel *k)
+{
+	const struct dev *d;
+	unsigned int i;
+	int link;
+
+	for (i = k->n_routes; i-- > 0;) {
+		d = k->route[i].nhid ? NULL : dev_of(k, k->route[i].ifindex);
+		if (d && waits(d) && k->route[i].protocol == PROTO_MWAN)
+			route_drop(k, i);
+	}
+	for (i = k->n_rules; i-- > 0;) {
+		link = k->rule[i].from.family || k->rule[i].to.family ?
+		       link_of_table(k->rule[i].table) : -1;
+		if (link >= 0 && k->rule[i].protocol == PROTO_MWAN &&
+		    waits(dev_of_link(k, (unsigned int)link)))
+			rule_drop(k, i);
+	}
+}
+
+/* Those to one peer have one priority, and no packet is for two of them. */
+static void sort_peers(struct kernel *k)
+{
+	struct rule *r = k->rule, tmp;
+	unsigned int i, n;
+
+	for (n = 1; n < k->n_rules; n++)
+		for (i = n; i > 0 && r[i].to.family && r[i - 1].to.family &&
+			    r[i].priority == r[i - 1].priority &&
+			    (r[i].table < r[i - 1].table ||
+			     (r[i].table == r[i - 1].table &&
+			      r[i].mask > r[i - 1].mask)); i--) {
+			tmp = r[i];
+			r[i] = r[i - 1];
+			r[i - 1] = tmp;
+		}
+}
+
 static void check_scratch(struct kernel *k, enum plan_goal goal)
 {
 	struct plan_event event = { .goal = goal };
@@ -1529,10 +1634,15 @@ static void check_scratch(struct kernel *k, enum plan_goal goal)
 		for (i = 0; i < plan.n_ops; i++)
 			do_op(&fresh, &plan.op[i]);
 	}
-	hold(P_SCRATCH, goal == PLAN_LINKS || same_rules(k, &fresh),
+	kernel_copy(&settled, k);
+	drop_waiting(&settled);
+	sort_peers(&settled);
+	drop_waiting(&fresh);
+	sort_peers(&fresh);
+	hold(P_SCRATCH, goal == PLAN_LINKS || same_rules(&settled, &fresh),
 	     "other rules");
-	hold(P_SCRATCH, k->n_routes == fresh.n_routes &&
-	     has_routes_of(k, &fresh) && has_routes_of(&fresh, k),
+	hold(P_SCRATCH, settled.n_routes == fresh.n_routes &&
+	     has_routes_of(&settled, &fresh) && has_routes_of(&fresh, &settled),
 	     "other routes");
 	hold(P_SCRATCH, has_nexthops_of(k, &fresh), "other nexthops");
 	hold(P_SCRATCH, goal == PLAN_LINKS || k->nft == fresh.nft,
@@ -1677,7 +1787,7 @@ static void random_link(struct conf *c, unsigned int dev, uint32_t tables,
 	if (!unit_random(4))
 		l->tier = (uint8_t)(unit_random(4) ? 2 : TIER_MAX);
 	drained[c->n_links] = !unit_random(8);
-	l->qdisc.kind = unit_random(QDISC_CAKE + 1);
+	l->qdisc.kind = unit_random(QDISC_AUTO + 1);
 	if (l->qdisc.kind == QDISC_CAKE)
 		l->qdisc.bandwidth = unit_random(3) * 1000;
 	c->n_links++;
@@ -1824,7 +1934,9 @@ static void leave_something(struct kernel *k)
 		damaged = true;
 		r.protocol = PROTO_BOOT;
 		r.metric = unit_random(2) * 7;
-		if (unit_random(2))
+		/* By a link of its own such a one is whom the link asks. */
+		if (unit_random(2) && !(link == through &&
+					dev_of_link(k, link)->shared))
 			r.gateway = address(0xff00 + through);
 		do_route_add(k, &r);
 		return;
@@ -1876,9 +1988,12 @@ static void iface_event(struct kernel *k, struct plan_event *event)
 
 	if (!d->ifindex) {
 		dev_new(k, i, any_address(k, i));
+		d->shared = !unit_random(3);
+		if (d->shared)
+			gateway_new(d, i);
 		return;
 	}
-	switch (unit_random(8)) {
+	switch (unit_random(9)) {
 	case 0:
 	case 1:
 	case 2:
@@ -1902,6 +2017,10 @@ static void iface_event(struct kernel *k, struct plan_event *event)
 		break;
 	case 7:
 		d->up = d->carrier = true;
+		break;
+	case 8:
+		if (d->shared)
+			gateway_new(d, i);
 		break;
 	}
 	event->gone_link = -1;
@@ -2619,6 +2738,68 @@ static void addresses(struct kernel *k)
 	   "one of them goes: main's route does again");
 }
 
+/* A link on Ethernet beside one of pppd's. */
+static void gateways(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+	struct route r = { .table = 202, .family = AF_INET,
+			   .type = RTN_UNICAST, .protocol = PROTO_DHCP,
+			   .metric = 1024, .gateway = address(0xfe02) };
+
+	two_links();
+	conf.sysctl = true;
+	dev_new(k, 0, address(1));
+	dev_new(k, 1, address(2));
+	k->rp_filter_all = RP_LOOSE;
+	k->dev[1].shared = true;
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	make(k, &event);
+	ok(!plan.n_ops && !object_of(k, 77002),
+	   "without a gateway it gets no default");
+	k->dev[1].gateway = address(0xfe02);
+	r.ifindex = k->dev[1].ifindex;
+	do_route_add(k, &r);
+	example(k, event, "the gateway is known, from a default of networkd's",
+		"sysctl -w net/ipv4/conf/ppp1/ignore_routes_with_linkdown=1\n"
+		"ip nexthop replace id 77002 via 10.64.254.2 dev ppp1 onlink "
+		"protocol 119\n"
+		"ip route prepend default via 10.64.254.2 dev ppp1 onlink table "
+		"202 protocol 119\n"
+		"ip nexthop replace id 77257 group 77001,1/77002,1 protocol "
+		"119\n"
+		"ip rule add pref 1302 from 10.64.0.2 lookup 202 protocol "
+		"119\n");
+	k->dev[1].gateway = address(0xfe03);
+	example(k, event, "it is another one",
+		"ip nexthop replace id 77002 via 10.64.254.3 dev ppp1 onlink "
+		"protocol 119\n"
+		"ip route prepend default via 10.64.254.3 dev ppp1 onlink table "
+		"202 protocol 119\n"
+		"ip route del default via 10.64.254.2 dev ppp1 onlink table 202 "
+		"protocol 119\n");
+	nexthops_drop(k, k->dev[1].ifindex);
+	k->dev[1].carrier = false;
+	make(k, &event);
+	ok(!plan.n_ops, "its cable is pulled: all stays, for its return");
+	k->dev[1].skips_linkdown = false;
+	example(k, event, "the same where the kernel does not pass over it",
+		"ip route del default via 10.64.254.3 dev ppp1 onlink table 202 "
+		"protocol 119\n"
+		"ip rule del pref 1302 from 10.64.0.2 lookup 202 protocol "
+		"119\n");
+	k->dev[0].gateway = k->dev[1].gateway;
+	k->dev[0].shared = k->dev[1].carrier = true;
+	k->dev[0].local = k->dev[1].local;
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	make(k, &event);
+	ok(!plan.n_ops && k->rule[0].priority == 999 &&
+	   k->rule[0].mark == 1 && k->rule[2].priority == 999 &&
+	   k->rule[2].mark == 2,
+	   "two modems with one address: to each by its own link");
+}
+
 static void examples(void)
 {
 	struct kernel *k = &kernel;
@@ -2638,6 +2819,7 @@ static void examples(void)
 	dead_leftover(k);
 	lost_tables(k);
 	addresses(k);
+	gateways(k);
 	priorities(k);
 }
 
