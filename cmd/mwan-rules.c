@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/util.h"
 #include "conf/state.h"
 #include "core/session.h"
+#include "tell/history_print.h"
+#include "tell/history_read.h"
 #include "tell/status_print.h"
 #include "tell/why.h"
 #include "tell/why_ask.h"
@@ -18,23 +21,32 @@
 #include "tool/report.h"
 
 #define TOOL "mwan-rules"
-#define COMMANDS "apply, flush, status, check, why, drain or undrain"
+#define COMMANDS "apply, flush, status, history, check, why, drain " \
+	"or undrain"
 
 static const char usage[] =
 	"Usage: mwan-rules apply|flush|check [-f FILE] [-n]\n"
 	"       mwan-rules status [-f FILE] [--json|--prometheus]\n"
+	"       mwan-rules history [-f FILE] [LINK] [--since WHEN] "
+	"[--json|--svg FILE]\n"
 	"       mwan-rules drain|undrain LINK [-n]\n"
 	"       mwan-rules why [-f FILE] SRC|self DST [PROTOCOL [SPORT DPORT]]\n"
 	"  apply    put rules, nftables table and sysctls in force (at boot)\n"
 	"  flush    take everything of ours out of the kernel\n"
 	"  status   show the links; exit 0 all well, 1 degraded, 2 no link\n"
+	"  history  show the links' outages, by the log\n"
 	"  check    read the configuration and say what is wrong with it\n"
 	"  why      say which link such a packet takes, and why\n"
 	"  drain    put LINK aside: new connections take other links, until\n"
 	"           undrain or the next boot\n"
 	"  -f FILE  the configuration, in the place of " CONF_PATH "\n"
 	"  --json, --prometheus\n"
-	"           status for programs\n"
+	"           status, or history, for programs\n"
+	"  --since WHEN\n"
+	"           from a date (2026-11-22, 2026-11-22T17:22) on, or for the\n"
+	"           last 36h, 7d or 4w; without it 30d\n"
+	"  --svg FILE\n"
+	"           history as a picture; - is the standard output\n"
 	"  -n       print the commands that would do the same; change "
 	"nothing\n"
 	"See mwan-rules(8).\n";
@@ -45,11 +57,12 @@ enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_PROMETHEUS };
 /* One call of mwan-rules. */
 struct call {
 	const char *name;	/* of the command */
-	const char *link;	/* of drain and undrain */
+	const char *link;	/* of drain, undrain and history; or NULL */
 	struct why_packet packet;	/* of why */
 	const char *file;	/* of -f, absolute; NULL: the default */
 	bool dry;
-	int format;			/* of status: enum format */
+	int format;			/* of status, history: enum format */
+	const char *since, *svg;	/* of history; or NULL */
 	bool colour;
 	struct conf_faults *faults;	/* of check; else NULL */
 	struct report report;
@@ -505,6 +518,98 @@ static int cmd_why(struct call *c)
 	return why_arrives(&why) ? 0 : EXIT_FAILED;
 }
 
+/* The start of the machine, in milliseconds since 1970, and with it now. */
+static int64_t read_clock(int64_t *now)
+{
+	struct timespec real, up;
+
+	clock_gettime(CLOCK_REALTIME, &real);
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	*now = (int64_t)real.tv_sec * 1000 + real.tv_nsec / 1000000;
+	return *now - (int64_t)up.tv_sec * 1000 - up.tv_nsec / 1000000;
+}
+
+/* What the log says, of the links in the order of the configuration. Returns 0
+ * or an exit status.
+ */
+static int recollect(struct call *c, struct history *h, struct err *err)
+{
+	struct run *r = &c->run;
+	struct err left;
+	unsigned int i;
+	int64_t now, boot = read_clock(&now);
+	int code = c->file ? conf_read(&r->conf, c->file, true, err) :
+			     run_conf(r, err);
+
+	if (code)
+		return EXIT_CONFIG;
+	history_begin(h, now);
+	for (i = 0; i < r->conf.n_links; i++)
+		history_link(h, r->conf.link[i].name);
+	if (history_read(h, r->conf.log, &left, err))
+		return EXIT_FAILED;
+	if (left.msg[0])
+		report_say(&c->report, left.msg);
+	history_end(h, boot);
+	return 0;
+}
+
+static int draw(const struct history_view *v, const char *file,
+		struct err *err)
+{
+	bool to_stdout = !strcmp(file, "-");
+	FILE *out = to_stdout ? stdout : fopen(file, "we");
+	int code = 0;
+
+	if (!out)
+		return err_set(err, -errno, "cannot write %s: %s; \"--svg - "
+			       ">%s\" lets your shell do it", file,
+			       strerror(errno), file);
+	history_print_svg(v, out);
+	if (!to_stdout && (ferror(out) | fclose(out)))
+		code = err_set(err, -EIO, "cannot write all of %s: is its "
+			       "disk full?", file);
+	return code;
+}
+
+static int cmd_history(struct call *c)
+{
+	static struct history history;
+	struct history_view v = { .h = &history, .only = -1 };
+	struct err err;
+	int code = recollect(c, &history, &err);
+
+	if (code)
+		return fail(c, NULL, &err, code);
+	v.to = history.now;
+	if (history_when(c->since ? c->since : "30d", v.to, &v.from) ||
+	    v.from >= v.to) {
+		err_set(&err, 0, "\"%s\" is no time in the past that --since "
+			"knows: 2026-11-22, 2026-11-22T17:22, 36h, 7d or 4w",
+			c->since);
+		return fail(c, NULL, &err, EXIT_USAGE);
+	}
+	/* Where nothing is known there is nothing to show. */
+	if (history.begin > v.from)
+		v.from = history.begin < v.to ? history.begin : v.from;
+	for (unsigned int i = 0; i < history.n_links && c->link; i++)
+		if (!strcmp(history.link[i].name, c->link))
+			v.only = (int)i;
+	if (c->link && v.only < 0) {
+		err_set(&err, 0, "neither the configuration nor the log has a "
+			"link \"%s\"", c->link);
+		return fail(c, NULL, &err, EXIT_USAGE);
+	}
+	if (c->svg)
+		return draw(&v, c->svg, &err) ?
+		       fail(c, NULL, &err, EXIT_FAILED) : 0;
+	if (c->format == FORMAT_JSON)
+		history_print_json(&v, stdout);
+	else
+		history_print(&v, stdout);
+	return 0;
+}
+
 static int misuse(const char *what, const char *arg)
 {
 	fprintf(stderr, TOOL ": %s \"%s\"; see mwan-rules --help\n", what,
@@ -519,6 +624,16 @@ static int no_words(struct call *c, int argc, char **argv)
 	fprintf(stderr, TOOL ": nothing is expected behind %s, but there is "
 		"\"%s\"; see mwan-rules --help\n", c->name, argv[0]);
 	return EXIT_USAGE;
+}
+
+static int maybe_link(struct call *c, int argc, char **argv)
+{
+	if (argc > 1)
+		return misuse("one link's name at most is expected behind",
+			      c->name);
+	c->link = argv[0];
+	return c->svg && c->format ? misuse("--svg does not go with",
+					    "--json") : 0;
 }
 
 static int one_link(struct call *c, int argc, char **argv)
@@ -573,7 +688,7 @@ static int a_packet(struct call *c, int argc, char **argv)
 	return 0;
 }
 
-static const struct {
+static const struct command {
 	const char *name;
 	int (*run)(struct call *c);
 	/* What is behind the command: 0, or EXIT_USAGE with a sentence. */
@@ -582,6 +697,7 @@ static const struct {
 	{ "apply", cmd_apply, no_words },
 	{ "flush", cmd_flush, no_words },
 	{ "status", cmd_status, no_words },
+	{ "history", cmd_history, maybe_link },
 	{ "check", cmd_check, no_words },
 	{ "why", cmd_why, a_packet },
 	{ "drain", cmd_drain, one_link },
@@ -618,33 +734,38 @@ static bool may_colour(void)
 	       strcmp(term, "dumb");
 }
 
-int main(int argc, char **argv)
+/* The options, which getopt_long() moves to the front. */
+static int read_options(struct call *c, int argc, char **argv)
 {
-	static struct call call;
-	const struct option formats[] = {
-		{ "json", no_argument, &call.format, FORMAT_JSON },
-		{ "prometheus", no_argument, &call.format, FORMAT_PROMETHEUS },
+	enum { SINCE = 's', SVG = 'g' };
+	const struct option words[] = {
+		{ "json", no_argument, &c->format, FORMAT_JSON },
+		{ "prometheus", no_argument, &c->format, FORMAT_PROMETHEUS },
+		{ "since", required_argument, NULL, SINCE },
+		{ "svg", required_argument, NULL, SVG },
 		{ NULL, 0, NULL, 0 },
 	};
 	char letter[] = "-?";
-	size_t i;
 	int opt;
 
-	if (report_help(TOOL, usage, argc, argv))
-		return 0;
-	call.colour = may_colour();
-	/* getopt() would read POSIXLY_CORRECT. */
-	clearenv();
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":f:n", formats,
-				  NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":f:n", words, NULL)) != -1) {
 		letter[1] = (char)optopt;
 		if (!opt)
 			continue;
 		if (opt == 'n')
-			call.dry = true;
+			c->dry = true;
+		else if (opt == SINCE)
+			c->since = optarg;
+		else if (opt == SVG && *optarg)
+			c->svg = optarg;
 		else if (opt == 'f' && *optarg)
-			call.file = absolute(optarg);
+			c->file = absolute(optarg);
+		else if (opt == ':' && optopt == SINCE)
+			return misuse("a time is missing behind", "--since");
+		else if (opt == SVG || (opt == ':' && optopt == SVG))
+			return misuse("a file's name is missing behind",
+				      "--svg");
 		else if (opt == 'f' || opt == ':')
 			return misuse("a file's name is missing behind", "-f");
 		else
@@ -653,6 +774,35 @@ int main(int argc, char **argv)
 				      optopt > FORMAT_PROMETHEUS ? letter :
 				      argv[optind - 1]);
 	}
+	return 0;
+}
+
+/* Does each option go with the command? */
+static int check_options(const struct call *c, const struct command *command)
+{
+	bool history = command->run == cmd_history;
+
+	if (c->format && command->run != cmd_status &&
+	    (!history || c->format != FORMAT_JSON))
+		return misuse("--json and --prometheus do not go with",
+			      c->name);
+	if ((c->since || c->svg) && !history)
+		return misuse("--since and --svg do not go with", c->name);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct call call;
+	size_t i;
+
+	if (report_help(TOOL, usage, argc, argv))
+		return 0;
+	call.colour = may_colour();
+	/* getopt() would read POSIXLY_CORRECT. */
+	clearenv();
+	if (read_options(&call, argc, argv))
+		return EXIT_USAGE;
 	if (argc == optind) {
 		fprintf(stderr, TOOL ": a command is missing: " COMMANDS
 			"; see mwan-rules --help\n");
@@ -663,10 +813,8 @@ int main(int argc, char **argv)
 		if (strcmp(argv[optind], commands[i].name))
 			continue;
 		call.name = commands[i].name;
-		if (call.format && commands[i].run != cmd_status)
-			return misuse("--json and --prometheus do not go with",
-				      call.name);
-		if (commands[i].read(&call, argc - optind - 1,
+		if (check_options(&call, &commands[i]) ||
+		    commands[i].read(&call, argc - optind - 1,
 				     argv + optind + 1))
 			return EXIT_USAGE;
 		return begin(&call, commands[i].run);

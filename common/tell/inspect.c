@@ -207,7 +207,7 @@ static void read_links(struct gathering *g, const struct present *present,
 			!iface_read_bytes(rtnl, present->link[i].ifindex,
 					 &f->bytes[i], NULL);
 	}
-	history_since(conf, local, f->since);
+	since_read(conf, local, f->since);
 	f->flows_code = ct_count(nfnl, AF_INET, conf->mark_mask, marks, conf->n_links,
 				 f->flows, NULL);
 }

@@ -8,7 +8,7 @@
 #include "kernel/nl.h"
 #include "kernel/route.h"
 #include "kernel/rule.h"
-#include "tell/history.h"
+#include "tell/since.h"
 #include "tell/pppd_hook.h"
 
 enum {

@@ -163,7 +163,7 @@ static void test_width(void)
 		for (i = 0; i < status.n_links; i++) {
 			l = &status.link[i];
 			fill(conf.link[i].name, 2 + unit_random(15));
-			fill(facts.since[i].text, SINCE_TEXT);
+			fill(facts.since[i].text, EVENT_TIME_TEXT);
 			conf.link[i].table = UINT32_MAX;
 			conf.link[i].mark = UINT32_MAX;
 			conf.link[i].weight = conf.link[i].tier = 255;
