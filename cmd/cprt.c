@@ -111,7 +111,7 @@ static int print_op(const struct nlmsghdr *nlh, void *data)
 	int code = rttext(nlh, text, sizeof(text));
 
 	(void)data;
-	/* Half a command must not run. */
+	/* Never run half of a command. */
 	if (code)
 		printf("# ip(8) has more words for this one: ");
 	return puts(text) < 0 ? -EIO : 0;
@@ -199,7 +199,7 @@ int main(int argc, char **argv)
 				  copy_locked(&call, &err);
 	status = call.dry ? 0 : print_refused(&call);
 	if (!code && status)
-		report_say(&call.report, "all other routes are copied: mend "
+		report_say(&call.report, "all other routes are copied: fix "
 			   "these, and run it again (see DIAGNOSTICS in "
 			   "cprt(8))");
 	if (!code && call.verbose && !call.dry)

@@ -373,7 +373,7 @@ static int tell_faults(struct call *c)
 
 	for (i = 0; i < f->n; i++)
 		report_say(&c->report, f->fault[i].err.msg);
-	err_set(&more, 0, "... and %u more: mend these first", f->more);
+	err_set(&more, 0, "... and %u more: fix these first", f->more);
 	if (f->more)
 		report_say(&c->report, more.msg);
 	return EXIT_CONFIG;

@@ -130,7 +130,7 @@ like 'a dead leg: the route and the reason' "$out" \
 	"^cprt: the kernel refuses to take unicast 10\\.20\\.0\\.0/16 .* \
 nexthop via 10\\.1\\.1\\.2 dev va0 weight 1 nexthop dev vb0 weight 1: Device \
 for nexthop is not up
-cprt: all other routes are copied: mend these, and run it again \\(see DIAGNOSTICS \
+cprt: all other routes are copied: fix these, and run it again \\(see DIAGNOSTICS \
 in cprt\\(8\\)\\)\$"
 is 'a dead leg: the rest is done' \
 	"$(state 301 | grep -v default)" \

@@ -322,7 +322,7 @@ gone "no queue"
 # --- the LAN ---
 configure 'lan = lna0 xppp0'
 mwan-rules apply
-caused "lan: a name that no interface has" lan '^lan names lna0, and there is no such interface, so what comes in by another one is not shared: mend lan in /etc/ppp/mwan.ini, and run "mwan-rules apply"\.$'
+caused "lan: a name that no interface has" lan '^lan names lna0, and there is no such interface, so what comes in by another one is not shared: fix lan in /etc/ppp/mwan.ini, and run "mwan-rules apply"\.$'
 configure 'lan = lna0 xppp0 lna1'
 mwan-rules apply
 caused "lan: two of them" lan '^lan names lna0, lna1, and there are no such'

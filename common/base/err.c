@@ -57,7 +57,7 @@ const char *err_file_advice(int code)
 	switch (code) {
 	case -EPERM:
 	case -EACCES:
-		/* Our root keeps no right to what is not its own. */
+		/* We run as root, but without the right to others' files. */
 		return geteuid() ? "; run this as root" :
 				   "; give it and its directory to root";
 	case -ELOOP:

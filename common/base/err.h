@@ -22,7 +22,7 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 int err_prefix(struct err *err, int code, const char *what);
 
 /* What to do about a negative errno of the kernel, or of a file of ours that is
- * made again when it is missing: "; try again", for behind strerror().
+ * made again when it is missing: "; try again", to follow strerror().
  */
 const char *err_advice(int code);
 const char *err_file_advice(int code);

@@ -11,7 +11,7 @@
 #include "base/file.h"
 
 enum {
-	/* A pipe or a terminal that somebody put there must not hold us up. */
+	/* Do not hang on a pipe or terminal that somebody put there. */
 	FILE_FLAGS = O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
 	FILE_MODE = 0644,
 };
@@ -68,7 +68,7 @@ static int open_trusted(int dir, const char *path, unsigned int must,
 {
 	int fd = open_to_read(dir, path, must), code;
 
-	/* What need not be anything is not examined. */
+	/* FILE_ANY: there is nothing to examine. */
 	if (fd < 0 || !(must & ~(unsigned int)FILE_NO_SYMLINK))
 		return fd;
 	code = file_lacks(fd, must);
@@ -122,7 +122,7 @@ int file_replace(int dir, const char *dir_name, const char *name,
 	if (fd < 0)
 		return err_set(err, -errno, "cannot make %s/%s: %s%s", dir_name,
 			       temp, strerror(errno), err_file_advice(-errno));
-	/* Also for a hook without root, in spite of pppd's umask. */
+	/* A hook without root reads it too; pppd's umask would forbid that. */
 	done = !fchmod(fd, FILE_MODE);
 	if (done) {
 		errno = ENOSPC;

@@ -15,7 +15,7 @@ enum { POLL_NS = 5000000 };
 
 int rundir_open(struct err *err)
 {
-	/* Also what one may not read can be looked at. */
+	/* Works without the right to read the directory. */
 	static const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW |
 				 O_CLOEXEC;
 	struct stat st;
@@ -68,8 +68,8 @@ int rundir_check(struct err *err)
 	return 0;
 }
 
-/* Nobody else can put anything there; what was put there by hand may still be
- * anything. Returns the descriptor, or a negative errno with a sentence.
+/* Only root can put anything there, but root may have put anything. Returns the
+ * descriptor, or a negative errno with a sentence.
  */
 static int open_lock(int dir, const char *name, struct err *err)
 {
@@ -114,8 +114,8 @@ int lock_take(struct lock *l, const char *name, unsigned int ms,
 	close(dir);
 	if (l->fd < 0)
 		return l->fd;
-	/* flock(2) has no time limit of its own, and a timer signal would
-	 * interrupt whatever else is going on.
+	/* flock(2) has no time limit, and a timer's signal would interrupt
+	 * other calls as well.
 	 */
 	while (flock(l->fd, LOCK_EX | LOCK_NB)) {
 		code = -errno;

@@ -29,9 +29,9 @@ int rundir_check(struct err *err);
 
 /* Take the lock @name in the run directory, waiting for @ms milliseconds at
  * the most. The file stays when it is released, and the kernel releases it
- * when its holder dies. Returns 0, -EBUSY when another process holds it, or
- * another negative errno when the lock cannot be had at all (-EACCES, -EPERM,
- * -EROFS: without the right to; the caller may go on).
+ * when its holder dies. Returns 0; -EBUSY when another process holds it; or
+ * another negative errno when the lock is not available at all (-EACCES,
+ * -EPERM, -EROFS: the caller has no right to it, and may go on).
  */
 int lock_take(struct lock *l, const char *name, unsigned int ms,
 	      struct err *err);

@@ -15,7 +15,7 @@
 #include "base/log.h"
 
 enum {
-	/* As it is written. A sentence of struct err fits. */
+	/* After escaping. A sentence of struct err fits. */
 	VALUE_MAX = 600,
 	ESCAPED_MAX = 4,	/* "\xNN" */
 	/* " result=unchanged took_us=" and a number of 64 bits, newline. */
@@ -49,7 +49,7 @@ static bool plain(const char *value)
 	return c != value;
 }
 
-/* Append it as a whole or not at all. */
+/* Append the text as a whole or not at all. */
 static bool append(struct log *l, const char *text, size_t len, size_t room)
 {
 	if (l->len + len > room)

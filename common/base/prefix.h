@@ -15,7 +15,7 @@ struct prefix {
 };
 
 /* Read "ADDRESS/LENGTH", or an address alone for a single host. Returns 0, or
- * -EINVAL: no such thing, or bits that are set behind the length.
+ * -EINVAL: no prefix, or bits are set after its length.
  */
 int prefix_parse(struct prefix *p, const char *text);
 

@@ -10,7 +10,7 @@
 /* The number of elements of an array (not of a pointer). */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Read a whole number, decimal or 0x hexadecimal, nothing before or behind
+/* Read a whole number, decimal or 0x hexadecimal, with nothing before or after
  * it. Returns 0, -EINVAL when @text is no number, or -ERANGE when it does not
  * lie in [min, max].
  */
@@ -39,7 +39,7 @@ bool str_plain(const char *s);
  */
 bool ifname_valid(const char *name);
 
-/* Behind a name that could not; what is odd but could be is left out. */
+/* Follows a name that is refused: what a name may be. */
 #define IFNAME_RULE "cannot be a network interface: such a name is 1 to 15 " \
 	"letters, digits, '_', '-' or '.'"
 

@@ -17,8 +17,8 @@ enum {
 	 */
 	TX_SIZE = 64 * 1024 + RTMSG_MAX,
 	TX_FULL = 64 * 1024,
-	/* Gateways that hang on gateways: the kernel lets no chain be longer
-	 * than two, the rest is for tables that are odd.
+	/* Gateways that depend on gateways: the kernel allows chains of two;
+	 * the rest is for odd tables.
 	 */
 	RETRIES = 8,
 	READS = 8,		/* of a table, until its dump is whole */
@@ -325,7 +325,7 @@ static const struct nlmsghdr *legs(const struct group *g)
 	return NULL;
 }
 
-/* Would taking away what @s has not, and adding what @d has not, go wrong? */
+/* Would deleting what only @d has, and adding what only @s has, go wrong? */
 static bool entangled(const struct group *s, const struct group *d)
 {
 	size_t i, j;
@@ -896,8 +896,8 @@ static int load_source(struct copy *c, struct nl *nl, struct err *err)
 	int code;
 
 	code = load(&r, nl, &c->source, &c->count.routes, err);
-	/* Those three there are by definition, though the kernel makes them
-	 * with their first route.
+	/* local, main and default always exist, even before the kernel
+	 * creates them with their first route.
 	 */
 	if (code > 0 && (c->src < RT_TABLE_DEFAULT || c->src > RT_TABLE_LOCAL))
 		return err_set(err, -ENOENT, "there is no routing table %u "
@@ -906,7 +906,7 @@ static int load_source(struct copy *c, struct nl *nl, struct err *err)
 	return code < 0 ? code : 0;
 }
 
-/* Wherever it has failed: the sentence, and @code again. */
+/* Complete the sentence of a failure. Gives @code back. */
 static int no_memory(const struct copy *c, int code, struct err *err)
 {
 	if (code != -ENOMEM)
@@ -1175,8 +1175,8 @@ static int send_all(struct copy *c, struct nl *nl, const struct copy_ops *o,
 	return code;
 }
 
-/* Groups of steps go one message at a time: when the first one, which keeps
- * the prefix served, is refused, the group is left as it is.
+/* Send groups of steps one message at a time: the first one keeps the prefix
+ * served, and when it is refused the group stays as it is.
  */
 static int send_steps(struct copy *c, struct nl *nl, struct err *err)
 {
@@ -1235,7 +1235,7 @@ static int retry(struct copy *c, struct nl *nl, struct err *err)
 	return 0;
 }
 
-/* Apply the plan: what is wanted first, what has to go last. */
+/* Apply the plan: additions first, deletions last. */
 static int apply(struct copy *c, struct nl *nl, struct err *err)
 {
 	int code;
@@ -1255,7 +1255,7 @@ static int apply(struct copy *c, struct nl *nl, struct err *err)
 	return code ? code : retry(c, nl, err);
 }
 
-/* Count what was done, and keep what was refused beyond the next plan. */
+/* Count the changes, and remember the refused ones over the next plan. */
 static int settle(struct copy *c)
 {
 	static char buf[RTMSG_MAX] __attribute__((aligned(8)));
@@ -1365,8 +1365,8 @@ static unsigned int rounds_allowed(const struct copy *c)
 	       c->revealed + 2 : COPY_ROUNDS;
 }
 
-/* Who ends us in the middle finds a part of the copy, but no prefix with a
- * temporary protocol number or without its other legs.
+/* A signal may leave the copy incomplete, but never a prefix with a temporary
+ * protocol number or without some of its legs.
  */
 static void hold_signals(const struct copy *c)
 {
@@ -1392,7 +1392,7 @@ static int run_rounds(struct copy *c, struct nl *nl, struct err *err)
 		if (code)
 			return code < 0 ? no_memory(c, code, err) : 0;
 	}
-	/* Another way to the same end was refused, too. */
+	/* The other way to the same end was refused, too. */
 	if (!changed && c->count.refused)
 		return 0;
 	return err_set(err, -EBUSY, "routing table %u changed while it was "

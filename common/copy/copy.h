@@ -111,8 +111,8 @@ int copy_each(const struct copy *c, copy_op_cb cb, void *data);
  */
 int copy_run(struct copy *c, struct nl *nl, struct err *err);
 
-/* The first refused change (@after NULL) or the one behind @after, with the
- * kernel's reason; NULL behind the last.
+/* The first refused change (@after NULL) or the one after @after, with the
+ * kernel's reason; NULL after the last.
  */
 const struct nlmsghdr *copy_refused(const struct copy *c,
 				    const struct nlmsghdr *after,

@@ -34,7 +34,7 @@ static uint16_t type_of(const struct nlattr *a)
 	return (uint16_t)(a->nla_type & NLA_TYPE_MASK);
 }
 
-/* The attribute behind @a (NULL: the first), NULL behind the last. A million
+/* The attribute after @a (NULL: the first), NULL after the last. A million
  * routes are ten million attributes: libmnl's loop, a call for each, took a
  * third of the time that is not the kernel's.
  */
@@ -152,7 +152,7 @@ static uint32_t deadline(const struct nlattr *cacheinfo, uint32_t now)
 	return now + ((uint32_t)ci.rta_expires + TICKS - 1) / TICKS;
 }
 
-/* Take down what @a says of the key. */
+/* Note what @a says about the key. */
 static void add_to_key(struct rtmsg_key *k, const struct nlattr *a)
 {
 	size_t len = a->nla_len - sizeof(*a);
@@ -244,7 +244,7 @@ int rtmsg_normalise(const struct nlmsghdr *in, uint32_t table, uint32_t now,
 			memcpy(copy + 1, &metric, sizeof(metric));
 		add_to_key(key, copy);
 	}
-	/* Something is left that is no attribute. */
+	/* The rest is no attribute. */
 	end = last ? (const char *)last + align(last->nla_len) :
 		     (const char *)(in + 1) + sizeof(struct rtmsg);
 	if ((const char *)in + in->nlmsg_len > end)

@@ -53,7 +53,7 @@ uint32_t rtmsg_table(const struct nlmsghdr *in, uint8_t *family);
 void rtmsg_key(const struct nlmsghdr *nlh, struct rtmsg_key *k);
 
 /* In the order of the kernel's dumps: IPv4 by address, the longer prefix first
- * (fib_trie.c); IPv6 a prefix behind everything inside it (ip6_fib.c). Source
+ * (fib_trie.c); IPv6 a prefix after everything inside it (ip6_fib.c). Source
  * specific IPv6 routes alone come in another order than this.
  */
 int rtmsg_key_cmp(const struct rtmsg_key *a, const struct rtmsg_key *b);

@@ -101,8 +101,8 @@ int run_conf(struct run *run, struct err *err)
 
 const char *run_bad_conf_use(const struct run *run)
 {
-	return run->in_force ? "; until it is mended, what is in force stays" :
-	       "; until it is mended, the tables' names in rt_tables are used";
+	return run->in_force ? "; until it is fixed, what is in force stays" :
+	       "; until it is fixed, the tables' names in rt_tables are used";
 }
 
 int run_open(struct run *run, struct err *err)

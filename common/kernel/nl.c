@@ -19,13 +19,13 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-/* Behind what no kernel that we know of does. */
+/* Appended to messages about replies that no known kernel sends. */
 #define REPORT ": report it with the kernel's version (uname -r)"
 
 enum {
 	NL_EXTACK_LEN = 256,
-	/* How often a dump goes on behind ENOBUFS: with no memory at all it
-	 * would never end.
+	/* How often a dump goes on after ENOBUFS: without memory it would
+	 * never end.
 	 */
 	NL_LOST_MAX = 32,
 	/* A part of a dump that does not end it is nearly as long as a page
@@ -81,8 +81,8 @@ int nl_open(struct nl *nl, int bus, struct err *err)
 		return code;
 	nl->portid = mnl_socket_get_portid(nl->sock);
 	nl->seq = (uint32_t)time(NULL);
-	/* Each is a help, none is needed: kernels without the strict check
-	 * answer a dump in full, and every reader of ours filters by itself.
+	/* Each one helps, none is required: a kernel without the strict check
+	 * answers a dump in full, and all our readers filter by themselves.
 	 */
 	mnl_socket_setsockopt(nl->sock, NETLINK_EXT_ACK, &on, sizeof(on));
 	mnl_socket_setsockopt(nl->sock, NETLINK_CAP_ACK, &on, sizeof(on));
@@ -98,7 +98,7 @@ int nl_watch(struct nl *nl, struct err *err)
 			      RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
 			      RTMGRP_IPV6_IFADDR, err);
 
-	/* Without the right to it the default has to do. */
+	/* Without the right to raise it, the default must do. */
 	if (!code)
 		setsockopt(mnl_socket_get_fd(nl->sock), SOL_SOCKET,
 			   SO_RCVBUFFORCE, &size, sizeof(size));
@@ -113,7 +113,7 @@ int nl_netns(const struct nl *nl, uint64_t *cookie)
 			  SO_NETNS_COOKIE, cookie, &len) ? -errno : 0;
 }
 
-/* Does one of the messages in these @n bytes matter? What is malformed may. */
+/* Does one of the messages in these @n bytes matter? A malformed one may. */
 static bool any_matters(const struct nl *nl, size_t n, nl_reply_cb matters,
 			void *data)
 {
@@ -337,7 +337,7 @@ static void answer(struct talk *t, const struct nlmsghdr *nlh)
 				  err_advice(code));
 }
 
-/* Hand over what one receive() brought. */
+/* Hand over the messages of one receive(). */
 static void answers(struct talk *t, ssize_t n)
 {
 	const struct nlmsghdr *nlh = (const void *)t->nl->rx;
@@ -402,7 +402,7 @@ int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 			return err_set(err, -EAGAIN, "the kernel's answer "
 				       "ends in the middle: try again");
 		answers(&t, n);
-		/* Behind a part that is not full the end comes for nothing. */
+		/* After a part that is not full, the end costs nothing. */
 		if (t.enough && !t.acked && !t.code && n >= NL_PART_MIN)
 			return NL_ENOUGH;
 	}

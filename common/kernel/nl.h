@@ -108,14 +108,13 @@ int nl_send(struct nl *nl, struct nl_batch *b, struct nlmsghdr *acked,
 
 /* Send a dump request, the only message of @b, and hand every answer to
  * @reply. Reads to the end also when @reply fails: a dump that is not read to
- * its end makes the next one fail with EBUSY. When @reply returns NL_ENOUGH the
- * rest is not handed over, and if it would have to be asked for, not read
- * either: then NL_ENOUGH is returned, and the caller must close and open the
- * socket before its next use. Returns -EINTR when the
- * kernel's objects changed meanwhile (NLM_F_DUMP_INTR), after the last
- * answer: what was read may be incomplete; -ENOBUFS when a part of the answer
- * was lost, after the last one, too. An error in the payload of
- * NLMSG_DONE (libmnl's mnl_cb_run() takes it for success) is returned too.
+ * its end makes the next one fail with EBUSY. When @reply returns NL_ENOUGH,
+ * the rest is not handed over. If it would have to be asked for, it is not read
+ * either: nl_dump() then returns NL_ENOUGH, and the caller must close and open
+ * the socket before its next use. Returns, after the last answer, -EINTR when
+ * the kernel's objects changed meanwhile (NLM_F_DUMP_INTR: what was read may be
+ * incomplete), -ENOBUFS when a part of the answer was lost, or the error in the
+ * payload of NLMSG_DONE, which libmnl's mnl_cb_run() takes for success.
  */
 int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 	    struct err *err);

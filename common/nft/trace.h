@@ -38,7 +38,7 @@ struct walk {
 	bool is_new, is_reply;		/* as conntrack sees it */
 	uint32_t mark, ct_mark;
 	uint32_t sticky;		/* the host's in the map; 0: none */
-	/* Which element of a map to take when it is by turns or by lot, or by
+	/* Which element of a map to take when it is by turns or at random, or by
 	 * a hash of what is not known.
 	 */
 	unsigned int choice;

@@ -209,7 +209,7 @@ static void check_run(struct status *s, const struct run *run)
 		    "status as root.", run->in_force ? "what is in force" :
 		    "the tables' names");
 	else if (run->bad_conf.msg[0])
-		say(s, "configuration", "", "%s: mend it, and " APPLY ".",
+		say(s, "configuration", "", "%s: fix it, and " APPLY ".",
 		    run->bad_conf.msg);
 	if (run->bad_drained.msg[0])
 		say(s, "configuration", "", "%s.", run->bad_drained.msg);
@@ -241,7 +241,7 @@ static void check_lan(struct status *s, const struct run *run)
 	}
 	if (n)
 		say(s, "lan", "", "lan names %s, and there %s, so what comes "
-		    "in by another one is not shared: mend lan in %s, and "
+		    "in by another one is not shared: fix lan in %s, and "
 		    APPLY ".", names, n > 1 ? "are no such interfaces" :
 		    "is no such interface",
 		    run->source[0] ? run->source : CONF_PATH);

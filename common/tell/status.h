@@ -36,7 +36,7 @@ struct status_link {
 struct status {
 	int code;		/* STATUS_* */
 	bool in_force;
-	bool commands;		/* mwan-rules apply -n mends some of it */
+	bool commands;		/* mwan-rules apply -n fixes some of it */
 	/* Packets that were stopped from leaving by a link under an address
 	 * that is not the link's, since the rule for that was loaded; not known
 	 * without such a rule.

@@ -80,7 +80,7 @@ void status_print(const struct status *s, bool colour, FILE *out)
 		print_wrapped(text, 2, 2, out);
 	}
 	if (s->more)
-		fprintf(out, "* ... and %u more: mend these first.\n",
+		fprintf(out, "* ... and %u more: fix these first.\n",
 			s->more);
 	if (s->commands)
 		fprintf(out, "\"mwan-rules apply -n\" prints the commands "

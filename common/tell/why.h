@@ -59,7 +59,7 @@ struct why_hop {
 };
 
 /* One way that the packet can take: the only one, unless the balance goes by
- * turns or by lot, or by what is not known.
+ * turns or at random, or by what is not known.
  */
 struct why_way {
 	struct walk walk;

@@ -233,7 +233,7 @@ static const char *const balance_names[] = {
 	[BALANCE_SOURCE_PARITY] = "the low bits of the sender's address",
 	[BALANCE_FLOW] = "a hash of addresses, protocol and ports",
 	[BALANCE_ROUND_ROBIN] = "the links take turns",
-	[BALANCE_RANDOM] = "by lot",
+	[BALANCE_RANDOM] = "at random",
 };
 
 static void tell_policy(const struct telling *t, unsigned int number)

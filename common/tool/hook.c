@@ -56,8 +56,8 @@ static void log_session(struct hook *h)
 		log_add(l, "received", "%s", e->received);
 }
 
-/* What the kernel now does with this link's traffic, and with that of others
- * that are down.
+/* Say what the kernel now does with this link's traffic, and with the traffic
+ * of other links that are down.
  */
 static void log_outcome(struct hook *h)
 {
@@ -159,8 +159,8 @@ static int fail(struct hook *h, const char *event, const char *result,
 	return status;
 }
 
-/* With the lock: bring the kernel about. Then, without it, say what came of it:
- * a slow log holds up no other link.
+/* Change the kernel with the lock held. Then report without it: a slow disk must
+ * not delay another link's hook.
  */
 static int carry_out(struct hook *h)
 {
@@ -223,7 +223,7 @@ static int run_locked(struct hook *h, const struct err *bad_event)
 	h->link = code ? -1 : conf_link_index(&h->run.conf, h->event.ifname);
 	if (h->link >= 0)
 		return carry_out(h);
-	/* As there: a slow log holds up no other link. */
+	/* Without the lock, see carry_out(). */
 	lock_release(&h->run.lock);
 	return code ? fail(h, "failed", "failed", &err, EXIT_CONFIG) :
 	       ignore(h);

@@ -18,8 +18,8 @@ static const char *variable(const char *name)
 	return value ? value : "";
 }
 
-/* pppd counts in 64 bits at the most; anything else is somebody's who may set
- * his own pppd's variables.
+/* pppd counts in 64 bits at the most; anything else comes from somebody who may
+ * set the variables of his own pppd.
  */
 static const char *number_variable(const char *name)
 {

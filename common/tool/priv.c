@@ -41,7 +41,7 @@ int priv_drop(struct err *err)
 	/* A service manager that has done so may forbid the call as well. */
 	if (is_dropped(has))
 		return 0;
-	/* What is no longer inheritable leaves the ambient set, too. */
+	/* This also removes them from the ambient set. */
 	keep[0].permitted = has[0].permitted & KEEP;
 	keep[0].effective = keep[0].permitted;
 	if (syscall(SYS_capset, &head, keep))
