@@ -6,7 +6,7 @@
 
 net5 1
 modem 1
-modem 2
+modem 2 192.168.1.1 192.168.1.3
 
 # links LINE...: an mwan.ini with the three, and lines for eth1 and eth2, "1 LINE".
 links() {
