@@ -177,6 +177,40 @@ for n in 64 255; do
 done
 "$unit" delete
 
+# --- the map of the MTUs ---
+
+sizes() {
+	nft -j list map inet mwan mss | jq -c '[.nftables[].map? |
+		select(.) | .elem[]?] | sort | map(.[1])'
+}
+
+is "the map of the MTUs is a change" "$(load -n 3 -M 1400)" absent
+is "it holds each link's" "$(sizes)" "[1360,1361,1362]"
+is "and is all" "$(load -n 3 -M 1400)" intact
+is "other MTUs are a change" "$(load -n 3 -M 1500)" changed
+is "which is made" "$(sizes)" "[1460,1461,1462]"
+for change in "delete element inet mwan mss { ppp0 }" \
+		"add element inet mwan mss { eth0 : 7 }" \
+		"flush map inet mwan mss"; do
+	nft "$change"
+	is "noticed: $change" "$(load -n 3 -M 1500)" changed
+	is "mended: $change" "$(sizes)" "[1460,1461,1462]"
+done
+is "another table keeps it" "$(load -n 3 -M 1500 -b flow; sizes)" \
+	"changed
+[1460,1461,1462]"
+nft list table inet mwan >"$T/list"
+nft flush ruleset
+nft -f "$T/list"
+is "nft reads it back" "$(sizes)" "[1460,1461,1462]"
+for n in 64 255; do
+	is "$n links" "$(load -n $n -m 0xffff -M 1000; sizes | jq length)" \
+		"changed
+$n"
+	is "$n links, again" "$(load -n $n -m 0xffff -M 1000)" intact
+done
+"$unit" delete
+
 # --- the map of the hosts' links ---
 
 hosts() {

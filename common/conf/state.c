@@ -20,8 +20,10 @@
 enum {
 	DRAINED_MAX = LINKS_MAX * IFNAMSIZ,
 	GATEWAY_MAX = FAMILIES * LINKS_MAX * (IFNAMSIZ + ADDR_TEXT + 1),
-	/* Three numbers of 64 bits and one of 32, each with what follows. */
-	VERIFIED_MAX = 3 * 17 + 9 + 1,
+	/* Three numbers of 64 bits and one of 32, each with what follows, and
+	 * a number of 32 bits a link.
+	 */
+	VERIFIED_MAX = 3 * 17 + 9 + LINKS_MAX * 11 + 1,
 };
 
 int accepted_source(char source[LOG_PATH_MAX], struct err *err)
@@ -222,17 +224,27 @@ int gateways_write(const struct conf *conf, const struct gateways *g,
 	return write_file(GATEWAY_NAME, text, len, err);
 }
 
-static int verified_text(const struct verified *v, char text[VERIFIED_MAX])
+static size_t verified_text(const struct verified *v, char text[VERIFIED_MAX])
 {
-	return snprintf(text, VERIFIED_MAX, "%jx %jx %jx %jx\n",
-			(uintmax_t)v->netns, (uintmax_t)v->ruleset,
-			(uintmax_t)v->table, (uintmax_t)v->generation);
+	size_t len = (size_t)snprintf(text, VERIFIED_MAX, "%jx %jx %jx %jx\n",
+				      (uintmax_t)v->netns,
+				      (uintmax_t)v->ruleset,
+				      (uintmax_t)v->table,
+				      (uintmax_t)v->generation);
+	unsigned int i;
+
+	for (i = 0; i < v->n_links; i++)
+		len += (size_t)snprintf(text + len, VERIFIED_MAX - len, "%u\n",
+					v->state.link[i].mtu);
+	return len;
 }
 
 void verified_read(struct verified *v)
 {
-	char text[VERIFIED_MAX + 1], again[VERIFIED_MAX], *p;
-	struct verified was;
+	static char text[VERIFIED_MAX + 1], again[VERIFIED_MAX];
+	static struct verified was;
+	char *p;
+	unsigned int i;
 
 	v->table = v->generation = 0;
 	if (file_read(AT_FDCWD, VERIFIED_PATH, text, sizeof(text),
@@ -243,6 +255,9 @@ void verified_read(struct verified *v)
 	was.ruleset = strtoull(p, &p, 16);
 	was.table = strtoull(p, &p, 16);
 	was.generation = (uint32_t)strtoul(p, &p, 16);
+	was.n_links = v->n_links;
+	for (i = 0; i < v->n_links; i++)
+		was.state.link[i].mtu = (uint32_t)strtoul(p, &p, 10);
 	/* Exactly what verified_write() writes. */
 	verified_text(&was, again);
 	if (!strcmp(text, again) && was.netns == v->netns &&
@@ -252,11 +267,11 @@ void verified_read(struct verified *v)
 
 void verified_write(const struct verified *v)
 {
-	char text[VERIFIED_MAX];
-	int len = verified_text(v, text);
+	static char text[VERIFIED_MAX];
+	size_t len = verified_text(v, text);
 	struct err err;
 
-	(void)write_file(VERIFIED_NAME, text, (size_t)len, &err);
+	(void)write_file(VERIFIED_NAME, text, len, &err);
 }
 
 int accepted_drop(struct err *err)

@@ -70,6 +70,15 @@ int gateways_read(const struct conf *conf, struct gateways *g,
 int gateways_write(const struct conf *conf, const struct gateways *g,
 		   struct err *err);
 
+/* What the named sets of our nftables table say of each link: it changes when a
+ * link comes up, and not with the configuration.
+ */
+struct table_state {
+	struct table_link {
+		uint32_t mtu;	/* 0: not known */
+	} link[LINKS_MAX];
+};
+
 /* The nftables table that a hook has read and found to be exactly what is wanted,
  * for the next one to see that it is still the same. Each number is unique only
  * together with the others, and until the next boot, which empties the run
@@ -80,10 +89,13 @@ struct verified {
 	uint64_t ruleset;	/* nftmsg_digest() of what was wanted */
 	uint64_t table;		/* handle of the kernel's table */
 	uint32_t generation;	/* of nftables; 0: none was verified */
+	unsigned int n_links;	/* of the ruleset */
+	struct table_state state;
 };
 
-/* Complete @v, which has netns and ruleset, with what was verified of these two.
- * Whatever is odd about the file counts as nothing verified: generation 0.
+/* Complete @v, which has netns, ruleset and the number of its links, with what
+ * was verified of these. Whatever is odd about the file counts as nothing
+ * verified: generation 0.
  */
 void verified_read(struct verified *v);
 

@@ -81,6 +81,7 @@ static const char *advice(const struct op *op, int code)
 static bool is_told(enum op_kind kind)
 {
 	return kind == OP_SYSCTL || kind == OP_NFT_LOAD ||
+	       kind == OP_NFT_FILL ||
 	       kind == OP_NFT_DELETE;
 }
 
@@ -218,6 +219,7 @@ static bool must_stay(struct applying *a)
 static bool is_alone(enum op_kind kind)
 {
 	return kind == OP_SYSCTL || kind == OP_NFT_LOAD ||
+	       kind == OP_NFT_FILL ||
 	       kind == OP_NFT_DELETE || is_of_conntrack(kind);
 }
 
@@ -230,7 +232,11 @@ static int alone(const struct op *op, const struct plan *plan,
 	case OP_SYSCTL:
 		return sysctl_write(op->sysctl.path, op->sysctl.value, err);
 	case OP_NFT_LOAD:
-		return nft_load(nfnl, plan->ruleset, &present->nft, err);
+		return nft_load(nfnl, plan->ruleset, &plan->table,
+				&present->nft, err);
+	case OP_NFT_FILL:
+		return nft_fill(nfnl, plan->ruleset, &plan->table,
+				&present->nft, err);
 	case OP_NFT_DELETE:
 		return nft_delete(nfnl, err);
 	default:

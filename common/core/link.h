@@ -42,6 +42,7 @@ struct link {
 	bool up, carrier;
 	bool shared, ppp;	/* of the interface, as struct iface has them */
 	bool other;		/* pppd says: not the link's session */
+	uint32_t mtu;
 	bool drained;		/* put aside by mwan-rules drain */
 	struct link_family af[FAMILIES];
 	int rp_filter;

@@ -1323,6 +1323,39 @@ static void plan_qdiscs(struct making *m)
 	}
 }
 
+/* What the table says of the links. It keeps what it has of one that cannot be
+ * used now.
+ */
+static void want_table(struct making *m)
+{
+	struct table_state *want = &m->plan->table;
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links; i++) {
+		const struct link *is = &m->present->link[i];
+		bool any = link_usable(is, FAMILY_IPV4) ||
+			   link_usable(is, FAMILY_IPV6);
+
+		want->link[i].mtu = any ? is->mtu : 0;
+	}
+	table_state_merge(m->plan->ruleset, want, &m->present->nft.state);
+}
+
+/* Before the ways by a link: what comes in by it is to be treated right from the
+ * first packet on. With a load it is a part of that.
+ */
+static void plan_fill(struct making *m)
+{
+	const struct nft_seen *is = &m->present->nft;
+
+	if (!in_force(m) || m->present->nft_code)
+		return;
+	want_table(m);
+	if (nft_intact(is, m->plan->ruleset) &&
+	    !nft_filled(is, m->plan->ruleset, &m->plan->table))
+		push(m, OP_NFT_FILL);
+}
+
 static void plan_nft(struct making *m)
 {
 	const struct nft_seen *is = &m->present->nft;
@@ -1387,6 +1420,7 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	 * flush: what can leave is translated at all times.
 	 */
 	plan_stray_rule(&m);
+	plan_fill(&m);
 	if (masquerades_first(&m))
 		plan_nft(&m);
 	plan_rp_filter(&m);

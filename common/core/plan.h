@@ -79,6 +79,7 @@ enum op_kind {
 	OP_QDISC_SET,
 	OP_QDISC_DEL,
 	OP_NFT_LOAD,
+	OP_NFT_FILL,
 	OP_NFT_DELETE,
 	OP_CT_FORGET,
 	OP_CT_END,
@@ -128,6 +129,7 @@ struct plan {
 	unsigned int n_members;
 	struct nexthop_member member[FAMILIES * 2 * LINKS_MAX];
 	const struct ruleset *ruleset;
+	struct table_state table;	/* what its named sets are to hold */
 	bool more;		/* another round is needed for the rest */
 	int primary[FAMILIES];	/* the link of the last rules; -1: none */
 };

@@ -82,6 +82,7 @@ static int on_link(const struct nlmsghdr *nlh, void *data)
 	pl->carrier = l.carrier;
 	pl->shared = l.shared;
 	pl->ppp = l.ppp;
+	pl->mtu = l.mtu;
 	r->known[r->n_ifs].ifindex = l.ifindex;
 	r->known[r->n_ifs++].link = i;
 	return 0;
@@ -634,8 +635,8 @@ static void read_nft(struct present *p, const struct conf *conf,
 
 	p->nft.present = p->nft.masquerades = p->nft.guards = false;
 	for (i = 0; i < NFT_TRIES && code == -EINTR; i++) {
-		code = nft_read(from->nfnl, &p->nft, from->known,
-				&p->nft_err);
+		code = nft_read(from->nfnl, &p->nft, from->ruleset,
+				from->known, &p->nft_err);
 		if (code == -EINTR && from->ruleset &&
 		    nft_intact(&p->nft, from->ruleset))
 			code = 0;

@@ -140,14 +140,24 @@ static void show_rule(const struct rule *r, const char *verb, FILE *out)
 		r->protocol);
 }
 
-static void show_ruleset(const struct ruleset *rs, FILE *out)
+static void show_fill(const struct plan *plan, FILE *out)
 {
 	static char text[RULESET_TEXT_MAX];
 
-	ruleset_print(rs, text, sizeof(text));
+	table_state_print(plan->ruleset, &plan->table, text, sizeof(text));
+	fputs(text, out);
+}
+
+static void show_ruleset(const struct plan *plan, FILE *out)
+{
+	static char text[RULESET_TEXT_MAX];
+
+	ruleset_print(plan->ruleset, text, sizeof(text));
 	/* Two transactions would leave packets unmarked between them. */
 	fprintf(out, "nft -f - <<'END'\nadd table inet mwan\n"
-		"delete table inet mwan\n%sEND\n", text);
+		"delete table inet mwan\n%s", text);
+	show_fill(plan, out);
+	fputs("END\n", out);
 }
 
 static void show_qdisc(const struct op *op, FILE *out)
@@ -192,7 +202,12 @@ void op_print(const struct plan *plan, const struct op *op, FILE *out)
 		fprintf(out, "tc qdisc del dev %s root\n", op->dev);
 		return;
 	case OP_NFT_LOAD:
-		show_ruleset(plan->ruleset, out);
+		show_ruleset(plan, out);
+		return;
+	case OP_NFT_FILL:
+		fputs("nft -f - <<'END'\n", out);
+		show_fill(plan, out);
+		fputs("END\n", out);
 		return;
 	case OP_NFT_DELETE:
 		fprintf(out, "nft delete table inet mwan\n");

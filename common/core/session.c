@@ -163,6 +163,7 @@ static void recall_verified(struct run *run)
 	if (!v->netns)
 		return;
 	v->ruleset = nftmsg_digest(&run->ruleset);
+	v->n_links = run->ruleset.n_links;
 	verified_read(v);
 }
 
@@ -175,8 +176,9 @@ static void keep_verified(struct run *run)
 	struct verified *v = &run->verified;
 
 	if (!v->netns || run->present.nft_code || is->known || !is->steady ||
-	    !nft_intact(is, &run->ruleset))
+	    is->misfilled || !nft_intact(is, &run->ruleset))
 		return;
+	v->state = is->state;
 	v->table = is->handle;
 	v->generation = is->generation;
 	verified_write(v);

@@ -38,15 +38,16 @@ int iface_put_get(struct nl_batch *b, struct nl *nl, const char *name)
 int iface_reply(const struct nlmsghdr *nlh, struct iface *l)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *tb[IFLA_IFNAME + 1];
+	const struct nlattr *tb[IFLA_MTU + 1];
 
 	if (nlh->nlmsg_type != RTM_NEWLINK ||
-	    nl_attrs(nlh, sizeof(*ifi), tb, IFLA_IFNAME))
+	    nl_attrs(nlh, sizeof(*ifi), tb, IFLA_MTU))
 		return -EBADMSG;
 	l->ifindex = (uint32_t)ifi->ifi_index;
 	l->up = ifi->ifi_flags & IFF_UP;
 	l->carrier = ifi->ifi_flags & IFF_LOWER_UP;
 	l->shared = !(ifi->ifi_flags & (IFF_POINTOPOINT | IFF_NOARP));
+	l->mtu = tb[IFLA_MTU] ? nl_u32(tb[IFLA_MTU]) : 0;
 	l->ppp = ifi->ifi_type == ARPHRD_PPP;
 	return str_copy(l->name, sizeof(l->name), nl_str(tb[IFLA_IFNAME])) ?
 	       -EBADMSG : 0;

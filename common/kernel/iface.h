@@ -19,6 +19,7 @@ struct iface {
 	 */
 	bool shared;
 	bool ppp;		/* ARPHRD_PPP: pppd's, or its like */
+	uint32_t mtu;
 };
 
 /* An address of an interface. */

@@ -46,7 +46,8 @@ enum ruleset_operator {
 	OP_ADD = 0x600,		/* add @sticky { KEY : m } */
 	OP_UPDATE = 0x700,	/* update @sticky { KEY : m } */
 	OP_DELETE = 0x800,	/* delete @sticky { KEY : m } */
-	OP_DO = 0x900,		/* a verb and no key */
+	OP_CLAMP = 0x900,	/* tcp option maxseg size set KEY map @mss */
+	OP_DO = 0xa00,		/* a verb and no key */
 	OP_MASK = 0xff00,
 	KEY_MASK = 0xff,
 };

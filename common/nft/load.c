@@ -101,22 +101,45 @@ static unsigned int compare_chains(const struct nft_seen *seen,
 	return count;
 }
 
-/* Whether the map of the hosts' links is as it should be, whatever it holds. */
-static bool same_sticky(const struct nft_sticky *k, const struct ruleset *rs)
+/* Whether the set is as it should be, whatever it holds. */
+static bool same_set(const struct nft_set *is, const struct ruleset_set *want)
 {
-	return k->timeout == rs->sticky * 1000ULL &&
-	       k->flags == NFTMSG_STICKY_FLAGS &&
-	       k->size == RULESET_STICKY_SIZE &&
-	       k->key_type == TYPE_IPV4 && k->data_type == TYPE_CLASS &&
-	       k->key_len == sizeof(uint32_t) &&
-	       k->data_len == sizeof(uint32_t);
+	const struct set_shape *k = set_shape(want->kind);
+
+	return is->timeout == want->timeout * 1000ULL &&
+	       is->flags == k->flags && is->size == k->size &&
+	       is->key_type == k->key_type && is->key_len == k->key_len &&
+	       is->data_type == k->data_type && is->data_len == k->data_len;
 }
 
-static bool good_sticky(const struct nft_seen *seen, const struct ruleset *rs)
+static const struct nft_set *find_set(const struct nft_seen *seen,
+				      const char *name)
 {
-	if (!rs->sticky)
-		return !seen->sticky.present;
-	return seen->sticky.present && same_sticky(&seen->sticky, rs);
+	unsigned int i;
+
+	for (i = 0; i < seen->n_sets; i++)
+		if (!strcmp(seen->set[i].name, name))
+			return &seen->set[i];
+	return NULL;
+}
+
+static bool good_set(const struct nft_seen *seen,
+		     const struct ruleset_set *want)
+{
+	const struct nft_set *is = find_set(seen, want->name);
+
+	return is && same_set(is, want);
+}
+
+/* All that are wanted, and no other of ours. */
+static bool good_sets(const struct nft_seen *seen, const struct ruleset *rs)
+{
+	unsigned int i;
+
+	for (i = 0; i < rs->n_sets; i++)
+		if (!good_set(seen, &rs->set[i]))
+			return false;
+	return seen->n_sets == rs->n_sets;
 }
 
 bool nft_intact(const struct nft_seen *seen, const struct ruleset *rs)
@@ -125,14 +148,21 @@ bool nft_intact(const struct nft_seen *seen, const struct ruleset *rs)
 
 	if (seen->known)
 		return true;
-	return seen->present && !seen->odd && good_sticky(seen, rs) &&
+	return seen->present && !seen->odd && good_sets(seen, rs) &&
 	       seen->n_chains == rs->n_chains &&
 	       compare_chains(seen, rs, good, keep) == rs->n_chains;
+}
+
+bool nft_filled(const struct nft_seen *seen, const struct ruleset *rs,
+		const struct table_state *state)
+{
+	return !seen->misfilled && table_state_equal(rs, &seen->state, state);
 }
 
 /* One load. */
 struct load {
 	const struct ruleset *rs;
+	const struct table_state *state;
 	const struct nft_seen *seen;
 	struct err *err;
 	enum load_how {
@@ -142,7 +172,7 @@ struct load {
 	} how;
 	bool without_fib;		/* leave out the rules of the guard */
 	bool no_fib;			/* the kernel has refused one of them */
-	bool new_sticky;		/* make the map anew */
+	bool new_set[RULESET_SETS];	/* make it anew */
 	bool said;			/* the first refusal */
 	bool good[RULESET_CHAINS];
 	bool keep[NFT_SEEN_CHAINS];
@@ -160,6 +190,17 @@ static int encode_whole(struct nftmsg_out *o)
 
 	return code ? code : nftmsg_names(o, NFT_MSG_NEWTABLE, NLM_F_CREATE,
 					  NFTA_TABLE_NAME, 0, NULL);
+}
+
+/* Is it to be made anew, or not wanted any more? */
+static bool set_goes(const struct load *l, const struct nft_set *is)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->rs->n_sets; i++)
+		if (!strcmp(l->rs->set[i].name, is->name))
+			return l->new_set[i];
+	return true;
 }
 
 /* First all rules that go, then the chains: a rule can hold another chain. */
@@ -190,9 +231,11 @@ static int encode_removal(struct nftmsg_out *o, struct load *l)
 			code = nftmsg_names(o, NFT_MSG_DELRULE, 0,
 					    NFTA_RULE_TABLE, NFTA_RULE_CHAIN,
 					    seen->chain[i].name);
-	if (l->new_sticky && seen->sticky.present && !code)
-		code = nftmsg_names(o, NFT_MSG_DELSET, 0, NFTA_SET_TABLE,
-				    NFTA_SET_NAME, RULESET_STICKY);
+	for (i = 0; !code && i < seen->n_sets; i++)
+		if (set_goes(l, &seen->set[i]))
+			code = nftmsg_names(o, NFT_MSG_DELSET, 0,
+					    NFTA_SET_TABLE, NFTA_SET_NAME,
+					    seen->set[i].name);
 	if (l->how == LOAD_KEEP_CHAINS)
 		return code;
 	for (i = 0; !code && i < seen->n_chains; i++)
@@ -203,18 +246,15 @@ static int encode_removal(struct nftmsg_out *o, struct load *l)
 	return code;
 }
 
-static bool uses_sticky(const struct ruleset *rs, const struct ruleset_rule *r)
+static bool uses_new_set(const struct load *l, const struct ruleset_rule *r)
 {
-	unsigned int i;
+	unsigned int i, set;
 
-	for (i = 0; i < r->count; i++)
-		switch (rs->statement[r->first + i].kind & OP_MASK) {
-		case OP_RECALL:
-		case OP_ADD:
-		case OP_UPDATE:
-		case OP_DELETE:
+	for (i = 0; i < r->count; i++) {
+		set = l->rs->statement[r->first + i].set;
+		if (set && l->new_set[set - 1])
 			return true;
-		}
+	}
 	return false;
 }
 
@@ -240,18 +280,35 @@ static bool marks_moved(const struct load *l)
 	return false;
 }
 
-/* The map cannot go without the rules that refer to it. Those of chains that
- * are not wanted any more go anyway.
+/* What packets have written about links is of no use when those have other
+ * marks. A set cannot go without the rules that refer to it. Those of chains
+ * that are not wanted any more go anyway.
  */
-static void find_sticky(struct load *l)
+static void find_new_sets(struct load *l)
 {
+	const struct ruleset *rs = l->rs;
+	bool moved = l->how != LOAD_ALL && marks_moved(l);
 	unsigned int i;
 
-	l->new_sticky = l->how == LOAD_ALL || marks_moved(l) ||
-			!good_sticky(l->seen, l->rs);
-	for (i = 0; l->new_sticky && i < l->rs->n_rules; i++)
-		if (uses_sticky(l->rs, &l->rs->rule[i]))
-			l->good[l->rs->rule[i].chain] = false;
+	for (i = 0; i < rs->n_sets; i++)
+		l->new_set[i] = l->how == LOAD_ALL ||
+				!good_set(l->seen, &rs->set[i]) ||
+				(moved && !set_is_filled(rs, i));
+	for (i = 0; i < rs->n_rules; i++)
+		if (uses_new_set(l, &rs->rule[i]))
+			l->good[rs->rule[i].chain] = false;
+}
+
+static int encode_fill(struct nftmsg_out *o, const struct ruleset *rs,
+		       const struct table_state *state)
+{
+	unsigned int i;
+	int code = 0;
+
+	for (i = 0; !code && i < rs->n_sets; i++)
+		if (set_is_filled(rs, i))
+			code = nftmsg_refill(o, rs, i, state);
+	return code;
 }
 
 static int encode_table(struct nftmsg_out *o, struct load *l)
@@ -263,8 +320,9 @@ static int encode_table(struct nftmsg_out *o, struct load *l)
 	code = nftmsg_bracket(o, NFNL_MSG_BATCH_BEGIN, &l->seen->generation);
 	if (!code)
 		code = encode_removal(o, l);
-	if (!code && l->new_sticky && rs->sticky)
-		code = nftmsg_sticky(o, rs->sticky);
+	for (i = 0; !code && i < rs->n_sets; i++)
+		if (l->new_set[i])
+			code = nftmsg_set(o, rs, i);
 	l->setup = o->batch->count - 1;
 	for (i = 0; !code && i < rs->n_chains; i++) {
 		if (!l->good[i])
@@ -277,7 +335,7 @@ static int encode_table(struct nftmsg_out *o, struct load *l)
 			code = nftmsg_rule(o, rs, i);
 		l->rule[i] = (uint16_t)(o->batch->count - 1);
 	}
-	return code;
+	return code ? code : encode_fill(o, rs, l->state);
 }
 
 /* Which of the @n objects message @index is about; @n: none of them. */
@@ -409,7 +467,7 @@ static int send_load(struct nl *nl, struct load *l)
 	l->said = false;
 	if (l->how != LOAD_ALL)
 		compare_chains(l->seen, l->rs, l->good, l->keep);
-	find_sticky(l);
+	find_new_sets(l);
 	nl_batch_init(&batch, nl, batch_buf, sizeof(batch_buf));
 	code = encode_table(&o, l);
 	last = batch.last;
@@ -423,10 +481,12 @@ static int send_load(struct nl *nl, struct load *l)
 }
 
 static int load_once(struct nl *nl, const struct ruleset *rs,
+		     const struct table_state *state,
 		     const struct nft_seen *seen, enum load_how how,
 		     struct err *err)
 {
-	struct load l = { .rs = rs, .seen = seen, .how = how, .err = err };
+	struct load l = { .rs = rs, .state = state, .seen = seen, .how = how,
+			  .err = err };
 	int code = send_load(nl, &l);
 
 	if (!code || !l.no_fib)
@@ -437,37 +497,72 @@ static int load_once(struct nl *nl, const struct ruleset *rs,
 
 /* The same after what we have just done ourselves. */
 static int load_again(struct nl *nl, const struct ruleset *rs,
-		      enum load_how how, struct err *err)
+		      const struct table_state *state, enum load_how how,
+		      struct err *err)
 {
 	static struct nft_seen now;
-	int code = nft_read(nl, &now, NULL, err);
+	int code = nft_read(nl, &now, NULL, NULL, err);
 
-	return code ? code : load_once(nl, rs, &now, how, err);
+	return code ? code : load_once(nl, rs, state, &now, how, err);
 }
 
 int nft_load(struct nl *nl, const struct ruleset *rs,
-	     const struct nft_seen *seen, struct err *err)
+	     const struct table_state *state, const struct nft_seen *seen,
+	     struct err *err)
 {
 	struct err why = { "" };
 	int code;
 
 	make_room(nl);
 	if (seen->odd)
-		return load_once(nl, rs, seen, LOAD_ALL, err);
-	code = load_once(nl, rs, seen, LOAD_CHANGES, &why);
+		return load_once(nl, rs, state, seen, LOAD_ALL, err);
+	code = load_once(nl, rs, state, seen, LOAD_CHANGES, &why);
 	/* Something holds a chain that has to go. Before Linux 6.4 that is a
 	 * map of our own, deleted in the same transaction: so the chains go in
 	 * a second one, for the map of the hosts' links to stay.
 	 */
 	if (code == -EBUSY && seen->present) {
-		code = load_once(nl, rs, seen, LOAD_KEEP_CHAINS, &why);
+		code = load_once(nl, rs, state, seen, LOAD_KEEP_CHAINS, &why);
 		if (!code)
-			code = load_again(nl, rs, LOAD_CHANGES, &why);
+			code = load_again(nl, rs, state, LOAD_CHANGES, &why);
 		/* Or it is a map that somebody has added. */
 		if (code == -EBUSY)
-			code = load_again(nl, rs, LOAD_ALL, &why);
+			code = load_again(nl, rs, state, LOAD_ALL, &why);
 	}
 	return code ? err_set(err, code, "%s", why.msg) : 0;
+}
+
+static int refused_fill(const struct nl_refusal *no, void *data)
+{
+	if (no->code == -ERESTART)
+		return err_set(data, no->code, "nftables changed while its "
+			       "sets were being filled: try again");
+	return err_set(data, no->code, "nftables refuses what the sets of table "
+		       "inet %s are to hold: %s%s", RULESET_TABLE, no->why,
+		       err_advice(no->code));
+}
+
+int nft_fill(struct nl *nl, const struct ruleset *rs,
+	     const struct table_state *state, const struct nft_seen *seen,
+	     struct err *err)
+{
+	struct nl_batch batch;
+	struct nftmsg_out o = { .nl = nl, .batch = &batch };
+	struct nlmsghdr *last;
+	int code;
+
+	make_room(nl);
+	nl_batch_init(&batch, nl, batch_buf, sizeof(batch_buf));
+	code = nftmsg_bracket(&o, NFNL_MSG_BATCH_BEGIN, &seen->generation);
+	if (!code)
+		code = encode_fill(&o, rs, state);
+	last = batch.last;
+	if (!code)
+		code = nftmsg_bracket(&o, NFNL_MSG_BATCH_END, NULL);
+	if (code)
+		return err_set(err, code, "what the links' sets are to hold "
+			       "does not fit %d bytes", BATCH_SIZE);
+	return nl_send(nl, &batch, last, refused_fill, NULL, err, err);
 }
 
 static int refused_delete(const struct nl_refusal *no, void *data)
@@ -501,6 +596,10 @@ struct reader {
 	struct err *err;
 	unsigned int at;	/* the chain of the last rule */
 	bool changed;		/* between two of our requests */
+	const struct ruleset *rs;
+	unsigned int set;	/* the one whose elements are read */
+	unsigned int n_elements;
+	struct ruleset_element element[SET_CONTENT_MAX];
 };
 
 static bool ours(const struct nlmsghdr *nlh, unsigned int op,
@@ -531,22 +630,43 @@ static uint64_t be64(const struct nlattr *a)
 	return be64toh(value);
 }
 
-static int read_sticky(const struct nlmsghdr *nlh, struct reader *r)
+/* Is it the name of a set that we make, now or before? */
+static bool our_set(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < SET_KINDS; i++)
+		if (!strcmp(name, set_shape(i)->name))
+			return true;
+	return false;
+}
+
+static int read_set(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr *tb[NFTA_SET_MAX + 1];
 	const struct nlattr *desc[NFTA_SET_DESC_SIZE + 1] = { NULL };
-	struct nft_sticky *k = &r->seen->sticky;
+	struct reader *r = data;
+	struct nft_set *k;
+	const char *name;
 
 	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, NFTA_SET_MAX))
 		return -EBADMSG;
-	if (!ours(nlh, NFT_MSG_NEWSET, tb[NFTA_SET_TABLE]) ||
-	    strcmp(nl_str(tb[NFTA_SET_NAME]), RULESET_STICKY) != 0)
+	if (!ours(nlh, NFT_MSG_NEWSET, tb[NFTA_SET_TABLE]))
 		return 0;
 	check_generation(r, nlh);
+	name = nl_str(tb[NFTA_SET_NAME]);
+	if (nl_be32(tb[NFTA_SET_FLAGS]) & NFT_SET_ANONYMOUS || !our_set(name))
+		return 0;
+	if (r->seen->n_sets == NFT_SEEN_SETS ||
+	    strlen(name) >= sizeof(k->name)) {
+		r->seen->odd = true;
+		return 0;
+	}
 	if (tb[NFTA_SET_DESC] &&
 	    nl_nested(tb[NFTA_SET_DESC], desc, NFTA_SET_DESC_SIZE))
 		return -EBADMSG;
-	k->present = true;
+	k = &r->seen->set[r->seen->n_sets++];
+	memcpy(k->name, name, strlen(name) + 1);
 	k->flags = nl_be32(tb[NFTA_SET_FLAGS]);
 	k->key_type = nl_be32(tb[NFTA_SET_KEY_TYPE]);
 	k->key_len = nl_be32(tb[NFTA_SET_KEY_LEN]);
@@ -555,6 +675,60 @@ static int read_sticky(const struct nlmsghdr *nlh, struct reader *r)
 	k->size = nl_be32(desc[NFTA_SET_DESC_SIZE]);
 	k->timeout = be64(tb[NFTA_SET_TIMEOUT]);
 	return 0;
+}
+
+/* One element of a set that links fill. What does not look like one of ours
+ * makes the set odd, and it is filled anew.
+ */
+static int read_element(struct reader *r, const struct nlattr *elem)
+{
+	const struct nlattr *one[NFTA_SET_ELEM_DATA + 1];
+	const struct nlattr *key[NFTA_DATA_VALUE + 1];
+	const struct nlattr *data[NFTA_DATA_VALUE + 1];
+	struct ruleset_element *e = &r->element[r->n_elements];
+	uint16_t mss;
+
+	if (nl_nested(elem, one, NFTA_SET_ELEM_DATA) ||
+	    !one[NFTA_SET_ELEM_KEY] || !one[NFTA_SET_ELEM_DATA] ||
+	    nl_nested(one[NFTA_SET_ELEM_KEY], key, NFTA_DATA_VALUE) ||
+	    nl_nested(one[NFTA_SET_ELEM_DATA], data, NFTA_DATA_VALUE))
+		return -EBADMSG;
+	if (r->n_elements == SET_CONTENT_MAX || !key[NFTA_DATA_VALUE] ||
+	    mnl_attr_get_payload_len(key[NFTA_DATA_VALUE]) != IFNAMSIZ ||
+	    !data[NFTA_DATA_VALUE] ||
+	    mnl_attr_get_payload_len(data[NFTA_DATA_VALUE]) != sizeof(mss)) {
+		r->seen->misfilled = true;
+		return 0;
+	}
+	memset(e, 0, sizeof(*e));
+	memcpy(e->name, mnl_attr_get_payload(key[NFTA_DATA_VALUE]), IFNAMSIZ);
+	memcpy(&mss, mnl_attr_get_payload(data[NFTA_DATA_VALUE]), sizeof(mss));
+	e->last = wide(ntohs(mss));
+	r->n_elements++;
+	return 0;
+}
+
+static int read_elements(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[NFTA_SET_ELEM_LIST_ELEMENTS + 1], *elem;
+	struct reader *r = data;
+	const char *end;
+	int code = 0;
+
+	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb,
+		     NFTA_SET_ELEM_LIST_ELEMENTS))
+		return -EBADMSG;
+	if (!ours(nlh, NFT_MSG_NEWSETELEM, tb[NFTA_SET_ELEM_LIST_TABLE]) ||
+	    !tb[NFTA_SET_ELEM_LIST_ELEMENTS])
+		return 0;
+	check_generation(r, nlh);
+	elem = mnl_attr_get_payload(tb[NFTA_SET_ELEM_LIST_ELEMENTS]);
+	end = (const char *)elem +
+	      mnl_attr_get_payload_len(tb[NFTA_SET_ELEM_LIST_ELEMENTS]);
+	for (; !code && mnl_attr_ok(elem, (int)(end - (const char *)elem));
+	     elem = mnl_attr_next(elem))
+		code = read_element(r, elem);
+	return code;
 }
 
 static int read_table(const struct nlmsghdr *nlh, void *data)
@@ -570,8 +744,6 @@ static int read_table(const struct nlmsghdr *nlh, void *data)
 		r->seen->generation = nl_be32(gen[NFTA_GEN_ID]);
 		return 0;
 	}
-	if (nlh->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSET))
-		return read_sticky(nlh, r);
 	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, NFTA_TABLE_MAX))
 		return -EBADMSG;
 	if (!ours(nlh, NFT_MSG_NEWTABLE, tb[NFTA_TABLE_NAME]))
@@ -689,7 +861,7 @@ static int refused_read(const struct nl_refusal *no, void *data)
 	struct reader *r = data;
 	char module[MODULE_TEXT];
 
-	/* There is no such table, or no such map. */
+	/* There is no such table. */
 	if (no->index && no->code == -ENOENT)
 		return 0;
 	/* What nfnetlink says for a subsystem that it does not have. */
@@ -699,7 +871,8 @@ static int refused_read(const struct nl_refusal *no, void *data)
 }
 
 static int dump(struct nl *nl, struct reader *r, unsigned int op,
-		nl_reply_cb reply, uint16_t table_attr)
+		nl_reply_cb reply, uint16_t table_attr, uint16_t name_attr,
+		const char *name)
 {
 	char buf[2 * NL_ROOM] __attribute__((aligned(8)));
 	struct nl_batch batch;
@@ -709,8 +882,57 @@ static int dump(struct nl *nl, struct reader *r, unsigned int op,
 	/* NFTA_RULE_TABLE makes the kernel leave other tables' rules out; of
 	 * chains it dumps the whole family.
 	 */
-	nftmsg_names(&o, op, 0, table_attr, 0, NULL);
+	nftmsg_names(&o, op, 0, table_attr, name_attr, name);
 	return nl_dump(nl, &batch, reply, r, r->err);
+}
+
+static int by_name(const struct reader *r, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->rs->n_links; i++)
+		if (!strncmp(r->rs->link[i].name, name, IFNAMSIZ))
+			return (int)i;
+	return -1;
+}
+
+/* What the elements say of the links. */
+static void take_content(struct reader *r, const struct set_shape *k)
+{
+	struct table_state *state = &r->seen->state;
+	unsigned int i;
+	int link;
+
+	for (i = 0; i < r->n_elements; i++) {
+		link = by_name(r, r->element[i].name);
+		if (link < 0)
+			r->seen->misfilled = true;
+		else
+			state->link[link].mtu = (uint32_t)
+				r->element[i].last.lo + k->headers;
+	}
+}
+
+static int read_content(struct nl *nl, struct reader *r)
+{
+	const struct ruleset *rs = r->rs;
+	unsigned int i;
+	int code = 0;
+
+	memset(r->seen->state.link, 0,
+	       rs->n_links * sizeof(r->seen->state.link[0]));
+	for (i = 0; i < rs->n_sets && !code; i++) {
+		/* One that goes says nothing. */
+		if (!set_is_filled(rs, i) || !good_set(r->seen, &rs->set[i]))
+			continue;
+		r->n_elements = 0;
+		code = dump(nl, r, NFT_MSG_GETSETELEM, read_elements,
+			    NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET,
+			    rs->set[i].name);
+		if (!code)
+			take_content(r, set_shape(rs->set[i].kind));
+	}
+	return code;
 }
 
 /* Doubt means no: it costs a reading. */
@@ -723,40 +945,77 @@ static bool is_known(const struct reader *r, const struct verified *known)
 	       known->table == seen->handle;
 }
 
-int nft_read(struct nl *nl, struct nft_seen *seen,
+/* What was verified to be in the sets is still there. */
+static void recall_content(struct reader *r, const struct verified *known)
+{
+	memcpy(r->seen->state.link, known->state.link,
+	       known->n_links * sizeof(known->state.link[0]));
+}
+
+static int read_rules(struct nl *nl, struct reader *r)
+{
+	return dump(nl, r, NFT_MSG_GETRULE, read_rule, NFTA_RULE_TABLE, 0,
+		    NULL);
+}
+
+/* All that is in the table. A part that changes meanwhile is no reason to leave
+ * the next one out.
+ */
+static int read_parts(struct nl *nl, struct reader *r)
+{
+	int code = dump(nl, r, NFT_MSG_GETSET, read_set, NFTA_SET_TABLE, 0,
+			NULL), next;
+
+	if ((!code || code == -EINTR) && r->rs) {
+		next = read_content(nl, r);
+		code = next ? next : code;
+	}
+	if (!code || code == -EINTR) {
+		next = dump(nl, r, NFT_MSG_GETCHAIN, read_chain,
+			    NFTA_CHAIN_TABLE, 0, NULL);
+		code = next ? next : code;
+	}
+	if (!code || code == -EINTR) {
+		next = read_rules(nl, r);
+		code = next ? next : code;
+	}
+	return code;
+}
+
+int nft_read(struct nl *nl, struct nft_seen *seen, const struct ruleset *rs,
 	     const struct verified *known, struct err *err)
 {
 	char buf[4 * NL_ROOM] __attribute__((aligned(8)));
-	struct reader r = { .seen = seen, .err = err };
+	static struct reader r;
 	struct nl_batch batch;
 	struct nftmsg_out o = { .nl = nl, .batch = &batch };
-	int code, rules = 0;
+	int code;
 
+	r.seen = seen;
+	r.err = err;
+	r.rs = rs;
+	r.at = 0;
+	r.changed = false;
 	seen->present = seen->masquerades = seen->odd = false;
 	seen->guards = seen->steady = seen->known = false;
 	seen->stopped = seen->handle = 0;
-	seen->sticky = (struct nft_sticky){ .present = false };
+	seen->misfilled = false;
+	seen->n_sets = 0;
 	seen->generation = 0;
 	seen->n_chains = 0;
 	nl_batch_init(&batch, nl, buf, sizeof(buf));
 	nftmsg_names(&o, NFT_MSG_GETGEN, 0, 0, 0, NULL);
 	nftmsg_names(&o, NFT_MSG_GETTABLE, 0, NFTA_TABLE_NAME, 0, NULL);
-	nftmsg_names(&o, NFT_MSG_GETSET, 0, NFTA_SET_TABLE, NFTA_SET_NAME,
-		     RULESET_STICKY);
 	code = nl_send(nl, &batch, NULL, refused_read, read_table, &r, err);
 	if (!code && !seen->present)
 		return 0;
 	seen->known = !code && is_known(&r, known);
 	if (seen->known)
+		recall_content(&r, known);
+	if (seen->known)
 		return 0;
 	if (!code)
-		code = dump(nl, &r, NFT_MSG_GETCHAIN, read_chain,
-			    NFTA_CHAIN_TABLE);
-	if (!code || code == -EINTR)
-		rules = dump(nl, &r, NFT_MSG_GETRULE, read_rule,
-			     NFTA_RULE_TABLE);
-	if (rules)
-		code = rules;
+		code = read_parts(nl, &r);
 	if (!code && r.changed)
 		code = err_set(err, -EINTR, "nftables changed while it was "
 			       "read: try again");

@@ -8,13 +8,15 @@
 #include "base/err.h"
 #include "conf/state.h"
 #include "kernel/nl.h"
-#include "nft/table.h"
+#include "nft/sets.h"
 
 enum {
 	/* Our largest table and some room for what others have added. A table
 	 * with more chains than that is replaced as a whole.
 	 */
 	NFT_SEEN_CHAINS = RULESET_CHAINS + 64,
+	/* Ours, and those of an earlier configuration. */
+	NFT_SEEN_SETS = 2 * RULESET_SETS,
 };
 
 /* A chain of our table as the kernel has it. */
@@ -28,9 +30,9 @@ struct nft_chain {
 	uint64_t digest;	/* of its rules' hashes, in their order */
 };
 
-/* Our map of the hosts' links as the kernel has it. */
-struct nft_sticky {
-	bool present;
+/* A named set or map of ours as the kernel has it. */
+struct nft_set {
+	char name[RULESET_NAME];
 	uint32_t flags, size;
 	uint32_t key_type, key_len, data_type, data_len;
 	uint64_t timeout;	/* in milliseconds */
@@ -48,14 +50,18 @@ struct nft_seen {
 	uint64_t handle;	/* of the table */
 	bool steady;		/* nothing changed while it was read */
 	bool known;		/* it was found intact before and is the same:
-				 * its map, chains and rules were not read */
-	struct nft_sticky sticky;
+				 * its sets, chains and rules were not read */
+	unsigned int n_sets;
+	struct nft_set set[NFT_SEEN_SETS];
+	struct table_state state;	/* what they say of the links */
+	bool misfilled;		/* they hold more, or something else */
 	unsigned int n_chains;
 	struct nft_chain chain[NFT_SEEN_CHAINS];
 };
 
 /* Read our table through @nl (NETLINK_NETFILTER): its generation, its chains
- * and the hash that each rule carries. A missing table is not present and no
+ * and the hash that each rule carries, and what the named sets of @rs hold (NULL:
+ * they are not read). A missing table is not present and no
  * error. Returns -EINTR when nftables changed meanwhile, be it somebody else's
  * table: read again. What was read is in @seen then all the same.
  *
@@ -65,29 +71,41 @@ struct nft_seen {
  * it is the same, and no more is read. That a generation comes back takes
  * 2^32 commits.
  */
-int nft_read(struct nl *nl, struct nft_seen *seen,
+int nft_read(struct nl *nl, struct nft_seen *seen, const struct ruleset *rs,
 	     const struct verified *known, struct err *err);
 
 /* Whether the kernel's table is exactly @rs, or all of it but the rules that need
  * a fib expression, which a kernel may lack: same chains, hooks, priorities,
- * policies, the same rules in the same order, and the map of the hosts' links
- * when it is wanted. The other sets need no look: they are anonymous and
+ * policies, the same rules in the same order, and the named sets, whatever they
+ * hold. The other sets need no look: they are anonymous and
  * constant, so the kernel itself refuses to change them while their rule
  * exists, and the rule's hash covers them.
  */
 bool nft_intact(const struct nft_seen *seen, const struct ruleset *rs);
 
-/* Make the kernel's table @rs, in one transaction: a packet meets the old rules
- * or the new ones. @seen is what nft_read() saw; when nftables has changed
- * since, nothing is done and -ERESTART returned: read again. Whatever else
- * stands in our table goes, but for named sets and maps, which stay with their
- * contents: others', and that of the hosts' links unless its timeout is another
- * one now. Before Linux 6.4 chains that nothing leads to any more go in a
- * second transaction. Other errors name the rule or chain in @err; nothing has
- * changed then either.
+/* Do the named sets of @rs hold what they should for @state? */
+bool nft_filled(const struct nft_seen *seen, const struct ruleset *rs,
+		const struct table_state *state);
+
+/* Make the kernel's table @rs, with @state in its named sets, in one transaction:
+ * a packet meets the old rules or the new ones. @seen is what nft_read() saw;
+ * when nftables has changed since, nothing is done and -ERESTART returned: read
+ * again. Whatever else stands in our table goes, but for named sets and maps,
+ * which stay with their contents: others', and that of the hosts' links unless
+ * its timeout is another one now. Before Linux 6.4 chains that nothing leads to
+ * any more go in a second transaction. Other errors name the rule or chain in
+ * @err; nothing has changed then either.
  */
 int nft_load(struct nl *nl, const struct ruleset *rs,
-	     const struct nft_seen *seen, struct err *err);
+	     const struct table_state *state, const struct nft_seen *seen,
+	     struct err *err);
+
+/* Put @state into the named sets of the table that is @rs, in one transaction
+ * that touches no rule; else like nft_load().
+ */
+int nft_fill(struct nl *nl, const struct ruleset *rs,
+	     const struct table_state *state, const struct nft_seen *seen,
+	     struct err *err);
 
 /* The mark that the map of the hosts' links has for @host (in host order), 0
  * when it has none or there is no map. Returns 0 or a negative errno.

@@ -31,6 +31,20 @@ enum {
 	 * ranges each may need a second one for its end.
 	 */
 	ELEMENT_ROOM = 144,
+	/* Userdata of a set that was declared by what it is about ("typeof"):
+	 * nft shows it so, and needs it where a type alone has no name. The
+	 * expressions have nft's numbers (include/expression.h), and what
+	 * each of them has to say about itself, nested.
+	 */
+	UDATA_KEY_TYPEOF = 3,
+	UDATA_DATA_TYPEOF = 4,
+	UDATA_TYPEOF_EXPR = 0,
+	UDATA_TYPEOF_DATA = 1,
+	EXPR_EXTHDR = 8,
+	EXPR_META = 9,
+	OP_OF_OPTION = 2,	/* NFT_EXTHDR_OP_TCPOPT, as nft counts */
+	/* Numbers of named sets in a transaction begin here. */
+	NAMED_ID = 1 << 20,
 	/* A list of elements is one attribute, and must be below 64 KB. */
 	PIECE = 400,
 	SCRATCH = 2048 + PIECE * ELEMENT_ROOM,
@@ -522,26 +536,6 @@ static void put_condition(struct nlmsghdr *nlh, const struct ruleset *rs,
 		compare_key(nlh, op, k, wide(s->value));
 }
 
-/* The option's size field is its bytes 2 and 3; the kernel writes it only
- * when the new value is smaller.
- */
-static void clamp_mss(struct nlmsghdr *nlh)
-{
-	const uint8_t option = TCPOPT_MAXSEG;
-	const uint16_t field = 2;
-	struct expr e;
-
-	load(nlh, "rt", NFTA_RT_KEY, NFTA_RT_DREG, NFT_RT_TCPMSS);
-	byteorder(nlh, field);
-	e = open_expr(nlh, "exthdr");
-	put32(nlh, NFTA_EXTHDR_SREG, NFT_REG_1);
-	put(nlh, NFTA_EXTHDR_TYPE, &option, sizeof(option));
-	put32(nlh, NFTA_EXTHDR_OFFSET, field);
-	put32(nlh, NFTA_EXTHDR_LEN, field);
-	put32(nlh, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
-	close_expr(nlh, e);
-}
-
 /* A mark or part of it to where it came from. */
 static void set_mark(struct nlmsghdr *nlh, const struct ruleset *rs,
 		     const struct ruleset_statement *s)
@@ -562,7 +556,8 @@ static void copy_mark(struct nlmsghdr *nlh, uint32_t mask)
 }
 
 /* The link that the map has for the packet's host, to the packet's priority. */
-static void recall(struct nlmsghdr *nlh, const struct ruleset_statement *s)
+static void recall(struct nlmsghdr *nlh, const struct ruleset *rs,
+		   const struct ruleset_statement *s)
 {
 	struct expr e;
 
@@ -570,13 +565,13 @@ static void recall(struct nlmsghdr *nlh, const struct ruleset_statement *s)
 	e = open_expr(nlh, "lookup");
 	put32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
 	put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_1);
-	put_text(nlh, NFTA_LOOKUP_SET, RULESET_STICKY);
+	put_text(nlh, NFTA_LOOKUP_SET, rs->set[s->set - 1].name);
 	close_expr(nlh, e);
 	store(nlh, key_of(KEY_PRIORITY));
 }
 
-static void write_sticky(struct nlmsghdr *nlh, uint32_t op,
-			 const struct ruleset_statement *s)
+static void write_sticky(struct nlmsghdr *nlh, const struct ruleset *rs,
+			 const struct ruleset_statement *s, uint32_t op)
 {
 	struct expr e;
 
@@ -586,11 +581,52 @@ static void write_sticky(struct nlmsghdr *nlh, uint32_t op,
 	put_value(nlh, NFTA_IMMEDIATE_DATA, &s->value, sizeof(s->value));
 	close_expr(nlh, e);
 	e = open_expr(nlh, "dynset");
-	put_text(nlh, NFTA_DYNSET_SET_NAME, RULESET_STICKY);
+	put_text(nlh, NFTA_DYNSET_SET_NAME, rs->set[s->set - 1].name);
 	put32(nlh, NFTA_DYNSET_OP, op);
 	put32(nlh, NFTA_DYNSET_SREG_KEY, NFT_REG_1);
 	put32(nlh, NFTA_DYNSET_SREG_DATA, NFT_REG_2);
 	close_expr(nlh, e);
+}
+
+/* The segment size of register 1. The option's size field is its bytes 2 and 3;
+ * the kernel writes it only when the new value is smaller
+ * (nft_exthdr_tcp_set_eval()).
+ */
+static void write_mss(struct nlmsghdr *nlh)
+{
+	const uint8_t option = TCPOPT_MAXSEG;
+	const uint16_t field = 2;
+	struct expr e = open_expr(nlh, "exthdr");
+
+	put32(nlh, NFTA_EXTHDR_SREG, NFT_REG_1);
+	put(nlh, NFTA_EXTHDR_TYPE, &option, sizeof(option));
+	put32(nlh, NFTA_EXTHDR_OFFSET, field);
+	put32(nlh, NFTA_EXTHDR_LEN, field);
+	put32(nlh, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
+	close_expr(nlh, e);
+}
+
+/* The one that the route leaves room for. */
+static void clamp_mss(struct nlmsghdr *nlh)
+{
+	load(nlh, "rt", NFTA_RT_KEY, NFTA_RT_DREG, NFT_RT_TCPMSS);
+	byteorder(nlh, sizeof(uint16_t));
+	write_mss(nlh);
+}
+
+/* The one that a map has. */
+static void clamp_by_map(struct nlmsghdr *nlh, const struct ruleset *rs,
+			 const struct ruleset_statement *s)
+{
+	struct expr e;
+
+	load_key(nlh, rs, s);
+	e = open_expr(nlh, "lookup");
+	put32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
+	put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_1);
+	put_text(nlh, NFTA_LOOKUP_SET, rs->set[s->set - 1].name);
+	close_expr(nlh, e);
+	write_mss(nlh);
 }
 
 static void count(struct nlmsghdr *nlh)
@@ -656,16 +692,19 @@ static void put_statement(struct nlmsghdr *nlh, const struct ruleset *rs,
 		set_mark(nlh, rs, s);
 		break;
 	case OP_RECALL:
-		recall(nlh, s);
+		recall(nlh, rs, s);
 		break;
 	case OP_ADD:
-		write_sticky(nlh, NFT_DYNSET_OP_ADD, s);
+		write_sticky(nlh, rs, s, NFT_DYNSET_OP_ADD);
 		break;
 	case OP_UPDATE:
-		write_sticky(nlh, NFT_DYNSET_OP_UPDATE, s);
+		write_sticky(nlh, rs, s, NFT_DYNSET_OP_UPDATE);
 		break;
 	case OP_DELETE:
-		write_sticky(nlh, NFT_DYNSET_OP_DELETE, s);
+		write_sticky(nlh, rs, s, NFT_DYNSET_OP_DELETE);
+		break;
+	case OP_CLAMP:
+		clamp_by_map(nlh, rs, s);
 		break;
 	case OP_DO:
 		put_verb(nlh, rs, s);
@@ -723,29 +762,105 @@ static void put_set(struct nlmsghdr *nlh, const struct ruleset *rs,
 	put(nlh, NFTA_SET_USERDATA, udata, sizeof(udata));
 }
 
-int nftmsg_sticky(struct nftmsg_out *o, uint32_t timeout)
+/* The head of a piece of userdata that holds others of @len bytes. */
+static uint8_t *udata_nest(uint8_t *out, uint8_t type, size_t len)
 {
+	out[0] = type;
+	out[1] = (uint8_t)len;
+	return out + 2;
+}
+
+/* "typeof iifname : tcp option maxseg size". */
+static size_t typeof_mss(uint8_t *out)
+{
+	enum { WORD = 2 + sizeof(uint32_t), NEST = 2, OPTION = 1, FIELD = 2 };
+	uint8_t *p = out;
+
+	p = udata_nest(p, UDATA_KEY_TYPEOF, 2 * WORD + NEST);
+	p += udata32(p, UDATA_TYPEOF_EXPR, EXPR_META);
+	p = udata_nest(p, UDATA_TYPEOF_DATA, WORD);
+	p += udata32(p, 0, NFT_META_IIFNAME);
+	p = udata_nest(p, UDATA_DATA_TYPEOF, 4 * WORD + NEST);
+	p += udata32(p, UDATA_TYPEOF_EXPR, EXPR_EXTHDR);
+	p = udata_nest(p, UDATA_TYPEOF_DATA, 3 * WORD);
+	p += udata32(p, OPTION, TCPOPT_MAXSEG);
+	p += udata32(p, FIELD, 1);
+	p += udata32(p, 0, OP_OF_OPTION);
+	return (size_t)(p - out);
+}
+
+int nftmsg_set(struct nftmsg_out *o, const struct ruleset *rs,
+	       unsigned int set)
+{
+	const struct ruleset_set *as = &rs->set[set];
+	const struct set_shape *k = set_shape(as->kind);
 	struct nlmsghdr *nlh = begin(o, NFT_MSG_NEWSET, NLM_F_CREATE, NL_ROOM);
-	uint8_t udata[2 * (2 + sizeof(uint32_t))];
+	uint8_t udata[128];
 	size_t len;
 
 	if (!nlh)
 		return -ENOSPC;
 	put_text(nlh, NFTA_SET_TABLE, RULESET_TABLE);
-	put_text(nlh, NFTA_SET_NAME, RULESET_STICKY);
-	put32(nlh, NFTA_SET_FLAGS, NFTMSG_STICKY_FLAGS);
-	put32(nlh, NFTA_SET_KEY_TYPE, TYPE_IPV4);
-	put32(nlh, NFTA_SET_KEY_LEN, sizeof(uint32_t));
-	put32(nlh, NFTA_SET_DATA_TYPE, TYPE_CLASS);
-	put32(nlh, NFTA_SET_DATA_LEN, sizeof(uint32_t));
-	put32(nlh, NFTA_SET_ID, 1);
-	put_set_size(nlh, RULESET_STICKY_SIZE);
-	mnl_attr_put_u64(nlh, NFTA_SET_TIMEOUT, htobe64(timeout * 1000ULL));
-	len = udata32(udata, UDATA_KEY_BYTEORDER, BYTEORDER_NETWORK);
-	udata32(udata + len, UDATA_DATA_BYTEORDER, BYTEORDER_HOST);
-	put(nlh, NFTA_SET_USERDATA, udata, sizeof(udata));
+	put_text(nlh, NFTA_SET_NAME, as->name);
+	put32(nlh, NFTA_SET_FLAGS, k->flags);
+	put32(nlh, NFTA_SET_KEY_TYPE, k->key_type);
+	put32(nlh, NFTA_SET_KEY_LEN, k->key_len);
+	put32(nlh, NFTA_SET_DATA_TYPE, k->data_type);
+	put32(nlh, NFTA_SET_DATA_LEN, k->data_len);
+	put32(nlh, NFTA_SET_ID, NAMED_ID + set);
+	if (k->size)
+		put_set_size(nlh, k->size);
+	if (as->timeout)
+		mnl_attr_put_u64(nlh, NFTA_SET_TIMEOUT,
+				 htobe64(as->timeout * 1000ULL));
+	len = udata32(udata, UDATA_KEY_BYTEORDER, k->key_type == TYPE_IFNAME ?
+		      BYTEORDER_HOST : BYTEORDER_NETWORK);
+	len += udata32(udata + len, UDATA_DATA_BYTEORDER, k->headers ?
+		       BYTEORDER_NETWORK : BYTEORDER_HOST);
+	if (k->headers)
+		len += typeof_mss(udata + len);
+	put(nlh, NFTA_SET_USERDATA, udata, len);
 	finish(o, nlh);
 	return 0;
+}
+
+/* An element of what links say. */
+static void put_content(struct nlmsghdr *nlh, const struct set_shape *k,
+			const struct ruleset_element *e)
+{
+	struct nlattr *one = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+	const uint16_t mss = htons((uint16_t)e->last.lo);
+
+	put_value(nlh, NFTA_SET_ELEM_KEY, e->name, k->key_len);
+	put_value(nlh, NFTA_SET_ELEM_DATA, &mss, sizeof(mss));
+	mnl_attr_nest_end(nlh, one);
+}
+
+int nftmsg_refill(struct nftmsg_out *o, const struct ruleset *rs,
+		  unsigned int set, const struct table_state *state)
+{
+	static struct ruleset_element content[SET_CONTENT_MAX];
+	unsigned int n = set_content(rs, set, state, content), i = 0, to;
+	const struct set_shape *k = set_shape(rs->set[set].kind);
+	struct nlmsghdr *nlh;
+	struct nlattr *list;
+	int code = nftmsg_names(o, NFT_MSG_DELSETELEM, 0,
+				NFTA_SET_ELEM_LIST_TABLE,
+				NFTA_SET_ELEM_LIST_SET, rs->set[set].name);
+
+	while (!code && i < n) {
+		nlh = begin(o, NFT_MSG_NEWSETELEM, NLM_F_CREATE, SCRATCH);
+		if (!nlh)
+			return -ENOSPC;
+		put_text(nlh, NFTA_SET_ELEM_LIST_TABLE, RULESET_TABLE);
+		put_text(nlh, NFTA_SET_ELEM_LIST_SET, rs->set[set].name);
+		list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
+		for (to = i + PIECE; i < n && i < to; i++)
+			put_content(nlh, k, &content[i]);
+		mnl_attr_nest_end(nlh, list);
+		finish(o, nlh);
+	}
+	return code;
 }
 
 static void put_key(struct nlmsghdr *nlh, const struct key *k,
@@ -908,7 +1023,9 @@ static void put_hash(struct nlmsghdr *nlh, uint64_t hash)
 	put(nlh, NFTA_RULE_USERDATA, udata, sizeof(udata));
 }
 
-/* A set's number in the transaction: each statement may have one. */
+/* A set's number in the transaction, below NAMED_ID: each statement may have
+ * one.
+ */
 static uint32_t set_id(const struct ruleset *rs,
 		       const struct ruleset_statement *s, bool numbered)
 {
@@ -985,7 +1102,12 @@ uint64_t nftmsg_digest(const struct ruleset *rs)
 
 	h = nftmsg_fold(h, rs->n_chains | (uint64_t)rs->n_rules << 32);
 	h = nftmsg_fold(h, rs->n_statements | (uint64_t)rs->n_elements << 32);
-	h = nftmsg_fold(h, rs->sticky);
+	h = nftmsg_fold(h, rs->n_sets | (uint64_t)rs->n_links << 32);
+	for (i = 0; i < rs->n_sets; i++) {
+		h = fold_text(h, rs->set[i].name);
+		h = nftmsg_fold(h, rs->set[i].kind |
+				   (uint64_t)rs->set[i].timeout << 32);
+	}
 	for (i = 0; i < rs->n_chains; i++) {
 		const struct ruleset_chain *c = &rs->chain[i];
 
@@ -1008,6 +1130,7 @@ uint64_t nftmsg_digest(const struct ruleset *rs)
 				   (uint64_t)s->first << 32 |
 				   (uint64_t)s->count << 48);
 		h = nftmsg_fold(h, s->mask | (uint64_t)s->value << 32);
+		h = nftmsg_fold(h, s->set);
 	}
 	for (i = 0; i < rs->n_elements; i++) {
 		const struct ruleset_element *e = &rs->element[i];

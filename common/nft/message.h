@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "kernel/nl.h"
-#include "nft/table.h"
+#include "nft/sets.h"
 
 /* The messages of nftables that a table is made of. */
 
@@ -17,8 +17,6 @@ enum {
 	 */
 	UDATA_HASH = 0x77,
 	UDATA_LEN = 2 + sizeof(uint64_t),
-	/* Of the map of the hosts' links. */
-	NFTMSG_STICKY_FLAGS = NFT_SET_MAP | NFT_SET_TIMEOUT | NFT_SET_EVAL,
 };
 
 /* Where messages go: into a batch, or, with none, each into the same scratch
@@ -45,8 +43,13 @@ int nftmsg_names(struct nftmsg_out *o, unsigned int op, uint16_t flags,
 
 int nftmsg_chain(struct nftmsg_out *o, const struct ruleset_chain *c);
 
-/* The map of the hosts' links, with @timeout seconds. */
-int nftmsg_sticky(struct nftmsg_out *o, uint32_t timeout);
+/* The named set or map number @set, from 0. */
+int nftmsg_set(struct nftmsg_out *o, const struct ruleset *rs,
+	       unsigned int set);
+
+/* Take everything out of it, and put in what it holds for @state. */
+int nftmsg_refill(struct nftmsg_out *o, const struct ruleset *rs,
+		  unsigned int set, const struct table_state *state);
 
 /* The question for what that map has for the address @host, in host order. */
 int nftmsg_get_sticky(struct nftmsg_out *o, uint32_t host);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nft/table.h"
+#include "nft/sets.h"
 
 /* The links that share the new connections. */
 struct share {
@@ -29,6 +29,7 @@ struct build {
 	uint16_t from_link, balance, stuck;
 	uint16_t to[LINKS_MAX], is[LINKS_MAX];
 	uint16_t deal[LINKS_MAX], keep[LINKS_MAX];
+	uint16_t mss, sticky;		/* named sets, by their numbers */
 	uint16_t by_name, to_by_mark, is_by_mark, keep_by_name, lan, lo;
 	uint16_t n_lan;
 	const bool *drained;		/* of each link */
@@ -111,6 +112,16 @@ static uint16_t add_element(struct build *b, const char *name, uint32_t key,
 	return (uint16_t)b->rs->n_elements++;
 }
 
+static uint16_t add_set(struct build *b, unsigned int kind, uint32_t timeout)
+{
+	struct ruleset_set *set = &b->rs->set[b->rs->n_sets];
+
+	*set = (struct ruleset_set){ .kind = (uint8_t)kind,
+				     .timeout = timeout };
+	snprintf(set->name, sizeof(set->name), "%s", set_shape(kind)->name);
+	return (uint16_t)++b->rs->n_sets;
+}
+
 /* A rule is opened, its statements follow. */
 static void open_rule(struct build *b)
 {
@@ -183,6 +194,15 @@ static struct ruleset_statement mark(const struct build *b, uint16_t kind,
 {
 	return (struct ruleset_statement){ .kind = kind,
 					   .mask = b->conf->mark_mask,
+					   .value = value,
+					   .chain = RULESET_NONE };
+}
+
+/* A statement about the map of the hosts' links. */
+static struct ruleset_statement sticky(const struct build *b, uint16_t kind,
+				       uint32_t value)
+{
+	return (struct ruleset_statement){ .kind = kind, .set = b->sticky,
 					   .value = value,
 					   .chain = RULESET_NONE };
 }
@@ -488,7 +508,7 @@ static void stuck_chain(struct build *b)
 		b->stuck_links.count++;
 	}
 	b->stuck = add_regular(b, "stuck");
-	add_rule(b, plain(SET_PRIORITY),
+	add_rule(b, sticky(b, SET_PRIORITY, 0),
 		 among(TO_PRIORITY, b->stuck_links.first,
 		       b->stuck_links.count), end());
 }
@@ -503,10 +523,10 @@ static void deal_chain(struct build *b, unsigned int i)
 	uint32_t m = b->conf->link[i].mark;
 
 	b->deal[i] = add_link_chain(b, "deal", i);
-	add_rule(b, mark(b, ADD_STICKY, m), end(), end());
+	add_rule(b, sticky(b, ADD_STICKY, m), end(), end());
 	add_rule(b, jump(b->stuck), end(), end());
 	add_rule(b, marked(b), plain(DO_RETURN), end());
-	add_rule(b, mark(b, DELETE_STICKY, m), mark(b, ADD_STICKY, m), end());
+	add_rule(b, sticky(b, DELETE_STICKY, m), sticky(b, ADD_STICKY, m), end());
 	add_rule(b, go(b->to[i]), end(), end());
 }
 
@@ -520,9 +540,9 @@ static void keep_chain(struct build *b, unsigned int i)
 	uint32_t m = b->conf->link[i].mark;
 
 	b->keep[i] = add_link_chain(b, "keep", i);
-	add_rule(b, mark(b, IF_META_MARK, m), mark(b, UPDATE_STICKY, m), end());
-	add_rule(b, mark(b, IF_NOT_META_MARK, m), mark(b, DELETE_STICKY, m),
-		 mark(b, ADD_STICKY, m));
+	add_rule(b, mark(b, IF_META_MARK, m), sticky(b, UPDATE_STICKY, m), end());
+	add_rule(b, mark(b, IF_NOT_META_MARK, m), sticky(b, DELETE_STICKY, m),
+		 sticky(b, ADD_STICKY, m));
 	add_rule(b, go(b->is[i]), end(), end());
 }
 
@@ -533,9 +553,9 @@ static void sticky_chains(struct build *b)
 {
 	unsigned int i;
 
-	b->rs->sticky = b->conf->sticky;
 	if (!b->conf->sticky)
 		return;
+	b->sticky = add_set(b, SET_STICKY, b->conf->sticky);
 	stuck_chain(b);
 	for (i = 0; i < b->conf->n_links; i++)
 		deal_chain(b, i);
@@ -867,6 +887,22 @@ static void guard(struct build *b)
 	add(b, plain(DO_DROP));
 }
 
+/* What goes out by a link: by the MTU of its route. What comes in by one: the
+ * route back is not known here, as its mark is of the other direction; so by
+ * the MTU of the link itself.
+ */
+static void clamp(struct build *b)
+{
+	struct ruleset_statement in = plain(CLAMP_IIFNAME);
+
+	in.set = b->mss;
+	add_chain(b, "forward", TYPE_FILTER, HOOK_FORWARD, RULESET_MANGLE);
+	only_ipv4(b);
+	add_rule(b, links(b, IF_OIFNAME), plain(IF_TCP_SYN),
+		 plain(DO_CLAMP_MSS));
+	add_rule(b, plain(IF_TCP_SYN), in, end());
+}
+
 static void other_chains(struct build *b)
 {
 	output(b);
@@ -896,15 +932,8 @@ static void other_chains(struct build *b)
 	}
 	if (b->conf->masquerade)
 		guard(b);
-	if (b->conf->clamp_mss) {
-		add_chain(b, "forward", TYPE_FILTER, HOOK_FORWARD,
-			  RULESET_MANGLE);
-		only_ipv4(b);
-		add_rule(b, links(b, IF_OIFNAME), plain(IF_TCP_SYN),
-			 plain(DO_CLAMP_MSS));
-		add_rule(b, links(b, IF_IIFNAME), plain(IF_TCP_SYN),
-			 plain(DO_CLAMP_MSS));
-	}
+	if (b->conf->clamp_mss)
+		clamp(b);
 	strict_chain(b);
 }
 
@@ -940,6 +969,16 @@ static int check(const struct build *b, struct err *err)
 	return 0;
 }
 
+static void name_links(struct build *b)
+{
+	struct ruleset *rs = b->rs;
+
+	memset(rs->link, 0, b->conf->n_links * sizeof(rs->link[0]));
+	for (rs->n_links = 0; rs->n_links < b->conf->n_links; rs->n_links++)
+		snprintf(rs->link[rs->n_links].name, IFNAMSIZ, "%s",
+			 b->conf->link[rs->n_links].name);
+}
+
 static void lan(struct build *b)
 {
 	const struct conf *conf = b->conf;
@@ -967,10 +1006,13 @@ int ruleset_build(struct ruleset *rs, const struct conf *conf,
 	b.conf = conf;
 	b.drained = drained;
 	rs->n_chains = rs->n_rules = rs->n_statements = rs->n_elements = 0;
-	rs->sticky = 0;
+	rs->n_sets = 0;
 	code = check(&b, err);
 	if (code)
 		return code;
+	name_links(&b);
+	if (conf->clamp_mss)
+		b.mss = add_set(&b, SET_MSS, 0);
 	find_tier(&b);
 	link_chains(&b);
 	sticky_chains(&b);

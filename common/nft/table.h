@@ -60,6 +60,9 @@
 /* The one map that outlives a load: which link a host has. */
 #define RULESET_STICKY "sticky"
 
+/* The map of the largest segment that fits through a link. */
+#define RULESET_MSS "mss"
+
 enum {
 	/* from_link, balance, stuck, seven base chains, four chains a link */
 	RULESET_CHAINS = 4 * LINKS_MAX + 10,
@@ -91,6 +94,8 @@ enum {
 	 * the seed is fixed ("mwan").
 	 */
 	RULESET_SEED = 0x6d77616e,
+	/* Two maps. */
+	RULESET_SETS = 2,
 	/* Hosts that the map holds, about 100 bytes each; the others are
 	 * dealt out without being remembered.
 	 */
@@ -170,6 +175,7 @@ enum ruleset_kind {
 	ADD_STICKY = OP_ADD | KEY_SADDR,
 	UPDATE_STICKY = OP_UPDATE | KEY_SADDR,
 	DELETE_STICKY = OP_DELETE | KEY_SADDR,
+	CLAMP_IIFNAME = OP_CLAMP | KEY_IIFNAME,
 	COPY_CT_MARK = OP_DO,	/* meta mark set ct mark & M */
 	DO_CLAMP_MSS,		/* tcp option maxseg size set rt mtu */
 	DO_MASQUERADE,		/* masquerade */
@@ -188,6 +194,7 @@ enum ruleset_kind {
 struct ruleset_statement {
 	uint16_t kind;
 	uint16_t chain;		/* of DO_GOTO, DO_JUMP */
+	uint16_t set;		/* the number of its named set, from 1 */
 	uint16_t first, count;	/* its elements */
 	uint32_t mask, value;
 };
@@ -209,9 +216,22 @@ struct ruleset_element {
 	uint16_t chain;
 };
 
+/* A named set or map; see sets.h. */
+struct ruleset_set {
+	char name[RULESET_NAME];
+	uint8_t kind;
+	uint32_t timeout;	/* in seconds; 0: none */
+};
+
+struct ruleset_link {
+	char name[IFNAMSIZ];	/* zero-padded */
+};
+
 struct ruleset {
+	unsigned int n_links, n_sets;
+	struct ruleset_link link[LINKS_MAX];	/* as in the configuration */
+	struct ruleset_set set[RULESET_SETS];
 	unsigned int n_chains, n_rules, n_statements, n_elements;
-	uint32_t sticky;	/* timeout in seconds; 0: there is no map */
 	/* Chains and rules in the order in which they are sent; the rules of
 	 * a chain stand together, in the order of the chains.
 	 */

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* The table as text, in the words of nft. */
 #include <inttypes.h>
+#include <linux/netfilter/nf_tables.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/util.h"
-#include "nft/table.h"
+#include "nft/sets.h"
 
 const char *ruleset_type_name(uint8_t type)
 {
@@ -208,10 +209,16 @@ static void say_set(struct text *t, const struct ruleset_statement *s)
 	say(t, " | 0x%08" PRIx32, s->value);
 }
 
-static void say_sticky(struct text *t, const struct ruleset_statement *s,
-		       const char *verb)
+static const char *set_of(const struct ruleset *rs,
+			  const struct ruleset_statement *s)
 {
-	say(t, "%s @%s { %s : ", verb, RULESET_STICKY, key_of(s->kind)->word);
+	return rs->set[s->set - 1].name;
+}
+
+static void say_sticky(struct text *t, const struct ruleset *rs,
+		       const struct ruleset_statement *s, const char *verb)
+{
+	say(t, "%s @%s { %s : ", verb, set_of(rs, s), key_of(s->kind)->word);
 	say_class(t, s->value);
 	say(t, " }");
 }
@@ -248,16 +255,20 @@ static void say_statement(struct text *t, const struct ruleset *rs,
 		break;
 	case OP_RECALL:
 		say(t, "%s set %s map @%s", key_of(KEY_PRIORITY)->word,
-		    key_of(s->kind)->word, RULESET_STICKY);
+		    key_of(s->kind)->word, set_of(rs, s));
 		break;
 	case OP_ADD:
-		say_sticky(t, s, "add");
+		say_sticky(t, rs, s, "add");
 		break;
 	case OP_UPDATE:
-		say_sticky(t, s, "update");
+		say_sticky(t, rs, s, "update");
 		break;
 	case OP_DELETE:
-		say_sticky(t, s, "delete");
+		say_sticky(t, rs, s, "delete");
+		break;
+	case OP_CLAMP:
+		say(t, "tcp option maxseg size set %s map @%s",
+		    key_of(s->kind)->word, set_of(rs, s));
 		break;
 	case OP_DO:
 		say_verb(t, rs, s);
@@ -286,7 +297,7 @@ static void say_rule(struct text *t, const struct ruleset *rs,
 }
 
 /* "1d12h", as nft has it. */
-static void say_map(struct text *t, const struct ruleset *rs)
+static void say_time(struct text *t, uint32_t left)
 {
 	static const struct {
 		uint32_t seconds;
@@ -295,17 +306,30 @@ static void say_map(struct text *t, const struct ruleset *rs)
 		{ 24 * 60 * 60, 'd' }, { 60 * 60, 'h' }, { 60, 'm' },
 		{ 1, 's' },
 	};
-	uint32_t left = rs->sticky;
 	size_t i;
 
-	say(t, "\n\tmap %s {\n\t\ttype ipv4_addr : classid\n"
-	    "\t\tsize %d\n\t\tflags dynamic,timeout\n\t\ttimeout ",
-	    RULESET_STICKY, RULESET_STICKY_SIZE);
 	for (i = 0; i < COUNT(units); left %= units[i++].seconds)
 		if (left / units[i].seconds)
 			say(t, "%" PRIu32 "%c", left / units[i].seconds,
 			    units[i].name);
-	say(t, "\n\t}\n");
+}
+
+static void say_set_head(struct text *t, const struct ruleset_set *set)
+{
+	const struct set_shape *k = set_shape(set->kind);
+
+	say(t, "\n\t%s %s {\n\t\t%s\n", k->flags & NFT_SET_MAP ? "map" :
+	    "set", set->name, k->text);
+	if (k->size)
+		say(t, "\t\tsize %" PRIu32 "\n", k->size);
+	if (k->flags & NFT_SET_EVAL)
+		say(t, "\t\tflags dynamic,timeout\n");
+	if (set->timeout) {
+		say(t, "\t\ttimeout ");
+		say_time(t, set->timeout);
+		say(t, "\n");
+	}
+	say(t, "\t}\n");
 }
 
 static void say_priority(struct text *t, const struct ruleset_chain *c)
@@ -336,8 +360,8 @@ size_t ruleset_print(const struct ruleset *rs, char *buf, size_t size)
 	unsigned int i, r = 0;
 
 	say(&t, "table inet %s {", RULESET_TABLE);
-	if (rs->sticky)
-		say_map(&t, rs);
+	for (i = 0; i < rs->n_sets; i++)
+		say_set_head(&t, &rs->set[i]);
 	for (i = 0; i < rs->n_chains; i++) {
 		const struct ruleset_chain *c = &rs->chain[i];
 
@@ -357,5 +381,41 @@ size_t ruleset_print(const struct ruleset *rs, char *buf, size_t size)
 		say(&t, "\t}\n");
 	}
 	say(&t, "}\n");
+	return t.len;
+}
+
+static void say_content(struct text *t, const struct ruleset_set *set,
+			const struct ruleset_element *e, unsigned int n)
+{
+	unsigned int i;
+
+	say(t, "add element inet %s %s ", RULESET_TABLE, set->name);
+	for (i = 0; i < n; i++, e++)
+		say(t, "%s\"%s\" : %" PRIu64, i ? ", " : "{ ", e->name,
+		    e->last.lo);
+	say(t, " }\n");
+}
+
+size_t table_state_print(const struct ruleset *rs,
+			 const struct table_state *state, char *buf,
+			 size_t size)
+{
+	static struct ruleset_element content[SET_CONTENT_MAX];
+	struct text t = { .buf = buf, .size = size };
+	unsigned int i, n;
+
+	say(&t, "%s", "");
+	for (i = 0; i < rs->n_sets; i++) {
+		const struct ruleset_set *set = &rs->set[i];
+
+		if (!set_is_filled(rs, i))
+			continue;
+		n = set_content(rs, i, state, content);
+		say(&t, "flush %s inet %s %s\n",
+		    set_shape(set->kind)->flags & NFT_SET_MAP ? "map" : "set",
+		    RULESET_TABLE, set->name);
+		if (n)
+			say_content(&t, set, content, n);
+	}
 	return t.len;
 }

@@ -231,6 +231,7 @@ static enum outcome act(struct walk *w, const struct ruleset_statement *s)
 		w->sticky = 0;
 		return GO_ON;
 	case OP_UPDATE:
+	case OP_CLAMP:
 		return GO_ON;
 	case OP_DO:
 		return do_verb(w, s);

@@ -365,6 +365,10 @@ static void tell(struct status *s, const struct run *run,
 		    "was changed", run->edited ? "" :
 		    ", and again whenever something flushes nftables");
 		return;
+	case OP_NFT_FILL:
+		say(s, "nftables", "", "The sets of the nftables table \"inet "
+		    "mwan\" do not say what the links have now: " APPLY ".");
+		return;
 	case OP_CT_FORGET:
 		say(s, "conntrack", "", "There may still be connections of "
 		    "the address %s, which is gone: " APPLY ".",

@@ -76,7 +76,8 @@ static int ask_marks(struct why *why, const struct ruleset *rs,
 	seen->flow.to = t->destination;
 	if (why->packet.has_ports && t->source.family)
 		code = ct_find(nfnl, t, &seen->flow, err);
-	if (!code && why->marking && rs->sticky && !seen->own)
+	if (!code && why->marking && ruleset_has_set_of(rs, SET_STICKY) &&
+	    !seen->own)
 		code = nft_sticky(nfnl, ntohl(t->source.v4.s_addr),
 				  &seen->sticky, err);
 	return code;

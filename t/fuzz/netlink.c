@@ -145,7 +145,12 @@ static int read_nft(void)
 	static struct nft_seen seen;
 	static const struct verified known = { .table = 1, .generation = 7 };
 	unsigned int i;
-	int code = nft_read(&nl, &seen, &known, &err);
+	/* With a map whose elements are read, when the answers have it. */
+	static const struct ruleset rs = {
+		.n_links = 1, .link[0] = { "ppp0" }, .n_sets = 1,
+		.set[0] = { RULESET_MSS, .kind = SET_MSS },
+	};
+	int code = nft_read(&nl, &seen, &rs, &known, &err);
 
 	must(seen.n_chains <= NFT_SEEN_CHAINS);
 	for (i = 0; i < seen.n_chains; i++) {

@@ -5,12 +5,14 @@
  *
  *	unit-nft [-m MASK] [-p] [-b BALANCE] [-w WEIGHTS] [-s SECONDS]
  *		[-d LINK,...] [-l LAN,...] [-L NAME,...] [-f FILE]
- *		[-C] [-N] [-t] [-n LINKS] load|check|print|delete|stale|broken
+ *		[-C] [-N] [-t] [-n LINKS] [-M MTU]
+ *		load|check|print|delete|stale|broken
  *	unit-nft spray COUNT FROM TO SPORT DPORT [ROUNDS]
  *
  * -n number of links (2), -p parity, -b flow, round-robin or random, -s sticky,
  * -d drained links by name, -f a configuration instead of all this, -w weights
- * "3:2:1" or "random", -L names of the links (ppp0, ppp1, …), -C no MSS clamp,
+ * "3:2:1" or "random", -M the MTU of the first link and one more for each other
+ * (else the named sets stay empty), -L names of the links (ppp0, ppp1, …), -C no MSS clamp,
  * -N no masquerade, -t print the time that it took. "stale" loads with the
  * generation of yesterday, "broken" a rule that no kernel takes. "spray" sends
  * one UDP datagram from each of COUNT addresses from FROM on.
@@ -36,6 +38,7 @@ static struct conf conf;
 static bool drained[LINKS_MAX];
 static struct ruleset rs;
 static struct nft_seen seen;
+static struct table_state state;
 static struct nl nl;
 static char text[TEXT], before[TEXT];
 
@@ -419,6 +422,35 @@ static void test_sticky_text(void)
 	       "\t\tgoto to_ppp0\n"), "a host's first connection");
 }
 
+static void test_sets(void)
+{
+	static struct table_state other;
+
+	make_conf(3, 0xff, BALANCE_SOURCE);
+	build();
+	ok(has("\tmap mss {\n\t\ttypeof iifname : tcp option maxseg size\n"
+	       "\t}\n"), "the map of the segment sizes");
+	ok(has("\t\ttcp flags syn / syn,rst tcp option maxseg size set iifname "
+	       "map @mss\n"), "and its rule");
+	state.link[0].mtu = 1500;
+	state.link[1].mtu = 40;
+	table_state_print(&rs, &state, text, sizeof(text));
+	is(text, "flush map inet mwan mss\nadd element inet mwan mss "
+	   "{ \"ppp0\" : 1460 }\n", "what it holds: no MTU, no room, no "
+	   "element");
+	other.link[0].mtu = 1400;
+	other.link[2].mtu = 70000;
+	table_state_merge(&rs, &other, &state);
+	ok(other.link[0].mtu == 1400 && other.link[1].mtu == 40 &&
+	   other.link[2].mtu == MTU_MAX, "what is not known stays");
+	ok(!table_state_equal(&rs, &state, &other), "that is another one");
+	conf.clamp_mss = false;
+	build();
+	ok(!has("map mss"), "no map without the rule");
+	ok(table_state_equal(&rs, &state, &other), "no difference without map");
+	memset(&state, 0, sizeof(state));
+}
+
 static void one_policy(struct policy y)
 {
 	make_conf(2, 0xff, BALANCE_SOURCE);
@@ -540,6 +572,7 @@ static int unit(void)
 	test_tiers();
 	test_turns();
 	test_sticky_text();
+	test_sets();
 	test_policy_text();
 	test_largest();
 	return done();
@@ -569,11 +602,11 @@ static int act(const char *what, bool timed)
 		goto out;
 	}
 	t[1] = now();
-	code = nft_read(&nl, &seen, NULL, &err);
+	code = nft_read(&nl, &seen, &rs, NULL, &err);
 	t[2] = now();
 	if (code)
 		goto out;
-	if (nft_intact(&seen, &rs)) {
+	if (nft_intact(&seen, &rs) && nft_filled(&seen, &rs, &state)) {
 		t[3] = now();
 		printf("intact\n");
 		if (timed)
@@ -589,7 +622,9 @@ static int act(const char *what, bool timed)
 	if (!strcmp(what, "broken"))
 		rs.statement[rs.n_statements - 1].kind = DO_MASQUERADE;
 	t[2] = now();
-	code = nft_load(&nl, &rs, &seen, &err);
+	code = nft_intact(&seen, &rs) ? nft_fill(&nl, &rs, &state, &seen,
+						 &err) :
+	       nft_load(&nl, &rs, &state, &seen, &err);
 	t[3] = now();
 	if (!code && timed)
 		printf("load %.0f us\n", t[3] - t[2]);
@@ -699,17 +734,18 @@ int main(int argc, char **argv)
 	const char *file = NULL;
 	uint32_t sticky = 0;
 	bool clamp = true, masquerade = true, timed = false;
-	uint32_t mask = 0xff;
-	unsigned int n = 2;
+	uint32_t mask = 0xff, mtu = 0;
+	unsigned int n = 2, i;
 	int c;
 
 	if (argc == 1)
 		return unit();
 	if (argc >= 7 && !strcmp(argv[1], "spray"))
 		return spray(argv + 2, argc > 7 ? atoi(argv[7]) : 1);
-	while ((c = getopt(argc, argv, "n:m:pb:w:s:d:l:L:f:CNt")) != -1) {
+	while ((c = getopt(argc, argv, "n:m:M:pb:w:s:d:l:L:f:CNt")) != -1) {
 		switch (c) {
 		case 'm': mask = (uint32_t)strtoul(optarg, NULL, 0); break;
+		case 'M': mtu = (uint32_t)atoi(optarg); break;
 		case 'n': n = (unsigned int)atoi(optarg); break;
 		case 'p': balance = BALANCE_SOURCE_PARITY; break;
 		case 'b': balance = method(optarg); break;
@@ -744,6 +780,8 @@ int main(int argc, char **argv)
 		drain(aside);
 	if (!build())
 		return 78;
+	for (i = 0; mtu && i < conf.n_links; i++)
+		state.link[i].mtu = mtu + i;
 	if (!strcmp(argv[optind], "print"))
 		return fputs(text, stdout) < 0;
 	return act(argv[optind], timed);

@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -43,6 +44,7 @@ enum {
 struct dev {
 	uint32_t ifindex;	/* 0: no such interface */
 	bool up, carrier;
+	uint32_t mtu;
 	struct addr local;
 	struct addr peer;	/* family 0: none */
 	struct addr extra;	/* one more; family 0: none */
@@ -82,6 +84,7 @@ struct kernel {
 	 */
 	unsigned int nft, n_marks;
 	uint32_t mark[LINKS_MAX];
+	uint32_t mtu[DEVS];	/* what its map has of a device; 0: nothing */
 };
 
 static struct kernel kernel, fresh, settled;
@@ -90,7 +93,7 @@ static unsigned int conf_serial;
 static struct present present;
 static struct plan plan;
 /* Without chains: the kernel's table is intact when it has none either. */
-static const struct ruleset no_ruleset;
+static struct ruleset ruleset;	/* its named sets, without a rule */
 static bool in_force, masquerade;
 static bool drained[LINKS_MAX];		/* of conf's links */
 /* There is another configuration, and no complete run since. */
@@ -284,7 +287,8 @@ static void dev_new(struct kernel *k, unsigned int dev, struct addr local)
 {
 	k->dev[dev] = (struct dev){ .ifindex = ++k->last_ifindex, .up = true,
 				    .carrier = true, .local = local,
-				    .rp_filter = (int)unit_random(3) };
+				    .rp_filter = (int)unit_random(3),
+				    .mtu = 1400 + 46 * unit_random(3) };
 }
 
 /* Its router says another address, or nothing any more; some are alike. */
@@ -487,9 +491,28 @@ static int do_qdisc(struct kernel *k, const struct op *op)
 	return 0;
 }
 
+static unsigned int dev_number(unsigned int link)
+{
+	return (unsigned int)atoi(conf.link[link].name + 3);
+}
+
+/* The whole map is filled anew. */
+static void fill(struct kernel *k)
+{
+	unsigned int i;
+
+	memset(k->mtu, 0, sizeof(k->mtu));
+	for (i = 0; i < conf.n_links; i++)
+		k->mtu[dev_number(i)] = plan.table.link[i].mtu;
+}
+
 static int do_nft(struct kernel *k, bool load)
 {
 	unsigned int i;
+
+	memset(k->mtu, 0, sizeof(k->mtu));
+	if (load)
+		fill(k);
 
 	k->nft = load ? conf_serial : 0;
 	k->strays = k->strays || !load;
@@ -545,6 +568,9 @@ static int do_op(struct kernel *k, const struct op *op)
 	case OP_NFT_LOAD:
 	case OP_NFT_DELETE:
 		return do_nft(k, op->kind == OP_NFT_LOAD);
+	case OP_NFT_FILL:
+		fill(k);
+		return k->nft ? 0 : -ENOENT;
 	case OP_CT_FORGET:
 		return do_forget(k, &op->addr);
 	case OP_CT_END:
@@ -665,7 +691,7 @@ static void see_links(struct kernel *k)
 		p->link[i] = (struct link){
 			.ifindex = d->ifindex, .up = d->up,
 			.carrier = d->carrier, .shared = d->shared,
-			.rp_filter = -ENOENT,
+			.rp_filter = -ENOENT, .mtu = d->mtu,
 			.drained = drained[i], .af[FAMILY_IPV4] = {
 				.local = d->local,
 				.peer = d->peer.family ? d->peer : d->local,
@@ -727,6 +753,8 @@ static void observe(struct kernel *k, enum plan_goal goal)
 	}
 	p->nft.present = p->nft.masquerades = k->nft != 0;
 	p->nft.n_chains = k->nft != conf_serial;
+	for (i = 0; i < conf.n_links; i++)
+		p->nft.state.link[i].mtu = k->mtu[dev_number(i)];
 }
 
 /* --- where a packet goes --- */
@@ -834,7 +862,7 @@ static bool only_way(const struct way *w, const struct dev *d)
 enum property {
 	P_ACCEPTED, P_LIMIT, P_IDEMPOTENT, P_SCRATCH, P_PREFIX_MARK,
 	P_PREFIX_UNMARKED, P_ORDER, P_FOREIGN, P_LEFTOVER, P_PRIMARY,
-	P_STALE, P_FLUSH, P_LINKS_ONLY, P_MARK, P_FROM, P_UNMARKED, P_DOWN,
+	P_STALE, P_MTU, P_FLUSH, P_LINKS_ONLY, P_MARK, P_FROM, P_UNMARKED, P_DOWN,
 	P_HOST, P_MAIN, P_DEFAULT, P_LAST, P_FAILBACK, P_KEEP, P_STRAY,
 	N_PROPERTIES,
 };
@@ -863,6 +891,7 @@ static struct {
 	[P_STRAY] = { .what = "what began without masquerading is ended" },
 	[P_STALE] = { .what = "an address that is gone is remembered until "
 			      "its connections are ended" },
+	[P_MTU] = { .what = "nftables knows the MTU of each link" },
 	[P_FLUSH] = { .what = "a flush leaves nothing of ours" },
 	[P_LINKS_ONLY] = { .what = "the links' part alone leaves other rules "
 				   "and nftables as they are" },
@@ -1571,13 +1600,31 @@ static bool has_nexthops_of(const struct kernel *a, struct kernel *b)
 	return a->n_nexthops == b->n_nexthops;
 }
 
+/* Only the map of the MTUs, with nothing that it would differ in. */
+static void want_map(void)
+{
+	static const struct nft_set map = {
+		.name = RULESET_MSS, .flags = NFT_SET_MAP,
+		.key_type = TYPE_IFNAME, .key_len = IFNAMSIZ,
+		.data_type = TYPE_INTEGER, .data_len = sizeof(uint16_t),
+	};
+
+	ruleset.n_links = conf.n_links;
+	ruleset.n_sets = present.nft.n_sets = conf.clamp_mss;
+	ruleset.set[0] = (struct ruleset_set){ .name = RULESET_MSS,
+					       .kind = SET_MSS };
+	present.nft.set[0] = map;
+}
+
 static void make(struct kernel *k, const struct plan_event *event)
 {
 	struct err err = { "" };
 	int code;
 
+	want_map();
+
 	observe(k, event->goal);
-	code = plan_make(&plan, &conf, &present, &no_ruleset, event, &err);
+	code = plan_make(&plan, &conf, &present, &ruleset, event, &err);
 	hold(P_ACCEPTED, !code, "no plan: %s", err.msg);
 	if (code)
 		plan.n_ops = 0;
@@ -1674,6 +1721,19 @@ static void check_primary(struct kernel *k, int lasting)
 		     "it was %s", conf.link[lasting].name);
 }
 
+static void check_mtus(struct kernel *k)
+{
+	const struct dev *d;
+	unsigned int i;
+
+	for (i = 0; i < conf.n_links && conf.clamp_mss; i++) {
+		d = dev_of_link(k, i);
+		hold(P_MTU, !alive(d) || k->mtu[dev_number(i)] == d->mtu,
+		     "%s has %u and the map %u", conf.link[i].name, d->mtu,
+		     k->mtu[dev_number(i)]);
+	}
+}
+
 static void check_done(struct kernel *k, enum plan_goal goal, int lasting)
 {
 	struct plan_event event = { .goal = goal };
@@ -1698,6 +1758,7 @@ static void check_done(struct kernel *k, enum plan_goal goal, int lasting)
 		check_primary(k, lasting);
 		check_stale(k);
 		hold(P_STRAY, !k->strays || !masquerade, "flows are left");
+		check_mtus(k);
 	}
 	check_scratch(k, goal);
 	make(k, &event);
@@ -1831,6 +1892,7 @@ static void random_conf(void)
 	c->standby_table = standby[unit_random(3)];
 	c->rule_priority = priority[unit_random(3)];
 	c->masquerade = masquerade;
+	c->clamp_mss = true;
 	c->sysctl = unit_random(2);
 	c->balance = unit_random(BALANCE_RANDOM + 1);
 	c->sticky = unit_random(2) * 600;
@@ -2631,7 +2693,7 @@ static void taken_ids(struct kernel *k)
 	nh.ifindex = k->dev[DEV_FOREIGN].ifindex;
 	do_nexthop_set(k, &nh);
 	observe(k, event.goal);
-	ok(plan_make(&plan, &conf, &present, &no_ruleset, &event, &err) ==
+	ok(plan_make(&plan, &conf, &present, &ruleset, &event, &err) ==
 	   -EEXIST, "an id that somebody else has is refused");
 	is(err.msg, "nexthop 77002 belongs to another program (protocol 4): "
 	   "set nexthop_base to the first of 512 free ids in mwan.ini",

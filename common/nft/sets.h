@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_NFT_SETS_H
+#define MWAN_NFT_SETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/state.h"
+#include "nft/table.h"
+
+/* The named sets and maps of our table. They outlive a load with what they
+ * hold, which is no part of the table's text: packets write the map of the
+ * hosts, and the others change when a link comes up.
+ */
+enum ruleset_set_kind {
+	SET_STICKY,		/* which link a host has */
+	SET_MSS,		/* of an interface: its MTU less the headers */
+	SET_KINDS,
+};
+
+/* How the sets of a kind are declared. */
+struct set_shape {
+	const char *name;
+	const char *text;	/* nft's words for its types */
+	uint32_t flags;		/* NFT_SET_… */
+	uint32_t key_type, key_len, data_type, data_len;
+	uint32_t size;		/* elements that it has room for; 0: any */
+	uint8_t headers;	/* of the MSS: what is taken off the MTU */
+};
+
+const struct set_shape *set_shape(unsigned int kind);
+
+enum {
+	/* What one set can hold of what the links say. */
+	SET_CONTENT_MAX = LINKS_MAX,
+	MTU_MAX = 65535,
+};
+
+/* What the set number @set of @rs holds for @state: elements in ascending
+ * order, a map's number in last.lo. Returns how many there are.
+ */
+unsigned int set_content(const struct ruleset *rs, unsigned int set,
+			 const struct table_state *state,
+			 struct ruleset_element content[SET_CONTENT_MAX]);
+
+/* Is there one of this kind? */
+bool ruleset_has_set_of(const struct ruleset *rs, unsigned int kind);
+
+/* Does it hold what the links say, and not what packets write? */
+bool set_is_filled(const struct ruleset *rs, unsigned int set);
+
+/* Fill in from @is what @want leaves open. */
+void table_state_merge(const struct ruleset *rs, struct table_state *want,
+		       const struct table_state *is);
+
+/* Do the sets of @rs hold the same for both? */
+bool table_state_equal(const struct ruleset *rs, const struct table_state *a,
+		       const struct table_state *b);
+
+/* Write what @state puts into the sets as commands for nft, NUL-terminated; the
+ * length like snprintf().
+ */
+size_t table_state_print(const struct ruleset *rs,
+			 const struct table_state *state, char *buf,
+			 size_t size);
+
+#endif
