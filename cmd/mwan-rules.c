@@ -118,15 +118,6 @@ static int recall(struct call *c, struct err *err)
 	return ruleset_build(&r->ruleset, &r->conf, r->verdicts.drained, err);
 }
 
-/* A file of drained links that cannot be used is no reason to do nothing. */
-static void tell_bad_drained(struct call *c)
-{
-	if (!c->run.bad_drained.msg[0])
-		return;
-	report_say(&c->report, c->run.bad_drained.msg);
-	log_add(&c->report.line, "warning", "%s", c->run.bad_drained.msg);
-}
-
 /* Returns 0 or an exit status. */
 static int take_lock(struct call *c)
 {
@@ -143,11 +134,12 @@ static int take_lock(struct call *c)
 
 static bool others_usable(const struct run *r)
 {
+	const struct link *is = r->present.link;
 	unsigned int i;
 
 	for (i = 0; i < r->conf.n_links; i++)
-		if (!r->present.link[i].drained &&
-		    link_usable(&r->present.link[i], FAMILY_IPV4))
+		if (link_usable(&is[i], FAMILY_IPV4) && !is[i].drained &&
+		    !is[i].af[FAMILY_IPV4].held)
 			return true;
 	return false;
 }
@@ -156,10 +148,10 @@ static void log_change(struct call *c, enum plan_goal goal)
 {
 	struct run *r = &c->run;
 	struct log *l = &c->report.line;
-	char drained[512];
+	char drained[512], held[512];
 	struct err note;
 
-	run_drained_text(r, drained, sizeof(drained));
+	run_names(r, r->verdicts.drained, drained, sizeof(drained));
 	if (r->sysctls[0]) {
 		err_set(&note, 0, "set %s", r->sysctls);
 		report_say(&c->report, note.msg);
@@ -167,6 +159,9 @@ static void log_change(struct call *c, enum plan_goal goal)
 	}
 	if (*drained && goal != PLAN_FLUSH)
 		log_add(l, "drained", "%s", drained);
+	if (*run_names(r, r->verdicts.held, held, sizeof(held)) &&
+	    goal != PLAN_FLUSH)
+		log_add(l, "held", "%s", held);
 	if (r->ended[0])
 		log_add(l, "ended", "%s", r->ended);
 	log_add(l, "links", "%u", r->conf.n_links);
@@ -209,11 +204,11 @@ static int change(struct call *c, enum plan_goal goal)
 		return fail(c, "failed", &err, EXIT_FAILED);
 	if (c->dry)
 		return 0;
-	if (queues) {
-		report_say(&c->report, err.msg);
-		log_add(&c->report.line, "warning", "%s", err.msg);
-	}
-	tell_bad_drained(c);
+	if (queues)
+		report_warn(&c->report, &err);
+	/* A list that cannot be used is no reason to do nothing. */
+	report_warn(&c->report, &r->bad_drained);
+	report_warn(&c->report, &r->bad_held);
 	log_change(c, goal);
 	if (goal == PLAN_FLUSH && r->changes && run_any_usable(r))
 		report_say(&c->report, "the links that are up have no route "
@@ -318,7 +313,8 @@ static int note_drained(struct call *c, int link, bool drained,
 
 	r->verdicts.drained[link] = drained;
 	if (c->dry) {
-		run_drained_text(r, names, sizeof(names));
+		run_names(r, r->verdicts.drained, names,
+			  sizeof(names));
 		if (new && *names)
 			printf("echo %s | tr , '\\n' >%s\n", names,
 			       DRAINED_PATH);

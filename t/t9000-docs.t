@@ -345,6 +345,9 @@ is "a line as in the page" "$(log_last | same)" \
 hook up tun9 10.9.9.9
 mwan-rules drain ppp1 2>/dev/null
 mwan-rules undrain ppp1
+echo ppp1 99999999999 >/run/mwan/held
+hook up ppp1 10.64.2.100
+rm /run/mwan/held
 sed -i 's/^\[mwan\]/&\nfailback = move/; s/^table = 202/&\ntier = 2/' \
 	/etc/ppp/mwan.ini
 link_new ppp0 10.64.1.100 10.64.1.1

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -14,11 +15,14 @@
 #define FILE_NAME "mwan.ini"
 #define FILE_PATH RUN_DIR "/" FILE_NAME
 #define DRAINED_NAME (&DRAINED_PATH[sizeof(RUN_DIR)])
+#define HELD_NAME (&HELD_PATH[sizeof(RUN_DIR)])
 #define GATEWAY_NAME (&GATEWAY_PATH[sizeof(RUN_DIR)])
 #define VERIFIED_NAME (&VERIFIED_PATH[sizeof(RUN_DIR)])
 
 enum {
 	DRAINED_MAX = LINKS_MAX * IFNAMSIZ,
+	/* A number of 64 bits and a space more. */
+	HELD_MAX = LINKS_MAX * (IFNAMSIZ + 21),
 	GATEWAY_MAX = FAMILIES * LINKS_MAX * (IFNAMSIZ + ADDR_TEXT + 1),
 	/* Three numbers of 64 bits and one of 32, each with what follows, and
 	 * a number of 32 bits a link.
@@ -177,6 +181,54 @@ int drained_write(const struct conf *conf, const struct verdicts *v,
 	return write_file(DRAINED_NAME, text, len, err);
 }
 
+/* Of a clock that nobody sets, and that goes on while the machine sleeps. */
+static unsigned long long boot_seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (unsigned long long)now.tv_sec;
+}
+
+int held_read(const struct conf *conf, struct verdicts *v, struct err *err)
+{
+	char text[HELD_MAX + 1], *line, *until, *save;
+	int code = read_lines(HELD_PATH, "which links are held", text,
+			      sizeof(text), err);
+	int k;
+
+	memset(v->held, 0, conf->n_links * sizeof(v->held[0]));
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		until = strchr(line, ' ');
+		if (!until)
+			continue;
+		*until++ = '\0';
+		k = conf_link_index(conf, line);
+		if (k >= 0 && strtoull(until, NULL, 10) > boot_seconds())
+			v->held[k] = true;
+	}
+	return code;
+}
+
+int held_write(const struct conf *conf, const struct verdicts *v,
+	       unsigned int seconds, struct err *err)
+{
+	unsigned long long until = boot_seconds() + seconds;
+	char text[HELD_MAX + 1];
+	unsigned int i;
+	size_t len = 0;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (v->held[i])
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+						"%s %llu\n",
+						conf->link[i].name, until);
+	if (!len)
+		return drop_file(HELD_PATH, err);
+	return write_file(HELD_NAME, text, len, err);
+}
+
 /* One line of the file, which it changes. */
 static void note_said(const struct conf *conf, struct gateways *g, char *line)
 {
@@ -280,6 +332,7 @@ int accepted_drop(struct err *err)
 	static const char *const paths[] = {
 		VERIFIED_PATH FILE_TEMP, VERIFIED_PATH,
 		DRAINED_PATH FILE_TEMP, DRAINED_PATH,
+		HELD_PATH FILE_TEMP, HELD_PATH,
 		FILE_PATH FILE_TEMP, FILE_PATH,
 	};
 	unsigned int i;

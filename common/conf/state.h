@@ -9,6 +9,7 @@
 
 #define DRAINED_PATH RUN_DIR "/drained"
 #define GATEWAY_PATH RUN_DIR "/gateway"
+#define HELD_PATH RUN_DIR "/held"
 #define VERIFIED_PATH RUN_DIR "/verified"
 
 /* The configuration that mwan-rules has put in force, as a file in the run
@@ -39,6 +40,7 @@ int accepted_write(const struct conf *conf, const char *source,
 /* What the run directory says about each link of a configuration. */
 struct verdicts {
 	bool drained[LINKS_MAX];	/* put aside by mwan-rules drain */
+	bool held[LINKS_MAX];		/* up, and leads nowhere */
 };
 
 /* Which links have been put aside, in a file of names beside it. Set drained of
@@ -78,6 +80,19 @@ struct table_state {
 		uint32_t mtu;	/* 0: not known */
 	} link[LINKS_MAX];
 };
+
+/* Which links are held, in a file of lines "NAME UNTIL" beside it. UNTIL are
+ * the seconds of CLOCK_BOOTTIME from which on the line counts no more: whoever
+ * holds a link has to say so again in time. Set held of every link of @conf. The
+ * rest as drained_read().
+ */
+int held_read(const struct conf *conf, struct verdicts *v, struct err *err);
+
+/* Write which links are held, from now on for @seconds, in one step; none:
+ * remove the file. Returns 0 or a negative errno with a sentence.
+ */
+int held_write(const struct conf *conf, const struct verdicts *v,
+	       unsigned int seconds, struct err *err);
 
 /* The nftables table that a hook has read and found to be exactly what is wanted,
  * for the next one to see that it is still the same. Each number is unique only

@@ -28,7 +28,26 @@ bool link_lacks_gateway(const struct link *l, enum family f)
 	return is_there(l, f) && l->carrier && !has_gateway(&l->af[f]);
 }
 
-unsigned int link_rank(const struct conf_link *want, const struct link *is)
+static void judge(struct link *link, unsigned int n, enum family f)
 {
-	return is->drained ? RANK_DRAINED : want->tier;
+	bool others = false;
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		others = others || (!link[i].held && link_usable(&link[i], f));
+	for (i = 0; i < n; i++)
+		link[i].af[f].held = others && link[i].held;
+}
+
+void links_judge(struct link *link, unsigned int n)
+{
+	judge(link, n, FAMILY_IPV4);
+	judge(link, n, FAMILY_IPV6);
+}
+
+unsigned int link_rank(const struct conf_link *want, const struct link *is,
+		       enum family f)
+{
+	return is->af[f].held ? RANK_HELD : is->drained ? RANK_DRAINED :
+	       want->tier;
 }

@@ -34,6 +34,8 @@ struct link_family {
 	 * them again when there is (ignore_routes_with_linkdown).
 	 */
 	bool skips_linkdown;
+	/* Held, and another link is usable that is not: links_judge(). */
+	bool held;
 };
 
 /* What there is of conf->link[i]: a line, not its interface alone. */
@@ -43,7 +45,9 @@ struct link {
 	bool shared, ppp;	/* of the interface, as struct iface has them */
 	bool other;		/* pppd says: not the link's session */
 	uint32_t mtu;
+	/* Verdicts, from the run directory. */
 	bool drained;		/* put aside by mwan-rules drain */
+	bool held;		/* said to be up and to lead nowhere */
 	struct link_family af[FAMILIES];
 	int rp_filter;
 	struct qdisc qdisc;	/* only of an interface that is up */
@@ -63,10 +67,18 @@ bool link_holds(const struct link *l, enum family f);
 /* Is there everything but the gateway? */
 bool link_lacks_gateway(const struct link *l, enum family f);
 
-/* The order in which links are used: by tier, and links that are put aside
- * after all others. Also the metric of the route to the group of that rank.
+/* Find out for each family which of the held links give way to another one. A
+ * verdict is evidence and no authority over the last link: when every usable
+ * link is held, none gives way.
  */
-enum { RANK_DRAINED = TIER_MAX + 1, RANKS };
-unsigned int link_rank(const struct conf_link *want, const struct link *is);
+void links_judge(struct link *link, unsigned int n);
+
+/* The order in which links are used: by tier, then those that are put aside,
+ * and then those that are held. Also the metric of the route to the group of
+ * that rank.
+ */
+enum { RANK_DRAINED = TIER_MAX + 1, RANK_HELD, RANKS };
+unsigned int link_rank(const struct conf_link *want, const struct link *is,
+		       enum family f);
 
 #endif

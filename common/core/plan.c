@@ -8,10 +8,11 @@
 #include "core/plan.h"
 
 enum {
-	/* Ids from nexthop_base on, NEXTHOP_SPAN of each family; link 0 has
-	 * base + 1, the group of the drained links base + 256, that of tier 1
-	 * base + 257.
+	/* Ids from nexthop_base on, NEXTHOP_SPAN of each family; the group of
+	 * the held links has base + 0, link 0 base + 1, the group of the
+	 * drained links base + 256, that of tier 1 base + 257.
 	 */
+	ID_HELD = 0,
 	ID_LINK = 1,
 	ID_DRAINED = 256,
 	ID_TIER = 256,
@@ -119,7 +120,8 @@ static uint32_t group_id(const struct making *m, enum family f,
 			 unsigned int rank)
 {
 	return m->base + f * NEXTHOP_SPAN +
-	       (rank == RANK_DRAINED ? ID_DRAINED : ID_TIER + rank);
+	       (rank == RANK_HELD ? ID_HELD :
+		rank == RANK_DRAINED ? ID_DRAINED : ID_TIER + rank);
 }
 
 /* Is the id, counted from @base, of an object that we ever make? */
@@ -128,11 +130,13 @@ static bool place_of(uint32_t base, uint32_t id, struct place *at)
 	uint32_t offset = id - base;
 
 	*at = (struct place){ 0 };
-	if (offset >= FAMILIES * NEXTHOP_SPAN || !(offset % NEXTHOP_SPAN))
+	if (offset >= FAMILIES * NEXTHOP_SPAN)
 		return false;
 	at->family = offset / NEXTHOP_SPAN;
 	offset %= NEXTHOP_SPAN;
-	if (offset == ID_DRAINED)
+	if (offset == ID_HELD)
+		at->rank = RANK_HELD;
+	else if (offset == ID_DRAINED)
 		at->rank = RANK_DRAINED;
 	else if (offset > ID_TIER)
 		at->rank = offset - ID_TIER;
@@ -174,9 +178,16 @@ static bool taken(struct making *m, uint32_t id)
 	return true;
 }
 
-static unsigned int rank_of(const struct making *m, unsigned int link)
+static unsigned int rank_of(const struct making *m, enum family f,
+			    unsigned int link)
 {
-	return link_rank(&m->conf->link[link], &m->present->link[link]);
+	return link_rank(&m->conf->link[link], &m->present->link[link], f);
+}
+
+/* Is the link to be left, though it is up? */
+static bool is_held(const struct making *m, enum family f, unsigned int link)
+{
+	return m->present->link[link].af[f].held;
 }
 
 static void find_usable(struct making *m, enum family f)
@@ -192,7 +203,7 @@ static void find_usable(struct making *m, enum family f)
 		of->any_usable = true;
 		of->carries[i] = !taken(m, link_id(m, f, i));
 		if (of->carries[i])
-			of->rank_used[rank_of(m, i)] = true;
+			of->rank_used[rank_of(m, f, i)] = true;
 	}
 	for (rank = 1; rank < RANKS; rank++)
 		if (of->rank_used[rank] && taken(m, group_id(m, f, rank)))
@@ -411,7 +422,7 @@ static void plan_groups(struct making *m, enum family f)
 		want.member = &p->member[p->n_members];
 		want.n_members = 0;
 		for (i = 0; i < m->conf->n_links; i++) {
-			if (!of->carries[i] || rank_of(m, i) != rank)
+			if (!of->carries[i] || rank_of(m, f, i) != rank)
 				continue;
 			want.n_members++;
 			p->member[p->n_members++] = (struct nexthop_member){
@@ -744,9 +755,7 @@ static void plan_last_resort_removal(struct making *m)
 	}
 }
 
-/* From the last one on: none takes the place of one before it. What leads to
- * no usable link goes before rules lead to it.
- */
+/* From the last one on: none takes the place of one before it. */
 static void plan_standby_removal(struct making *m, bool serving)
 {
 	const struct present *p = m->present;
@@ -760,6 +769,26 @@ static void plan_standby_removal(struct making *m, bool serving)
 		    route_serves(m, is) == serving && route_stale(m, is))
 			remove_route(m, is);
 	}
+}
+
+/* Does a link's table lead to a link that cannot be used? */
+static bool is_dead(const struct making *m, const struct route *is)
+{
+	return is->type == RTN_UNICAST && link_of_table(m, is->table) >= 0 &&
+	       link_of_ifindex(m, is->ifindex) >= 0 &&
+	       !is_of_usable(m, is->family, is->ifindex);
+}
+
+/* What leads to no usable link goes before rules lead to it. */
+static void plan_dead_route_removal(struct making *m)
+{
+	const struct present *p = m->present;
+	unsigned int i;
+
+	plan_standby_removal(m, false);
+	for (i = 0; i < p->n_routes; i++)
+		if (is_dead(m, &p->route[i]) && route_stale(m, &p->route[i]))
+			remove_route(m, &p->route[i]);
 }
 
 /* Others after those that lead to no usable link, for the same reason, and of
@@ -779,7 +808,8 @@ static void plan_route_removal(struct making *m)
 			is = &p->route[i];
 			if (is->type == RTN_UNICAST && is->table != standby &&
 			    is_of_usable(m, is->family, is->ifindex) ==
-				    (pass == 1) && route_stale(m, is))
+				    (pass == 1) &&
+			    !is_dead(m, is) && route_stale(m, is))
 				remove_route(m, is);
 		}
 	}
@@ -874,14 +904,14 @@ static int choose_primary(const struct making *m, enum family f)
 	int best = -1, now = of->primary_now;
 
 	for (i = 0; i < m->conf->n_links; i++) {
-		rank = rank_of(m, i);
+		rank = rank_of(m, f, i);
 		if (!of->usable[i] || rank >= least)
 			continue;
 		least = rank;
 		best = (int)i;
 	}
 	if (now >= 0 && of->usable[now] &&
-	    rank_of(m, (unsigned int)now) == least)
+	    rank_of(m, f, (unsigned int)now) == least)
 		return now;
 	return best;
 }
@@ -896,13 +926,13 @@ static bool behind(const struct making *m, enum family f, int i)
 }
 
 /* The flows of this link are ended when the primary moves to a better tier.
- * Those of a drained link finish, and those of a link that is not usable have
- * moved already.
+ * Those of a drained link finish, and those of a link that is not usable, or
+ * held, have moved already.
  */
 static bool is_left(const struct making *m, enum family f, unsigned int i)
 {
-	return m->af[f].usable[i] && !m->present->link[i].drained &&
-	       behind(m, f, (int)i);
+	return m->af[f].usable[i] && !is_held(m, f, i) &&
+	       !m->present->link[i].drained && behind(m, f, (int)i);
 }
 
 /* Does the primary move to a better tier, or has it before somebody was killed,
@@ -998,6 +1028,28 @@ static void want_from(struct making *m, enum family f, uint32_t priority,
 	}
 }
 
+/* Packets with its mark go by this link. Without the rule those of a held link
+ * go on to the standby, and masquerading then ends their flow, which begins
+ * anew (nf_nat_core.c, nf_nat_inet_fn(), "oif_changed"). The table stays, and
+ * so does the rule "from": a probe needs both, or it would leave by another
+ * line and be answered there.
+ */
+static void want_mark(struct making *m, enum family f, uint32_t priority,
+		      unsigned int i, const struct addr *to)
+{
+	struct rule *r;
+
+	if (is_held(m, f, i))
+		return;
+	r = want_rule(m, f, priority, m->conf->link[i].table);
+	r->mark = m->conf->link[i].mark;
+	r->mask = m->conf->mark_mask;
+	if (!to)
+		return;
+	r->to = *to;
+	r->to_len = (uint8_t)(8 * addr_len(to));
+}
+
 /* Main has the peer's route by both links, and the rule of main comes first: it
  * would send what is for the peer by one of them, whatever its link is.
  */
@@ -1005,15 +1057,10 @@ static void want_peer(struct making *m, enum family f, unsigned int i)
 {
 	uint32_t priority = m->conf->rule_priority - 1;
 	struct addr peer = far_end(&m->present->link[i].af[f]);
-	struct rule *r;
 
 	if (!shares_peer(m, f, i))
 		return;
-	r = want_rule(m, f, priority, m->conf->link[i].table);
-	r->mark = m->conf->link[i].mark;
-	r->mask = m->conf->mark_mask;
-	r->to = peer;
-	r->to_len = (uint8_t)(8 * addr_len(&peer));
+	want_mark(m, f, priority, i, &peer);
 	want_from(m, f, priority, i, &peer);
 }
 
@@ -1040,11 +1087,8 @@ static void want_rules(struct making *m, enum family f)
 		want_rule(m, f, PRIORITY_PRIMARY, c->link[primary].table);
 	r = want_rule(m, f, base + RULE_MAIN, TABLE_MAIN);
 	r->suppress_default = true;
-	for (i = 0; i < c->n_links; i++) {
-		r = want_rule(m, f, base + RULE_MARK + i, c->link[i].table);
-		r->mark = c->link[i].mark;
-		r->mask = c->mark_mask;
-	}
+	for (i = 0; i < c->n_links; i++)
+		want_mark(m, f, base + RULE_MARK + i, i, NULL);
 	for (i = 0; i < c->n_links; i++) {
 		if (!m->af[f].holds[i])
 			continue;
@@ -1111,6 +1155,67 @@ static void plan_failback_rule_removal(struct making *m, enum family f)
 		push(m, OP_RULE_DEL)->rule = failback_rule(m, f);
 }
 
+/* --- flows of a held link --- */
+
+static struct rule held_rule(const struct making *m, enum family f,
+			     unsigned int i)
+{
+	return our_rule(f, PRIORITY_HELD + i, m->conf->link[i].table);
+}
+
+/* Do packets with its mark go by link @i until now? */
+static bool marks_lead_to(const struct making *m, enum family f,
+			  unsigned int i)
+{
+	const struct rule *r;
+	unsigned int k;
+
+	for (k = 0; k < m->present->n_rules; k++) {
+		r = &m->present->rule[k];
+		if (r->family == family_af(f) && r->mask && !r->invert &&
+		    !r->foreign && r->table == m->conf->link[i].table)
+			return true;
+	}
+	return false;
+}
+
+/* Must flows of link @i be ended? Masquerading ends them by itself, one by one,
+ * as their packets take another link: see want_mark(). Source NAT to a fixed
+ * address does not, and they would leave by that link under this one's address
+ * for ever.
+ */
+static bool held_is_new(const struct making *m, enum family f, unsigned int i)
+{
+	return in_force(m) && !m->conf->masquerade && is_held(m, f, i) &&
+	       m->af[f].usable[i] && marks_lead_to(m, f, i);
+}
+
+/* Before the packets take another link: who is killed after that leaves it. */
+static void plan_held_rules(struct making *m, enum family f)
+{
+	struct rule r;
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links; i++) {
+		r = held_rule(m, f, i);
+		if (held_is_new(m, f, i) && !is_present(m, &r))
+			push(m, OP_RULE_ADD)->rule = r;
+	}
+}
+
+/* And those that have been there go with the others that remember something. */
+static void plan_held_rule_removal(struct making *m, enum family f)
+{
+	struct rule r;
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links; i++) {
+		r = held_rule(m, f, i);
+		if (held_is_new(m, f, i) && !is_present(m, &r))
+			push(m, OP_RULE_DEL)->rule = r;
+	}
+}
+
 static void plan_rules(struct making *m)
 {
 	const struct present *p = m->present;
@@ -1124,12 +1229,13 @@ static void plan_rules(struct making *m)
 /* A rule "from" an address that is gone remembers, in the kernel, that flows
  * of that address may still have to be ended. It goes last, after they are,
  * and that waits until there is a link for them to go on by. The same holds
- * for the rule of the primary that was left.
+ * for the rule of the primary that was left, and for those of held links.
  */
 static bool remembers(const struct making *m, const struct rule *r)
 {
 	return !r->foreign && (r->priority == PRIORITY_FAILBACK ||
 	       r->priority == PRIORITY_STRAY ||
+	       r->priority - PRIORITY_HELD < LINKS_MAX ||
 	       (r->from.family && !present_has_addr(m->present, &r->from)));
 }
 
@@ -1198,19 +1304,43 @@ static bool forgets_itself(const struct making *m, int link)
 	       !(m->present->link[link].ifindex && m->present->link[link].up);
 }
 
-static void forget(struct making *m, const struct addr *gone, int link)
+static void forget(struct making *m, const struct addr *a)
 {
 	struct plan *p = m->plan;
 	unsigned int i;
 
-	if (!gone->family || !m->af[addr_family(gone)].any_usable ||
-	    forgets_itself(m, link) || present_has_addr(m->present, gone))
-		return;
 	for (i = 0; i < p->n_ops; i++)
 		if (p->op[i].kind == OP_CT_FORGET &&
-		    addr_equal(&p->op[i].addr, gone))
+		    addr_equal(&p->op[i].addr, a))
 			return;
-	push(m, OP_CT_FORGET)->addr = *gone;
+	push(m, OP_CT_FORGET)->addr = *a;
+}
+
+static void forget_gone(struct making *m, const struct addr *gone, int link)
+{
+	if (gone->family && m->af[addr_family(gone)].any_usable &&
+	    !forgets_itself(m, link) && !present_has_addr(m->present, gone))
+		forget(m, gone);
+}
+
+/* The addresses of a held link are still there. */
+static void forget_held(struct making *m, enum family f)
+{
+	const struct present *p = m->present;
+	struct rule r;
+	unsigned int i, k;
+
+	for (i = 0; i < m->conf->n_links; i++) {
+		r = held_rule(m, f, i);
+		if (!m->af[f].usable[i] || !is_held(m, f, i) ||
+		    !(held_is_new(m, f, i) || is_present(m, &r)))
+			continue;
+		forget(m, &p->link[i].af[f].local);
+		for (k = 0; k < p->n_extras; k++)
+			if (p->extra[k].link == i &&
+			    addr_family(&p->extra[k].addr) == f)
+				forget(m, &p->extra[k].addr);
+	}
 }
 
 static void plan_conntrack(struct making *m)
@@ -1218,11 +1348,11 @@ static void plan_conntrack(struct making *m)
 	const struct rule *r;
 	unsigned int i;
 
-	forget(m, &m->event->gone, m->event->gone_link);
+	forget_gone(m, &m->event->gone, m->event->gone_link);
 	for (i = 0; i < m->present->n_rules && in_force(m); i++) {
 		r = &m->present->rule[i];
 		if (!r->foreign)
-			forget(m, &r->from, link_of_table(m, r->table));
+			forget_gone(m, &r->from, link_of_table(m, r->table));
 	}
 }
 
@@ -1432,8 +1562,9 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	each(&m, plan_group_routes);
 	each(&m, plan_last_resort);
 	each(&m, plan_primary_default);
-	plan_standby_removal(&m, false);
+	plan_dead_route_removal(&m);
 	each(&m, plan_failback_rule);
+	each(&m, plan_held_rules);
 	plan_rules(&m);
 	plan_last_resort_removal(&m);
 	if (!masquerades_first(&m) && !flushing(&m))
@@ -1445,11 +1576,13 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan_qdiscs(&m);
 	plan_ip_forward(&m);
 	plan_conntrack(&m);
+	each(&m, forget_held);
 	each(&m, plan_failback);
 	plan_stray(&m);
 	plan_rule_removal(&m, true);
 	if (flushing(&m))
 		plan_nft(&m);
 	each(&m, plan_failback_rule_removal);
+	each(&m, plan_held_rule_removal);
 	return m.code;
 }

@@ -43,6 +43,11 @@ enum {
 	 * table of ours. No packet comes to this standby after the last one.
 	 */
 	PRIORITY_STRAY = 33100,
+	/* Of link 0: remembers that flows still have the address of a link that
+	 * is held, and are to be ended. One that comes here finds no other
+	 * link.
+	 */
+	PRIORITY_HELD = 33101,
 };
 
 enum {

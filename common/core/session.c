@@ -39,6 +39,8 @@ void run_recall(struct run *run)
 	}
 	if (!drained_read(&run->conf, &run->verdicts, &run->bad_drained))
 		run->bad_drained.msg[0] = '\0';
+	if (!held_read(&run->conf, &run->verdicts, &run->bad_held))
+		run->bad_held.msg[0] = '\0';
 }
 
 void run_note_past(struct run *run)
@@ -138,8 +140,11 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
 	int code = present_read(&run->present, &run->conf, &from, err);
 	unsigned int i;
 
-	for (i = 0; i < run->conf.n_links; i++)
+	for (i = 0; i < run->conf.n_links; i++) {
 		run->present.link[i].drained = run->verdicts.drained[i];
+		run->present.link[i].held = run->verdicts.held[i];
+	}
+	links_judge(run->present.link, run->conf.n_links);
 	if (goal != PLAN_LINKS && run->no_nfnl) {
 		run->present.nft_code = run->no_nfnl;
 		run->present.nft_err = run->bad_nfnl;
@@ -444,25 +449,26 @@ const char *run_standby_text(const struct run *run, char *buf, size_t size)
 
 	for (i = 0; i < run->conf.n_links; i++)
 		if (link_usable(&is[i], FAMILY_IPV4) &&
-		    link_rank(&link[i], &is[i]) < best)
-			best = link_rank(&link[i], &is[i]);
+		    link_rank(&link[i], &is[i], FAMILY_IPV4) < best)
+			best = link_rank(&link[i], &is[i], FAMILY_IPV4);
 	*buf = '\0';
 	for (i = 0; i < run->conf.n_links; i++)
 		if (link_usable(&is[i], FAMILY_IPV4) &&
-		    link_rank(&link[i], &is[i]) == best)
+		    link_rank(&link[i], &is[i], FAMILY_IPV4) == best)
 			str_add(buf, size, ",", link[i].name);
 	if (!*buf)
 		snprintf(buf, size, "none");
 	return buf;
 }
 
-const char *run_drained_text(const struct run *run, char *buf, size_t size)
+const char *run_names(const struct run *run, const bool *which, char *buf,
+		      size_t size)
 {
 	unsigned int i;
 
 	*buf = '\0';
 	for (i = 0; i < run->conf.n_links; i++)
-		if (run->verdicts.drained[i])
+		if (which[i])
 			str_add(buf, size, ",", run->conf.link[i].name);
 	return buf;
 }

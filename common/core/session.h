@@ -29,6 +29,7 @@ struct run {
 					 * than what was put in force */
 	struct err bad_drained;		/* why it is not known which links are
 					 * drained; "": it is */
+	struct err bad_held;		/* the same of held */
 	struct verdicts verdicts;	/* of conf's links */
 	struct ruleset ruleset;
 	bool have_ruleset;
@@ -119,7 +120,10 @@ bool run_main_refuses(struct run *run, struct route *by);
 bool run_any_usable(const struct run *run);
 bool run_any_down(const struct run *run);
 
-/* The names of the drained links, with commas between; "" without any. */
-const char *run_drained_text(const struct run *run, char *buf, size_t size);
+/* The names of those links for which @which, an array of run.verdicts, says so,
+ * with commas between; "" without any.
+ */
+const char *run_names(const struct run *run, const bool *which, char *buf,
+		      size_t size);
 
 #endif

@@ -213,6 +213,8 @@ static void check_run(struct status *s, const struct run *run)
 		    run->bad_conf.msg);
 	if (run->bad_drained.msg[0])
 		say(s, "configuration", "", "%s.", run->bad_drained.msg);
+	if (run->bad_held.msg[0])
+		say(s, "configuration", "", "%s.", run->bad_held.msg);
 	if (s->facts->bad_rundir.msg[0])
 		say(s, "configuration", "", "%s.", s->facts->bad_rundir.msg);
 	if (s->facts->bad_log.msg[0])
@@ -338,14 +340,14 @@ static void tell(struct status *s, const struct run *run,
 		    op->dev[0] ? " by " : "", op->dev);
 		return;
 	case OP_RULE_ADD:
-		/* It remembers what is said of the table, for a while. */
-		if (op->rule.priority == PRIORITY_STRAY)
+		/* It remembers for a while what is told by another sentence. */
+		if (op->rule.priority >= PRIORITY_STRAY)
 			return;
 		say(s, "rule", "", "The rule \"%s\" is missing: " APPLY ".",
 		    rule_text(&op->rule, text));
 		return;
 	case OP_RULE_DEL:
-		if (op->rule.priority == PRIORITY_STRAY)
+		if (op->rule.priority >= PRIORITY_STRAY)
 			return;
 		say(s, "rule", "", "The rule \"%s\" is ours and not wanted: "
 		    APPLY ".", rule_text(&op->rule, text));
@@ -371,8 +373,10 @@ static void tell(struct status *s, const struct run *run,
 		return;
 	case OP_CT_FORGET:
 		say(s, "conntrack", "", "There may still be connections of "
-		    "the address %s, which is gone: " APPLY ".",
-		    addr_text(&op->addr, addr));
+		    "the address %s, which is %s: " APPLY ".",
+		    addr_text(&op->addr, addr),
+		    present_has_addr(&run->present, &op->addr) ?
+		    "of a link that is held" : "gone");
 		return;
 	case OP_CT_STRAY:
 		if (run->present.nft.masquerades)

@@ -65,14 +65,16 @@ static void log_outcome(struct hook *h)
 	const struct run *r = &h->run;
 	const struct link *is = &r->present.link[h->link];
 	bool usable = link_usable(is, FAMILY_IPV4);
-	char carriers[512], drained[512], addr[ADDR_TEXT];
+	char carriers[512], names[512], addr[ADDR_TEXT];
 
 	run_standby_text(r, carriers, sizeof(carriers));
 	log_add(l, "default", "%s", usable ? h->event.ifname : carriers);
 	if (run_any_usable(r) && run_any_down(r))
 		log_add(l, "takeover", "%s", carriers);
-	if (*run_drained_text(r, drained, sizeof(drained)))
-		log_add(l, "drained", "%s", drained);
+	if (*run_names(r, r->verdicts.drained, names, sizeof(names)))
+		log_add(l, "drained", "%s", names);
+	if (*run_names(r, r->verdicts.held, names, sizeof(names)))
+		log_add(l, "held", "%s", names);
 	if (r->ended[0])
 		log_add(l, "ended", "%s", r->ended);
 	if (is->ifindex && is->other)
@@ -190,19 +192,15 @@ static int carry_out(struct hook *h)
 		return 0;
 	log_session(h);
 	log_outcome(h);
-	if (queues) {
-		report_say(&h->report, err.msg);
-		log_add(&h->report.line, "warning", "%s", err.msg);
-	}
+	if (queues)
+		report_warn(&h->report, &err);
 	log_refusal(h);
 	log_add(&h->report.line, "changes", "%u", r->changes);
 	if (r->sysctls[0])
 		log_add(&h->report.line, "sysctl", "%s", r->sysctls);
 	tell_bad_conf(h);
-	if (r->bad_drained.msg[0]) {
-		report_say(&h->report, r->bad_drained.msg);
-		log_add(&h->report.line, "warning", "%s", r->bad_drained.msg);
-	}
+	report_warn(&h->report, &r->bad_drained);
+	report_warn(&h->report, &r->bad_held);
 	if (r->no_lock.msg[0])
 		log_add(&h->report.line, "warning", "%s", r->no_lock.msg);
 	report_end(&h->report, r->conf.log, queues ? "partial" :

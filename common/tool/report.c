@@ -49,6 +49,14 @@ void report_say(const struct report *r, const char *sentence)
 	fprintf(stderr, "%s: %s\n", r->tool, text);
 }
 
+void report_warn(struct report *r, const struct err *err)
+{
+	if (!err->msg[0])
+		return;
+	report_say(r, err->msg);
+	log_add(&r->line, "warning", "%s", err->msg);
+}
+
 void report_end(struct report *r, const char *path, const char *result)
 {
 	struct err err;

@@ -40,6 +40,11 @@ void report_event(struct report *r, const char *event);
  */
 void report_say(const struct report *r, const char *sentence);
 
+/* Say a sentence, and put it into the line as a warning; without one do
+ * nothing.
+ */
+void report_warn(struct report *r, const struct err *err);
+
 /* Complete the line with result and took_us, and write it to @path. A log that
  * cannot be written is said on stderr and nothing else.
  */

@@ -163,6 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	set_file(CONF_PATH, PART_CONF);
 	set_file(RUN_DIR "/mwan.ini", PART_ACCEPTED);
 	set_file(RUN_DIR "/drained", PART_DRAINED);
+	set_file(RUN_DIR "/held", PART_HELD);
 	files_set("/etc/iproute2", "", 0);
 	files_set("rt_tables", "201 ppp0\n202 ppp1\n", 18);
 	set_environment();

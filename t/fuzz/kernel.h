@@ -28,6 +28,7 @@ enum part_type {
 	PART_DRAINED,
 	PART_ARGUMENTS,		/* a NUL behind each */
 	PART_ENVIRONMENT,	/* NAME=VALUE, a NUL behind each */
+	PART_HELD,
 	PART_TYPES,
 };
 

@@ -28,9 +28,9 @@ enum {
 	WORLD = 60,
 	DEV_FOREIGN = LINKS_MAX,	/* an interface that is no link */
 	DEVS,
-	K_ROUTES = 4096,
+	K_ROUTES = PRESENT_ROUTES_MAX + 1036,
 	K_NEXTHOPS = 1024,
-	K_RULES = 4096,
+	K_RULES = PRESENT_RULES_MAX + 1036,
 	K_STUCK = 64,
 	PROTO_BOOT = 3,
 	PROTO_STATIC = 4,
@@ -95,7 +95,7 @@ static struct plan plan;
 /* Without chains: the kernel's table is intact when it has none either. */
 static struct ruleset ruleset;	/* its named sets, without a rule */
 static bool in_force, masquerade;
-static bool drained[LINKS_MAX];		/* of conf's links */
+static bool drained[LINKS_MAX], held[LINKS_MAX];	/* of conf's links */
 /* There is another configuration, and no complete run since. */
 static bool changed;
 
@@ -686,13 +686,15 @@ static void see_links(struct kernel *k)
 	for (i = 0; i < conf.n_links; i++) {
 		d = &k->dev[atoi(conf.link[i].name + 3)];
 		p->link[i].drained = drained[i];
+		p->link[i].held = held[i];
 		if (!d->ifindex)
 			continue;
 		p->link[i] = (struct link){
 			.ifindex = d->ifindex, .up = d->up,
 			.carrier = d->carrier, .shared = d->shared,
 			.rp_filter = -ENOENT, .mtu = d->mtu,
-			.drained = drained[i], .af[FAMILY_IPV4] = {
+			.drained = drained[i], .held = held[i],
+			.af[FAMILY_IPV4] = {
 				.local = d->local,
 				.peer = d->peer.family ? d->peer : d->local,
 				.gateway = d->gateway,
@@ -707,6 +709,7 @@ static void see_links(struct kernel *k)
 		    QDISC_NONE)
 			p->link[i].qdisc = d->qdisc;
 	}
+	links_judge(p->link, conf.n_links);
 	p->n_addrs = 0;
 	p->addrs_complete = true;
 	for (i = 0; i < DEVS; i++)
@@ -1046,6 +1049,7 @@ static void check_order(enum plan_goal goal)
 			     "forgotten before it was done: %s", op_text(op));
 		for (k = 0; op->kind == OP_CT_FORGET && k < i; k++)
 			hold(P_ORDER, plan.op[k].kind != OP_RULE_DEL ||
+			     present_has_addr(&present, &op->addr) ||
 			     !addr_equal(&plan.op[k].rule.from, &op->addr),
 			     "forgotten before it was done: %s", op_text(op));
 		if (goal != PLAN_LINKS || op->kind == OP_NFT_LOAD)
@@ -1116,13 +1120,39 @@ static bool worse(int link, int than)
 	       conf.link[link].tier > conf.link[than].tier;
 }
 
+/* Is the link held while another one is alive that is not? */
+static bool gives_way(struct kernel *k, unsigned int link)
+{
+	unsigned int i;
+
+	for (i = 0; held[link] && i < conf.n_links; i++)
+		if (!held[i] && alive(&k->dev[atoi(conf.link[i].name + 3)]))
+			return true;
+	return false;
+}
+
+/* Has a link that gives way this address, and nothing else ends its flows? */
+static bool is_of_held(struct kernel *k, const struct addr *a)
+{
+	const struct dev *d;
+	unsigned int i;
+
+	for (i = 0; i < conf.n_links && !conf.masquerade; i++) {
+		d = &k->dev[atoi(conf.link[i].name + 3)];
+		if (gives_way(k, i) && (addr_equal(&d->local, a) ||
+					addr_equal(&d->extra, a)))
+			return true;
+	}
+	return false;
+}
+
 static bool any_left(struct kernel *k, int primary)
 {
 	unsigned int i;
 
 	for (i = 0; i < conf.n_links; i++)
 		if (alive(&k->dev[atoi(conf.link[i].name + 3)]) &&
-		    !drained[i] && worse((int)i, primary))
+		    !drained[i] && !gives_way(k, i) && worse((int)i, primary))
 			return true;
 	return false;
 }
@@ -1145,6 +1175,7 @@ static void check_end(struct kernel *k, const struct op *op)
 			l = &conf.link[i];
 	hold(P_KEEP, may_end && conf.failback == FAILBACK_MOVE && l &&
 	     op->mark.mask == conf.mark_mask && !drained[l - conf.link] &&
+	     !gives_way(k, (unsigned int)(l - conf.link)) &&
 	     worse((int)(l - conf.link), primary) &&
 	     alive(&k->dev[atoi(l->name + 3)]), "%s", op_text(op));
 }
@@ -1201,7 +1232,8 @@ static void carry_out(struct kernel *k, unsigned int n, enum plan_goal goal)
 		hold(P_ACCEPTED, !code || i >= midway, "%s: %s", op_text(op),
 		     strerror(-code));
 		if (op->kind == OP_CT_FORGET && i < midway)
-			hold(P_STALE, live && !addr_present(k, &op->addr),
+			hold(P_STALE, live && (!addr_present(k, &op->addr) ||
+			     is_of_held(k, &op->addr)),
 			     "ended needlessly: %s", op_text(op));
 		if (goal == PLAN_FLUSH || !live || damaged || i >= midway)
 			continue;
@@ -1240,31 +1272,32 @@ static struct dev *dev_of_link(struct kernel *k, unsigned int link)
 	return &k->dev[atoi(conf.link[link].name + 3)];
 }
 
-/* Of all tiers, with the drained links behind them. */
-static unsigned int rank(unsigned int link)
+/* Of all tiers, with the drained links behind them, and then the held ones. */
+static unsigned int rank(struct kernel *k, unsigned int link)
 {
-	return drained[link] ? 1000 : conf.link[link].tier;
+	return gives_way(k, link) ? 2000 : drained[link] ? 1000 :
+	       conf.link[link].tier;
 }
 
 static unsigned int best_rank(struct kernel *k)
 {
-	unsigned int i, best = 1001;
+	unsigned int i, best = 2001;
 
 	for (i = 0; i < conf.n_links; i++)
-		if (alive(dev_of_link(k, i)) && rank(i) < best)
-			best = rank(i);
+		if (alive(dev_of_link(k, i)) && rank(k, i) < best)
+			best = rank(k, i);
 	return best;
 }
 
 /* Is this way the standby: exactly the live links of the best tier that are
- * not drained, or the drained ones if there are no others?
+ * not put aside, or the drained ones if there are no others, or the held ones?
  */
 static bool standby_way(struct kernel *k, const struct way *w)
 {
 	unsigned int i, n = 0, best = best_rank(k);
 
 	for (i = 0; i < conf.n_links; i++) {
-		if (!alive(dev_of_link(k, i)) || rank(i) != best)
+		if (!alive(dev_of_link(k, i)) || rank(k, i) != best)
 			continue;
 		if (n == w->n || w->dev[n++] != dev_of_link(k, i))
 			return false;
@@ -1342,7 +1375,7 @@ static void check_ways(struct kernel *k, bool marks)
 	for (i = 0; i < conf.n_links && marks; i++) {
 		d = dev_of_link(k, i);
 		find_way(k, conf.link[i].mark, NULL, &w);
-		hold(P_MARK, alive(d) ? only_way(&w, d) :
+		hold(P_MARK, alive(d) && !gives_way(k, i) ? only_way(&w, d) :
 		     foreign_way(k, &w) || standby_way(k, &w),
 		     "mark 0x%x of %s goes wrong", conf.link[i].mark,
 		     conf.link[i].name);
@@ -1355,7 +1388,7 @@ static void check_ways(struct kernel *k, bool marks)
 		return;
 	}
 	for (i = 0; i < conf.n_links; i++)
-		if (rank(i) == best_rank(k) && w.n == 1 &&
+		if (rank(k, i) == best_rank(k) && w.n == 1 &&
 		    dev_of_link(k, i) == w.dev[0] && alive(w.dev[0]))
 			break;
 	hold(P_UNMARKED, i < conf.n_links, "not one link of the best tier");
@@ -1412,6 +1445,7 @@ static void check_failback(struct kernel *k)
 	for (i = 0; i < conf.n_links && worse(old, primary); i++)
 		hold(P_FAILBACK, !worse((int)i, primary) ||
 		     !alive(dev_of_link(k, i)) || drained[i] ||
+		     gives_way(k, i) ||
 		     !k->flows[dev_of_link(k, i) - k->dev], "flows of %s",
 		     conf.link[i].name);
 	if (!any_alive(k))
@@ -1549,7 +1583,7 @@ static unsigned int next_rule(const struct kernel *k, unsigned int i)
 	return i;
 }
 
-/* An address that is gone while no link is up is history by intention, too. */
+/* What is remembered while no link is up is history by intention, too. */
 static bool same_rules(const struct kernel *a, const struct kernel *b)
 {
 	unsigned int i = next_rule(a, 0), k = next_rule(b, 0);
@@ -1558,6 +1592,7 @@ static bool same_rules(const struct kernel *a, const struct kernel *b)
 		if (k < b->n_rules && rule_equal(&a->rule[i], &b->rule[k]))
 			k = next_rule(b, k + 1);
 		else if (a->rule[i].priority != PRIORITY_FAILBACK &&
+			 a->rule[i].priority - PRIORITY_HELD >= LINKS_MAX &&
 			 (!a->rule[i].from.family ||
 			  addr_present(a, &a->rule[i].from)))
 			return false;
@@ -1705,7 +1740,7 @@ static int lasting_primary(struct kernel *k)
 	for (i = 0; r && i < conf.n_links; i++)
 		if (conf.link[i].table == r->table &&
 		    alive(dev_of_link(k, i)) &&
-		    rank(i) == best_rank(k))
+		    rank(k, i) == best_rank(k))
 			return (int)i;
 	return -1;
 }
@@ -1848,6 +1883,7 @@ static void random_link(struct conf *c, unsigned int dev, uint32_t tables,
 	if (!unit_random(4))
 		l->tier = (uint8_t)(unit_random(4) ? 2 : TIER_MAX);
 	drained[c->n_links] = !unit_random(8);
+	held[c->n_links] = !unit_random(8);
 	l->qdisc.kind = unit_random(QDISC_AUTO + 1);
 	if (l->qdisc.kind == QDISC_CAKE)
 		l->qdisc.bandwidth = unit_random(3) * 1000;
@@ -2132,6 +2168,13 @@ static void drain_or_undrain(void)
 	conf_serial++;
 }
 
+static void hold_or_release(void)
+{
+	unsigned int link = unit_random(conf.n_links);
+
+	held[link] = !held[link];
+}
+
 static void one_round(void)
 {
 	static bool killed;
@@ -2154,6 +2197,8 @@ static void one_round(void)
 		random_conf();
 	if (!unit_random(10))
 		drain_or_undrain();
+	if (!unit_random(6))
+		hold_or_release();
 	for (i = 0; i < k->n_devs; i++)
 		k->flows[i] = k->flows[i] || (alive(&k->dev[i]) &&
 					      unit_random(2));
@@ -2278,6 +2323,7 @@ static void two_links(void)
 	new_world(2);
 	memset(&conf, 0, sizeof(conf));
 	memset(drained, 0, sizeof(drained));
+	memset(held, 0, sizeof(held));
 	conf = (struct conf){ .rule_priority = 1000, .mark_mask = 0xff,
 			      .standby_table = 200, .nexthop_base = 77000,
 			      .masquerade = true, .n_links = 2 };
@@ -2414,10 +2460,10 @@ static void other_address(struct kernel *k)
 		"ip nexthop replace id 77257 group 77002,1 protocol 119\n"
 		"ip route prepend default dev ppp1 table 253 metric 65536 "
 		"protocol 119\n"
+		"ip route del default dev ppp0 table 201 protocol 119\n"
 		"ip rule add pref 32768 lookup 202 protocol 119\n"
 		"ip route del default dev ppp0 table 253 metric 65536 protocol "
 		"119\n"
-		"ip route del default dev ppp0 table 201 protocol 119\n"
 		"ip rule del pref 32768 lookup 201 protocol 119\n"
 		"ip nexthop del id 77001\n"
 		"conntrack -D --reply-dst 10.64.0.1\n"
@@ -2429,11 +2475,11 @@ static void other_address(struct kernel *k)
 	example(k, event, "the last address goes: it is remembered",
 		"ip route del default nhid 77257 table 200 metric 1 protocol "
 		"119\n"
+		"ip route del default dev ppp1 table 202 protocol 119\n"
 		"ip route del default dev ppp1 table 253 metric 65536 protocol "
 		"119\n"
 		"ip route del default nhid 77257 table 253 metric 65537 "
 		"protocol 119\n"
-		"ip route del default dev ppp1 table 202 protocol 119\n"
 		"ip rule del pref 32768 lookup 202 protocol 119\n"
 		"ip nexthop del id 77257\n"
 		"ip nexthop del id 77002\n");
@@ -2862,6 +2908,152 @@ static void gateways(struct kernel *k)
 	   "two modems with one address: to each by its own link");
 }
 
+/* Two links that are up. */
+static void both_up(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+
+	two_links();
+	dev_new(k, 0, address(1));
+	dev_new(k, 1, address(2));
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+}
+
+static void hold_links(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+	struct nexthop nh = { .id = 77000, .protocol = PROTO_STATIC,
+			      .family = AF_INET };
+	struct err err = { "" };
+	struct way w;
+
+	both_up(k);
+	held[0] = true;
+	example(k, event, "a held link: its group first, then its rule; its "
+		"table and the rule \"from\" stay",
+		"ip nexthop replace id 77257 group 77002,1 protocol 119\n"
+		"ip nexthop replace id 77000 group 77001,1 protocol 119\n"
+		"ip route prepend default nhid 77000 table 200 metric 257 "
+		"protocol 119\n"
+		"ip route prepend default nhid 77000 table 253 metric 65793 "
+		"protocol 119\n"
+		"ip route prepend default dev ppp1 table 253 metric 65536 "
+		"protocol 119\n"
+		"ip rule add pref 32768 lookup 202 protocol 119\n"
+		"ip route del default dev ppp0 table 253 metric 65536 protocol "
+		"119\n"
+		"ip rule del pref 32768 lookup 201 protocol 119\n"
+		"ip rule del pref 1001 fwmark 0x1/0xff lookup 201 protocol "
+		"119\n");
+	find_way(k, 1, NULL, &w);
+	ok(only_way(&w, &k->dev[1]), "its mark goes by the other link");
+	find_way(k, 0, &k->dev[0].local, &w);
+	ok(only_way(&w, &k->dev[0]), "a probe from its address by itself");
+	held[1] = true;
+	example(k, event, "every usable link is held: as if none were",
+		"ip nexthop replace id 77257 group 77001,1/77002,1 protocol "
+		"119\n"
+		"ip rule add pref 1001 fwmark 0x1/0xff lookup 201 protocol "
+		"119\n"
+		"ip route del default nhid 77000 table 200 metric 257 protocol "
+		"119\n"
+		"ip route del default nhid 77000 table 253 metric 65793 "
+		"protocol 119\n"
+		"ip nexthop del id 77000\n");
+	held[0] = false;
+	conf.link[1].tier = 2;
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	dev_gone(k, 0);
+	ok(good_way(k, 1) && good_way(k, 2) && good_way(k, 0), "when all "
+	   "others go, the kernel itself takes a held link again");
+
+	both_up(k);
+	nh.ifindex = k->dev[DEV_FOREIGN].ifindex;
+	do_nexthop_set(k, &nh);
+	held[0] = true;
+	observe(k, event.goal);
+	ok(plan_make(&plan, &conf, &present, &ruleset, &event, &err) ==
+	   -EEXIST && !strncmp(err.msg, "nexthop 77000 belongs to another "
+	   "program", 40), "the group's id is somebody else's");
+	nexthop_drop(k, 77000);
+}
+
+/* Source NAT of one's own: the flows' translation has to be ended. */
+static void hold_without_masquerade(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+	unsigned int n = 0, ops, i, bad = 0;
+	bool ended, marks;
+
+	do {
+		both_up(k);
+		conf.masquerade = false;
+		held[0] = true;
+		make(k, &event);
+		ops = plan.n_ops;
+		ended = false;
+		for (i = 0; i < n && i < ops; i++) {
+			ended = ended || plan.op[i].kind == OP_CT_FORGET;
+			do_op(k, &plan.op[i]);
+		}
+		make(k, &event);
+		marks = false;
+		for (i = 0; i < plan.n_ops; i++) {
+			ended = ended || (plan.op[i].kind == OP_CT_FORGET &&
+				addr_equal(&plan.op[i].addr,
+					   &k->dev[0].local));
+			marks = marks || (plan.op[i].kind == OP_RULE_DEL &&
+					  plan.op[i].rule.mask);
+			bad += plan.op[i].kind == OP_RULE_DEL &&
+			       plan.op[i].rule.mask && ended;
+			do_op(k, &plan.op[i]);
+		}
+		bad += !ended || link_of_rule(k, PRIORITY_HELD) >= 0;
+		make(k, &event);
+		bad += plan.n_ops != 0;
+	} while (n++ < ops);
+	ok(n > 11 && !bad, "held without masquerade: killed after any of %u "
+	   "operations, its flows are ended once more, and that is "
+	   "forgotten", n - 1);
+	both_up(k);
+	held[0] = true;
+	make(k, &event);
+	for (i = 0, bad = 0; i < plan.n_ops; i++)
+		bad += plan.op[i].kind == OP_CT_FORGET;
+	ok(!bad, "masquerading ends them by itself");
+}
+
+/* What is left of a held link's tier moves no more than it has to. */
+static void hold_and_failback(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+	unsigned int i, n = 0;
+
+	both_up(k);
+	conf.failback = FAILBACK_MOVE;
+	conf.link[1].tier = 2;
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	held[0] = true;
+	make(k, &event);
+	for (i = 0; i < plan.n_ops; i++)
+		n += plan.op[i].kind == OP_CT_END;
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	ok(!n && link_of_rule(k, PRIORITY_PRIMARY) == 1, "the better tier is "
+	   "held: the backup is the primary, and nothing is ended");
+	held[0] = false;
+	may_end = true;
+	make(k, &event);
+	for (i = 0; i < plan.n_ops; i++)
+		n += plan.op[i].kind == OP_CT_END &&
+		     plan.op[i].mark.value == 2;
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	ok(n == 1 && !link_of_rule(k, PRIORITY_PRIMARY), "it leads somewhere "
+	   "again: the backup's flows are ended");
+}
+
 static void examples(void)
 {
 	struct kernel *k = &kernel;
@@ -2883,6 +3075,9 @@ static void examples(void)
 	addresses(k);
 	gateways(k);
 	priorities(k);
+	hold_links(k);
+	hold_without_masquerade(k);
+	hold_and_failback(k);
 }
 
 int main(int argc, char **argv)
