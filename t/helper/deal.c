@@ -500,15 +500,28 @@ static void give_up(void)
 			finish(&conns[i], 0, ETIMEDOUT);
 }
 
+/* glibc's strerrorname_np(), which musl has not, for what the network says. */
+static const char *error_name(int error)
+{
+	switch (error) {
+	case ENETUNREACH:	return "ENETUNREACH";
+	case EHOSTUNREACH:	return "EHOSTUNREACH";
+	case ECONNREFUSED:	return "ECONNREFUSED";
+	case ECONNRESET:	return "ECONNRESET";
+	case EPERM:		return "EPERM";
+	case EINVAL:		return "EINVAL";
+	case ETIMEDOUT:		return "-";
+	default:		return strerror(error);
+	}
+}
+
 static void print(const struct conn *c)
 {
 	struct in_addr a = { htonl(c->host) };
-	const char *name = strerrorname_np(c->error);
 
 	printf("%s %u ", inet_ntoa(a), c->port);
 	a.s_addr = c->seen;
-	puts(!c->error ? inet_ntoa(a) :
-	     c->error == ETIMEDOUT ? "-" : name ? name : "?");
+	puts(c->error ? error_name(c->error) : inet_ntoa(a));
 }
 
 /* Until both processes have come so far. */

@@ -139,7 +139,8 @@ static void set_addr(unsigned int link, unsigned long what, const char *text)
 	name(&r, link);
 	inet_pton(AF_INET, text, &in.sin_addr);
 	memcpy(&r.ifr_addr, &in, sizeof(in));
-	if (ioctl(sock, what, &r))
+	/* ioctl() takes an int with musl, a long with glibc. */
+	if (syscall(SYS_ioctl, sock, what, &r))
 		die("address");
 }
 
@@ -248,7 +249,7 @@ static void begin(struct job *j, const char *tool, const char *arg,
 	null = open("/dev/null", O_RDWR);
 	dup2(null, 1);
 	dup2(null, 2);
-	close_range(3, ~0U, 0);
+	syscall(SYS_close_range, 3, ~0U, 0);
 	if (j->trick != NONE)
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	if (arg)

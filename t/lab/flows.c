@@ -33,6 +33,7 @@
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -982,7 +983,12 @@ static int client(const char *path)
 			pause_ns = 0;
 		wait.tv_sec = (time_t)(pause_ns / NSEC);
 		wait.tv_nsec = (long)(pause_ns % NSEC);
-		n = epoll_pwait2(epoll_fd, events, 64, &wait, NULL);
+		/* epoll_wait() waits for whole milliseconds, and musl has no
+		 * epoll_pwait2().
+		 */
+		ppoll(&(struct pollfd){ .fd = epoll_fd, .events = POLLIN }, 1,
+		      &wait, NULL);
+		n = epoll_wait(epoll_fd, events, 64, 0);
 		for (i = 0; i < n; i++) {
 			if (events[i].data.ptr)
 				flow_event(events[i].data.ptr);

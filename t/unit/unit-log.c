@@ -263,8 +263,8 @@ static void writes(const char *dir)
 	chmod(path, 0640);
 	rename(path, other);
 	ok(!symlink(other, path), "a symbolic link");
-	snprintf(sentence, sizeof(sentence), "cannot open the log %s: Too "
-		 "many levels of symbolic links; %s", path, plain);
+	snprintf(sentence, sizeof(sentence), "cannot open the log %s: %s; %s",
+		 path, strerror(ELOOP), plain);
 	refused(path, "a symbolic link", sentence);
 	ok(lines(slurp(other)) == 2, "and not followed");
 	unlink(path);
