@@ -17,12 +17,13 @@
 #include "tell/status_print.h"
 #include "tell/why.h"
 #include "tell/why_ask.h"
+#include "tool/hook.h"
 #include "tool/priv.h"
 #include "tool/report.h"
 
 #define TOOL "mwan-rules"
-#define COMMANDS "apply, flush, status, history, check, why, drain " \
-	"or undrain"
+#define COMMANDS "apply, flush, status, history, check, why, drain, " \
+	"undrain, up or down"
 
 static const char usage[] =
 	"Usage: mwan-rules apply|flush|check [-f FILE] [-n]\n"
@@ -30,6 +31,8 @@ static const char usage[] =
 	"       mwan-rules history [-f FILE] [LINK] [--since WHEN] "
 	"[--json|--svg FILE]\n"
 	"       mwan-rules drain|undrain LINK [-n]\n"
+	"       mwan-rules up LINK [ADDRESS [GATEWAY]] [-n]\n"
+	"       mwan-rules down LINK [-n]\n"
 	"       mwan-rules why [-f FILE] SRC|self DST [PROTOCOL [SPORT DPORT]]\n"
 	"  apply    put rules, nftables table and sysctls in force (at boot)\n"
 	"  flush    take everything of ours out of the kernel\n"
@@ -39,6 +42,8 @@ static const char usage[] =
 	"  why      say which link such a packet takes, and why\n"
 	"  drain    put LINK aside: new connections take other links, until\n"
 	"           undrain or the next boot\n"
+	"  up, down what the client of a LINK that is not pppd's has to say:\n"
+	"           it has a new lease, or none any more\n"
 	"  -f FILE  the configuration, in the place of " CONF_PATH "\n"
 	"  --json, --prometheus\n"
 	"           status, or history, for programs\n"
@@ -59,6 +64,7 @@ struct call {
 	const char *name;	/* of the command */
 	const char *link;	/* of drain, undrain and history; or NULL */
 	struct why_packet packet;	/* of why */
+	struct ppp_event event;		/* of up and down */
 	const char *file;	/* of -f, absolute; NULL: the default */
 	bool dry;
 	int format;			/* of status, history: enum format */
@@ -144,6 +150,22 @@ static bool others_usable(const struct run *r)
 	return false;
 }
 
+/* Links that nobody gets out by, though they are up. */
+static void tell_gateways(struct call *c)
+{
+	const struct run *r = &c->run;
+	struct err why;
+	unsigned int i;
+
+	for (i = 0; i < r->conf.n_links; i++) {
+		if (!link_lacks_gateway(&r->conf.link[i], &r->present.link[i],
+					FAMILY_IPV4, &why))
+			continue;
+		report_say(&c->report, why.msg);
+		log_add(&c->report.line, "warning", "%s", why.msg);
+	}
+}
+
 static void log_change(struct call *c, enum plan_goal goal)
 {
 	struct run *r = &c->run;
@@ -168,6 +190,7 @@ static void log_change(struct call *c, enum plan_goal goal)
 	log_add(l, "changes", "%u", r->changes);
 	if (goal == PLAN_FLUSH)
 		return;
+	tell_gateways(c);
 	if (!run_any_usable(r)) {
 		log_add(l, "note", "all links are down");
 	} else if (!others_usable(r)) {
@@ -361,6 +384,23 @@ static int cmd_undrain(struct call *c)
 	return drain(c, false);
 }
 
+/* For those who are not pppd: the same path as its hooks. */
+static int tell_event(struct call *c, bool up)
+{
+	c->event.up = up;
+	return hook_told(TOOL, c->dry, &c->event);
+}
+
+static int cmd_up(struct call *c)
+{
+	return tell_event(c, true);
+}
+
+static int cmd_down(struct call *c)
+{
+	return tell_event(c, false);
+}
+
 static int tell_faults(struct call *c)
 {
 	const struct conf_faults *f = c->faults;
@@ -378,8 +418,9 @@ static int tell_faults(struct call *c)
 static int cmd_check(struct call *c)
 {
 	static struct conf_faults faults;
-	const struct run *r = &c->run;
+	struct run *r = &c->run;
 	const struct conf_link *l;
+	char gateway[GATEWAY_TEXT];
 	struct err err;
 	unsigned int i;
 	int code;
@@ -399,9 +440,14 @@ static int cmd_check(struct call *c)
 		       "these links:\n");
 	for (i = 0; i < r->conf.n_links; i++) {
 		l = &r->conf.link[i];
-		printf("%s: table %u, mark 0x%x, weight %u, tier %u\n",
-		       l->name, l->table, l->mark, l->weight, l->tier);
+		gateway_text(&l->gateway, gateway);
+		printf("%s: table %u, mark 0x%x, weight %u, tier %u%s%s\n",
+		       l->name, l->table, l->mark, l->weight, l->tier,
+		       *gateway ? ", gateway " : "", gateway);
 	}
+	/* What is missing now is no mistake in the file. */
+	if (!run_open(r, &err) && !run_read(r, PLAN_LINKS, true, &err))
+		tell_gateways(c);
 	return 0;
 }
 
@@ -642,6 +688,33 @@ static int one_link(struct call *c, int argc, char **argv)
 	return 0;
 }
 
+static int an_event(struct call *c, int argc, char **argv)
+{
+	struct ppp_event *e = &c->event;
+
+	if (one_link(c, argc ? 1 : 0, argv))
+		return EXIT_USAGE;
+	e->connect_time = e->sent = e->received = "";
+	if (!ifname_valid(argv[0]) ||
+	    str_copy(e->ifname, sizeof(e->ifname), argv[0]))
+		return misuse("an interface's name is expected, not", argv[0]);
+	if (argc > 1 && addr_parse(&e->local, argv[1]))
+		return misuse("an address is expected, not", argv[1]);
+	if (argc > 2 && (addr_parse(&e->gateway, argv[2]) ||
+			 e->gateway.family != e->local.family ||
+			 !gateway_possible(&e->gateway)))
+		return misuse("a router's address of the same family is "
+			      "expected, not", argv[2]);
+	return argc > 3 ? misuse("nothing is expected behind", argv[2]) : 0;
+}
+
+/* The client may not know any more what has ended. */
+static int an_end(struct call *c, int argc, char **argv)
+{
+	return one_link(c, argc, argv) || an_event(c, argc, argv) ?
+	       EXIT_USAGE : 0;
+}
+
 static int a_port(const char *word, uint16_t *port)
 {
 	uint32_t number;
@@ -698,6 +771,8 @@ static const struct command {
 	{ "why", cmd_why, a_packet },
 	{ "drain", cmd_drain, one_link },
 	{ "undrain", cmd_undrain, one_link },
+	{ "up", cmd_up, an_event },
+	{ "down", cmd_down, an_end },
 };
 
 static int begin(struct call *c, int (*run)(struct call *c))

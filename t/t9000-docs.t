@@ -348,6 +348,9 @@ mwan-rules undrain ppp1
 echo ppp1 99999999999 >/run/mwan/held
 hook up ppp1 10.64.2.100
 rm /run/mwan/held
+ip link set ppp1 arp on
+mwan-rules up ppp1 10.64.2.100 10.64.2.1 2>/dev/null
+ip link set ppp1 arp off
 sed -i 's/^\[mwan\]/&\nfailback = move/; s/^table = 202/&\ntier = 2/' \
 	/etc/ppp/mwan.ini
 link_new ppp0 10.64.1.100 10.64.1.1

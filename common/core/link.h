@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/err.h"
 #include "conf/conf.h"
 #include "kernel/qdisc.h"
 
@@ -62,10 +63,16 @@ bool link_usable(const struct link *l, enum family f);
  * which lacks its carrier alone, where the kernel passes over it until the
  * carrier is back: nobody calls us then.
  */
-bool link_holds(const struct link *l, enum family f);
+bool link_stays(const struct link *l, enum family f);
 
-/* Is there everything but the gateway? */
-bool link_lacks_gateway(const struct link *l, enum family f);
+/* Is there everything but the gateway? Then the sentence about it is in @err. */
+bool link_lacks_gateway(const struct conf_link *want, const struct link *is,
+			enum family f, struct err *err);
+
+/* Is it pppd that makes the interface, and says why it does not? Where there is
+ * none, its name tells: pppd's own are ppp0, ppp1, ...
+ */
+bool link_is_pppd(const struct conf_link *want, const struct link *is);
 
 /* Find out for each family which of the held links give way to another one. A
  * verdict is evidence and no authority over the last link: when every usable

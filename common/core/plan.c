@@ -34,8 +34,8 @@ struct making {
 	 */
 	struct making_family {
 		bool usable[LINKS_MAX];
-		/* Its default stays, see link_holds(). */
-		bool holds[LINKS_MAX];
+		/* Its default stays, see link_stays(). */
+		bool stays[LINKS_MAX];
 		bool any_usable;
 		/* Nexthops are made of these: usable, and the id is not
 		 * taken.
@@ -196,7 +196,7 @@ static void find_usable(struct making *m, enum family f)
 	unsigned int i, rank;
 
 	for (i = 0; i < m->conf->n_links && !flushing(m); i++) {
-		of->holds[i] = link_holds(&m->present->link[i], f);
+		of->stays[i] = link_stays(&m->present->link[i], f);
 		of->usable[i] = link_usable(&m->present->link[i], f);
 		if (!of->usable[i])
 			continue;
@@ -696,7 +696,7 @@ static bool route_stale(const struct making *m, const struct route *is)
 		     is_own_clients(m, (unsigned int)i, is)))
 			return false;
 		want = link_default(m, f, (unsigned int)i);
-		return !m->af[f].holds[i] || !same_route(is, &want);
+		return !m->af[f].stays[i] || !same_route(is, &want);
 	}
 	if (is->protocol != PROTO_MWAN)
 		return false;
@@ -1090,7 +1090,7 @@ static void want_rules(struct making *m, enum family f)
 	for (i = 0; i < c->n_links; i++)
 		want_mark(m, f, base + RULE_MARK + i, i, NULL);
 	for (i = 0; i < c->n_links; i++) {
-		if (!m->af[f].holds[i])
+		if (!m->af[f].stays[i])
 			continue;
 		want_from(m, f, from_priority(m, f, i), i, NULL);
 		want_peer(m, f, i);

@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "conf/state.h"
 #include "core/present.h"
 #include "kernel/iface.h"
 #include "kernel/pppd.h"
@@ -244,18 +243,23 @@ static void note_said(const struct reading *r, const struct gateways *g)
 /* Where the links' own tables say nothing: what the kernel and a DHCP client
  * tell. Nothing of it is read for point-to-point links.
  */
-static int find_gateways(struct reading *r, struct nl *nl, struct err *err)
+static int find_gateways(struct reading *r, const struct present_source *from,
+			 struct err *err)
 {
 	static struct gateways said;
 	int code = 0;
 
 	if (gateway_lacks(r, GATEWAY_OF_MAIN))
-		code = route_dump_defaults(nl, AF_INET, TABLE_MAIN,
+		code = route_dump_defaults(from->rtnl, AF_INET, TABLE_MAIN,
 					   on_main_default, r, err);
-	if (!code && gateway_lacks(r, GATEWAY_OF_HOOK)) {
-		code = gateways_read(r->conf, &said, err);
-		note_said(r, &said);
+	if (code || !gateway_lacks(r, GATEWAY_OF_HOOK))
+		return code;
+	if (from->said) {
+		note_said(r, from->said);
+		return 0;
 	}
+	code = gateways_read(r->conf, &said, err);
+	note_said(r, &said);
 	return code;
 }
 
@@ -672,7 +676,7 @@ int present_read(struct present *p, const struct conf *conf,
 	note_unread(p, code, &why);
 	begin_gateways(&r);
 	note_unread(p, read_routes(&r, from, &why), &why);
-	note_unread(p, find_gateways(&r, nl, &why), &why);
+	note_unread(p, find_gateways(&r, from, &why), &why);
 	code = read_qdiscs(&r, from, &why);
 	p->queues_unread = code;
 	note_unread(p, code, &why);

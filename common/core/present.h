@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "conf/conf.h"
+#include "conf/state.h"
 #include "core/link.h"
 #include "kernel/nexthop.h"
 #include "kernel/nl.h"
@@ -85,6 +86,8 @@ struct present_source {
 	const struct ruleset *ruleset;
 	/* What was verified of it, to be trusted; NULL: read it. */
 	const struct verified *known;
+	/* What is said of gateways; NULL: read the file, if it matters. */
+	const struct gateways *said;
 	bool every_queue;	/* also where the configuration wants none */
 	/* Routes of ours in every table, also where neither the configuration
 	 * nor a rule of ours leads.

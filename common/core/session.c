@@ -134,6 +134,7 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
 			&run->nfnl,
 		.ruleset = run->have_ruleset ? &run->ruleset : NULL,
 		.known = !dry && run->verified.netns ? &run->verified : NULL,
+		.said = run->have_said ? &run->said : NULL,
 		.every_queue = goal == PLAN_FLUSH,
 		.every_table = goal == PLAN_FLUSH || goal == PLAN_APPLY,
 	};
@@ -380,7 +381,8 @@ int run_again(struct run *run, int code, struct err *err)
 
 	lock_release(&run->lock);
 	while (ended(run, &code, err) || missed(run)) {
-		run->have_ruleset = false;
+		/* By now it may be another configuration. */
+		run->have_ruleset = run->have_said = false;
 		code = run_conf(run, err);
 		if (!code)
 			code = run_links(run, &event, NULL, err);

@@ -33,6 +33,9 @@ struct run {
 	struct verdicts verdicts;	/* of conf's links */
 	struct ruleset ruleset;
 	bool have_ruleset;
+	struct gateways said;		/* the file's content, where a caller
+					 * has just changed it ... */
+	bool have_said;			/* ... and has he? */
 	struct verified verified;	/* of the ruleset; netns 0: not known */
 	struct present present;
 	bool nft_unread;		/* the table counts as missing */

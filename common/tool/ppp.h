@@ -8,7 +8,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 
-/* What pppd told its hook. The strings are numbers, or "", and point into the
+/* What pppd told its hook, or another caller mwan-rules. The strings are numbers, or "", and point into the
  * environment. PEERNAME, ACNAME and the like are chosen by the remote side, any
  * bytes but NUL, and are not even read.
  */
@@ -17,6 +17,7 @@ struct ppp_event {
 	char ifname[IFNAMSIZ];
 	struct addr local;	/* family 0: not said */
 	struct addr peer;
+	struct addr gateway;	/* never pppd's */
 	const char *connect_time;	/* seconds */
 	const char *sent;		/* bytes */
 	const char *received;
