@@ -23,7 +23,7 @@
 
 #define TOOL "mwan-rules"
 #define COMMANDS "apply, flush, status, history, check, why, drain, " \
-	"undrain, up or down"
+	"undrain, up, down or prefix"
 
 static const char usage[] =
 	"Usage: mwan-rules apply|flush|check [-f FILE] [-n]\n"
@@ -33,6 +33,7 @@ static const char usage[] =
 	"       mwan-rules drain|undrain LINK [-n]\n"
 	"       mwan-rules up LINK [ADDRESS [GATEWAY]] [-n]\n"
 	"       mwan-rules down LINK [-n]\n"
+	"       mwan-rules prefix LINK [PREFIX ...] [-n]\n"
 	"       mwan-rules why [-f FILE] SRC|self DST [PROTOCOL [SPORT DPORT]]\n"
 	"  apply    put rules, nftables table and sysctls in force (at boot)\n"
 	"  flush    take everything of ours out of the kernel\n"
@@ -44,6 +45,7 @@ static const char usage[] =
 	"           undrain or the next boot\n"
 	"  up, down what the client of a LINK that is not pppd's has to say:\n"
 	"           it has a new lease, or none any more\n"
+	"  prefix   note the IPv6 prefixes that LINK has now, for DHCPv6 clients\n"
 	"  -f FILE  the configuration, in the place of " CONF_PATH "\n"
 	"  --json, --prometheus\n"
 	"           status, or history, for programs\n"
@@ -66,6 +68,7 @@ struct call {
 	struct why_packet packet;	/* of why */
 	struct ppp_event event;		/* of up and down */
 	const char *file;	/* of -f, absolute; NULL: the default */
+	struct prefixes prefixes;	/* of prefix */
 	bool dry;
 	int format;			/* of status, history: enum format */
 	const char *since, *svg;	/* of history; or NULL */
@@ -290,14 +293,29 @@ static int only_root(const struct call *c, struct err *err)
 	return EXIT_FAILED;
 }
 
+/* Returns 0 or an exit status, with a sentence. */
+static int known_link(struct call *c, int *link, struct err *err)
+{
+	struct run *r = &c->run;
+	char names[400] = "";
+	unsigned int i;
+
+	*link = conf_link_index(&r->conf, c->link);
+	if (*link >= 0)
+		return 0;
+	for (i = 0; i < r->conf.n_links; i++)
+		str_add(names, sizeof(names), ", ", r->conf.link[i].name);
+	err_set(err, 0, "there is no link \"%s\"; the links are: %s", c->link,
+		names);
+	return EXIT_USAGE;
+}
+
 /* What drain and undrain need, read with the lock. Returns 0 or an exit status,
  * with a sentence.
  */
 static int find_link(struct call *c, int *link, struct err *err)
 {
 	struct run *r = &c->run;
-	char names[400] = "";
-	unsigned int i;
 
 	if (run_conf(r, err))
 		return EXIT_CONFIG;
@@ -313,14 +331,7 @@ static int find_link(struct call *c, int *link, struct err *err)
 			c->link);
 		return EXIT_USAGE;
 	}
-	*link = conf_link_index(&r->conf, c->link);
-	if (*link >= 0)
-		return 0;
-	for (i = 0; i < r->conf.n_links; i++)
-		str_add(names, sizeof(names), ", ", r->conf.link[i].name);
-	err_set(err, 0, "there is no link \"%s\"; the links are: %s", c->link,
-		names);
-	return EXIT_USAGE;
+	return known_link(c, link, err);
 }
 
 /* Take down which links are drained: before the first change in the kernel, so
@@ -399,6 +410,57 @@ static int cmd_up(struct call *c)
 static int cmd_down(struct call *c)
 {
 	return tell_event(c, false);
+}
+
+/* Before the first change in the kernel, as with what is drained. */
+static int note_prefixes(struct call *c, int link, struct err *err)
+{
+	struct run *r = &c->run;
+	char text[PREFIX_TEXT], all[PREFIXES_MAX * PREFIX_TEXT] = "";
+	unsigned int i;
+
+	for (i = 0; i < c->prefixes.n; i++)
+		str_add(all, sizeof(all), " ",
+			prefix_text(&c->prefixes.item[i], text));
+	log_add(&c->report.line, "prefix", "%s", *all ? all : "none");
+	r->prefix6.of[link].told = c->prefixes;
+	r->prefix6.of[link].ifindex = if_nametoindex(c->link);
+	if (c->dry) {
+		printf("# %s: %s told %u %s\n", PREFIX6_PATH, c->link,
+		       r->prefix6.of[link].ifindex, all);
+		return 0;
+	}
+	return prefix6_write(&r->conf, &r->prefix6, err);
+}
+
+/* Without anything in force it is kept for the next apply. */
+static int cmd_prefix(struct call *c)
+{
+	struct run *r = &c->run;
+	struct err err;
+	int link = -1, code = take_lock(c);
+
+	if (code)
+		return code;
+	if (run_conf(r, &err))
+		return fail(c, "failed", &err, EXIT_CONFIG);
+	if (!r->in_force)
+		run_recall(r);
+	code = known_link(c, &link, &err);
+	if (code)
+		return fail(c, "failed", &err, code);
+	log_add(&c->report.line, "if", "%s", c->link);
+	/* What it has of other links would be lost. */
+	if (r->bad_prefix6.msg[0])
+		return fail(c, "failed", &r->bad_prefix6, EXIT_FAILED);
+	if (note_prefixes(c, link, &err))
+		return fail(c, "failed", &err, EXIT_FAILED);
+	if (r->in_force)
+		return change(c, PLAN_ALL);
+	lock_release(&r->lock);
+	if (!c->dry)
+		report_end(&c->report, r->conf.log, "ok");
+	return 0;
 }
 
 static int tell_faults(struct call *c)
@@ -700,6 +762,7 @@ static int an_event(struct call *c, int argc, char **argv)
 		return misuse("an interface's name is expected, not", argv[0]);
 	if (argc > 1 && addr_parse(&e->local, argv[1]))
 		return misuse("an address is expected, not", argv[1]);
+	e->family = addr_family(&e->local);
 	if (argc > 2 && (addr_parse(&e->gateway, argv[2]) ||
 			 e->gateway.family != e->local.family ||
 			 !gateway_possible(&e->gateway)))
@@ -713,6 +776,25 @@ static int an_end(struct call *c, int argc, char **argv)
 {
 	return one_link(c, argc, argv) || an_event(c, argc, argv) ?
 	       EXIT_USAGE : 0;
+}
+
+static int a_link_and_prefixes(struct call *c, int argc, char **argv)
+{
+	struct err err;
+	int i;
+
+	if (!argc)
+		return misuse("a link's name is expected behind", c->name);
+	if (c->file)
+		return misuse("-f does not go with", c->name);
+	c->link = argv[0];
+	for (i = 1; i < argc; i++) {
+		if (!prefixes_add(&c->prefixes, argv[i], &err))
+			continue;
+		fprintf(stderr, TOOL ": %s; see mwan-rules --help\n", err.msg);
+		return EXIT_USAGE;
+	}
+	return 0;
 }
 
 static int a_port(const char *word, uint16_t *port)
@@ -773,6 +855,7 @@ static const struct command {
 	{ "undrain", cmd_undrain, one_link },
 	{ "up", cmd_up, an_event },
 	{ "down", cmd_down, an_end },
+	{ "prefix", cmd_prefix, a_link_and_prefixes },
 };
 
 static int begin(struct call *c, int (*run)(struct call *c))

@@ -12,7 +12,8 @@ static bool has_gateway(const struct link_family *af)
 /* Everything but the carrier and the gateway. */
 static bool is_there(const struct link *l, enum family f)
 {
-	return l->ifindex && !l->other && l->up && l->af[f].local.family;
+	return l->ifindex && !l->other && l->up && l->af[f].local.family &&
+	       (f != FAMILY_IPV6 || l->known6);
 }
 
 bool link_usable(const struct link *l, enum family f)

@@ -52,10 +52,20 @@ struct link {
 	struct link_family af[FAMILIES];
 	int rp_filter;
 	struct qdisc qdisc;	/* only of an interface that is up */
+	/* IPv6, where af.local is the link-local address that a session begins
+	 * with. What the provider takes from the link, as far as it is known:
+	 * of this session (known6), else of the one before.
+	 */
+	struct prefixes own6;
+	bool known6;
+	struct prefixes seen6;	/* what the kernel alone tells of them */
+	bool has_own6;		/* it has an address that others gave it */
+	struct addr ours6;	/* it has this one from us; family 0: none */
 };
 
 /* Can the link be used for this family: it exists, is its own session's, is up,
- * has carrier and an address, and a gateway where it needs one?
+ * has carrier and an address, a gateway where it needs one, and in IPv6 a prefix
+ * of its own?
  */
 bool link_usable(const struct link *l, enum family f);
 

@@ -31,6 +31,8 @@ struct run {
 					 * drained; "": it is */
 	struct err bad_held;		/* the same of held */
 	struct verdicts verdicts;	/* of conf's links */
+	struct prefix6 prefix6;		/* what is remembered of them */
+	struct err bad_prefix6;		/* why that is not known; "": it is */
 	struct ruleset ruleset;
 	bool have_ruleset;
 	struct gateways said;		/* the file's content, where a caller

@@ -242,6 +242,8 @@ static void check_run(struct status *s, const struct run *run)
 		say(s, "configuration", "", "%s.", run->bad_drained.msg);
 	if (run->bad_held.msg[0])
 		say(s, "configuration", "", "%s.", run->bad_held.msg);
+	if (run->bad_prefix6.msg[0])
+		say(s, "configuration", "", "%s.", run->bad_prefix6.msg);
 	if (s->facts->bad_rundir.msg[0])
 		say(s, "configuration", "", "%s.", s->facts->bad_rundir.msg);
 	if (s->facts->bad_log.msg[0])
@@ -344,7 +346,7 @@ static void tell_sysctl(struct status *s, const struct op *op)
 static void tell(struct status *s, const struct run *run,
 		 const struct op *op)
 {
-	char addr[ADDR_TEXT], text[RULE_TEXT];
+	char addr[ADDR_TEXT], text[RULE_TEXT], prefix[PREFIX_TEXT];
 
 	s->commands = true;
 	switch (op->kind) {
@@ -379,6 +381,21 @@ static void tell(struct status *s, const struct run *run,
 		say(s, "rule", "", "The rule \"%s\" is ours and not wanted: "
 		    APPLY ".", rule_text(&op->rule, text));
 		return;
+	case OP_ADDR_ADD:
+		say(s, "address", op->dev, "%s lacks the address %s, and what "
+		    "is translated there would leave as another line's: "
+		    APPLY ".", op->dev, addr_text(&op->own.addr, addr));
+		return;
+	case OP_ADDR_DEL:
+		say(s, "address", op->dev, "%s has the address %s, which is "
+		    "ours and not wanted any more: " APPLY ".", op->dev,
+		    addr_text(&op->own.addr, addr));
+		return;
+	case OP_ONLINK_SET:
+	case OP_ONLINK_DEL:
+		say(s, "route", "", "What table %u remembers of the LAN is not "
+		    "what there is: " APPLY ".", op->onlink.table);
+		return;
 	case OP_QDISC_SET:
 	case OP_QDISC_DEL:
 		say(s, "queue", op->dev, "The queue of %s is not the one that "
@@ -404,6 +421,11 @@ static void tell(struct status *s, const struct run *run,
 		    addr_text(&op->addr, addr),
 		    present_has_addr(&run->present, &op->addr) ?
 		    "of a link that is held" : "gone");
+		return;
+	case OP_CT_PREFIX:
+		say(s, "conntrack", "", "There may still be connections of "
+		    "the prefix %s, which %s has no more: " APPLY ".",
+		    prefix_text(&op->lost.prefix, prefix), op->dev);
 		return;
 	case OP_CT_STRAY:
 		if (run->present.nft.masquerades)

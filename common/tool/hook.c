@@ -34,6 +34,14 @@ struct hook {
 /* Large: what is not used is never touched. */
 static struct hook hook;
 
+/* A link is up or down by its IPv4: IPv6CP has words of its own. */
+static const char *event_word(const struct ppp_event *e)
+{
+	if (e->family == FAMILY_IPV6)
+		return e->up ? "ipv6-up" : "ipv6-down";
+	return e->up ? "up" : "down";
+}
+
 static void log_addr(struct log *l, const char *key, const struct addr *a)
 {
 	char text[ADDR_TEXT];
@@ -250,7 +258,8 @@ static int carry_out(struct hook *h)
 	bool queues;
 	int code;
 
-	if (!h->up) {
+	/* Of IPv6 the rules remember what is gone. */
+	if (!h->up && h->event.family == FAMILY_IPV4) {
 		event.gone = h->event.local;
 		event.gone_link = h->link;
 	}
@@ -281,6 +290,7 @@ static int carry_out(struct hook *h)
 	tell_bad_conf(h);
 	report_warn(&h->report, &r->bad_drained);
 	report_warn(&h->report, &r->bad_held);
+	report_warn(&h->report, &r->bad_prefix6);
 	if (r->no_lock.msg[0])
 		log_add(&h->report.line, "warning", "%s", r->no_lock.msg);
 	report_end(&h->report, r->conf.log, queues ? "partial" :
@@ -325,7 +335,7 @@ static int hook_run(struct hook *h, const struct err *bad_event)
 	struct err err;
 	int code = 0;
 
-	report_begin(&h->report, h->tool, h->up ? "up" : "down");
+	report_begin(&h->report, h->tool, event_word(&h->event));
 	if (priv_drop(&err))
 		report_say(&h->report, err.msg);
 	h->run.lock.fd = -1;
