@@ -31,13 +31,8 @@ struct run {
 					 * drained; "": it is */
 	struct err bad_held;		/* the same of held */
 	struct verdicts verdicts;	/* of conf's links */
-	struct prefix6 prefix6;		/* what is remembered of them */
-	struct err bad_prefix6;		/* why that is not known; "": it is */
 	struct ruleset ruleset;
 	bool have_ruleset;
-	struct gateways said;		/* the file's content, where a caller
-					 * has just changed it ... */
-	bool have_said;			/* ... and has he? */
 	struct verified verified;	/* of the ruleset; netns 0: not known */
 	struct present present;
 	bool nft_unread;		/* the table counts as missing */
@@ -48,6 +43,8 @@ struct run {
 	struct lock lock;
 	struct err no_lock;		/* why there is none; "": there is */
 	unsigned int rounds;		/* of reading and changing, until now */
+	int64_t looked;			/* when the kernel was last read, by
+					 * CLOCK_BOOTTIME in ns; 0: never */
 	struct apply_result result;	/* of the last round */
 	struct apply_later later;	/* flows that are to be ended */
 	unsigned int changes;		/* of all rounds */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -212,6 +213,16 @@ static void read_links(struct gathering *g, const struct present *present,
 				 f->flows, NULL);
 }
 
+static void read_programs(struct programs *p)
+{
+	int dir = open(PROGRAMS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	p->n = 0;
+	p->unsafe = false;
+	if (dir >= 0)
+		programs_read(p, dir);
+}
+
 int facts_read(struct facts *f, const struct conf *conf,
 	       const struct present *present, struct nl *rtnl,
 	       struct nl *nfnl, struct err *err)
@@ -240,5 +251,6 @@ int facts_read(struct facts *f, const struct conf *conf,
 	networkd_read(&f->networkd_routes, &f->networkd_rules);
 	hookfile_read(&f->up, "up");
 	hookfile_read(&f->down, "down");
+	read_programs(&f->programs);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #define MWAN_TELL_INSPECT_H
 
 #include "conf/conf.h"
+#include "conf/programs.h"
 #include "core/present.h"
 #include "kernel/iface.h"
 #include "kernel/nl.h"
@@ -56,6 +57,7 @@ struct facts {
 	struct facts_default half;
 	bool networkd_routes, networkd_rules;	/* it deletes them */
 	struct hookfile up, down;
+	struct programs programs;
 };
 
 /* Does the rule take packets with the link's mark, and not to its own table? */

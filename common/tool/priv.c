@@ -27,10 +27,10 @@ int priv_drop(struct err *err)
 	struct __user_cap_data_struct keep[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
 	/* The bounding set stays as it is: emptying it takes two calls for each
-	 * capability, and it limits only what execve(2) gives. Nothing of ours
-	 * executes anything; should a fault make it, no_new_privs cuts what
-	 * root or a file would get by it down to what the process has
-	 * (security/commoncap.c, cap_bprm_creds_from_file()).
+	 * capability, and it limits only what execve(2) gives. What we
+	 * execute (notify(), gzip), or a fault makes us execute, gets no more
+	 * than the process has: no_new_privs cuts what root or a file would
+	 * get (security/commoncap.c, cap_bprm_creds_from_file()).
 	 */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    syscall(SYS_capget, &head, has))
