@@ -42,7 +42,7 @@ equal() {
 	local file=$1 want
 	shift
 	want=$(seq -f "ppp%g=$(($(wc -l <"$file") / $#))" 0 $(($# - 1)))
-	[ "$(tally "$file")" = "$(paste -sd ' ' <<<"$want")" ]
+	diff <(tally "$file" | tr ' ' '\n') - <<<"$want"
 }
 
 # anew: nothing is left of before, as after a reboot.
@@ -66,7 +66,7 @@ dealt() {
 			first=$((first + share))
 			;;
 		*) ask -C 0 -t "$proto" -s 10.9.0.0 -n 96 -c "$share" ;;
-		esac >"$1.$proto"
+		esac >"$1.$proto" 2>>"$1.again"
 		cat "$1.$proto"
 	done >"$1"
 }
@@ -78,8 +78,12 @@ shares() { # METHOD WEIGHT...
 	source-parity) check=equal ;;
 	round-robin) check=at_every_moment ;;
 	esac
-	anew
-	dealt "$file" "$method"
+	for _ in 1 2 3; do
+		anew
+		dealt "$file" "$method"
+		[ -s "$file.again" ] || break
+		diag "$(cat "$file.again")"
+	done
 	ok "$method, $# links" $check "$file" "$@"
 	[ "$#" = 3 ] || return 0
 	diag "$method, 3:2:1: $(tally "$file")"
@@ -119,21 +123,16 @@ like "and it is said why" "$(mwan-rules check 2>&1)" \
 	'source-parity.* 1, 2, 4, 8'
 
 # --- the same deal, whatever happens ---
-# Tests beside this one share the processors' queues of packets, which may be
-# full: then an answer is lost, and one asks again. The deal is the same.
 deal_of() { # FILE METHOD: 400 connections, anew
 	local hosts=20 conns=20
 	[ "$2" != source ] || hosts=400 conns=1
-	for _ in 1 2 3; do
-		forget
-		ask -s 10.8.0.0 -n $hosts -c $conns >"$1"
-		grep -q ' -$' "$1" || return 0
-	done
+	forget
+	ask -s 10.8.0.0 -n $hosts -c $conns >"$1"
 }
 
 same() { # METHOD
 	deal_of "$T/now" "$1"
-	cmp "$T/now" "$T/before"
+	[ "$(wc -l <"$T/now")" = 400 ] && cmp "$T/now" "$T/before"
 }
 for method in source flow; do
 	conf "balance = $method" -- "${three[@]}" "255 tier=2"
