@@ -11,7 +11,9 @@ static uint8_t mask_at(unsigned int i, uint8_t len)
 {
 	if (len >= 8 * (i + 1))
 		return 0xff;
-	return len > 8 * i ? (uint8_t)(0xff00 >> (len - 8 * i)) : 0;
+	if (len <= 8 * i)
+		return 0;
+	return (uint8_t)(0xff00 >> (len - 8 * i));
 }
 
 struct prefix prefix_of(const struct addr *a, uint8_t len)
