@@ -2,7 +2,7 @@
 # CMakeLists.txt, behind the targets. DESTDIR and --prefix are obeyed.
 #
 # pppd looks for its hooks in /etc/ppp and nowhere else. There they are links to
-# the programs in libexec/mwan, and by its being such a link a hook is known as
+# the programs in libexec/mwan, those of IPv6 to the same ones, and by its being such a link a hook is known as
 # ours: what is not is never overwritten. Neither is a configuration: samples
 # go to share/doc/mwan, and /etc/ppp/mwan.ini is the administrator's alone.
 
@@ -22,11 +22,11 @@ if(NOT MWAN_DEB)
 	set(sbin \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}\")
 	string(APPEND sbin \"/${CMAKE_INSTALL_SBINDIR}\")
 	set(foreign \"\")
-	foreach(what up down)
-		set(tool ip-\${what}.local)
-		set(hook \"\${ppp}/\${tool}\")
-		if(IS_DIRECTORY \"\${ppp}/ip-\${what}.d\")
-			set(link_\${what} \"\${ppp}/ip-\${what}.d/0000mwan\")
+	foreach(what ip-up ip-down ipv6-up ipv6-down)
+		string(REPLACE ipv6 ip tool \"\${what}.local\")
+		set(hook \"\${ppp}/\${what}.local\")
+		if(IS_DIRECTORY \"\${ppp}/\${what}.d\")
+			set(link_\${what} \"\${ppp}/\${what}.d/0000mwan\")
 		else()
 			set(link_\${what} \"\${hook}\")
 		endif()
@@ -103,15 +103,16 @@ endif()
 
 # The links; one that an earlier installation made elsewhere goes.
 install(CODE "
-	foreach(what up down)
-		set(hook \"\${ppp}/ip-\${what}.local\")
+	foreach(what ip-up ip-down ipv6-up ipv6-down)
+		string(REPLACE ipv6 ip tool \"\${what}.local\")
+		set(hook \"\${ppp}/\${what}.local\")
 		if(NOT link_\${what} STREQUAL hook)
 			file(REMOVE \"\${hook}\")
 		endif()
 		get_filename_component(dir \"\${link_\${what}}\" DIRECTORY)
 		file(MAKE_DIRECTORY \"\${dir}\")
 		file(REMOVE \"\${link_\${what}}\")
-		file(CREATE_LINK \"\${libexec}/ip-\${what}.local\"
+		file(CREATE_LINK \"\${libexec}/\${tool}\"
 			\"\${link_\${what}}\" SYMBOLIC)
 		message(STATUS \"Hook: \${link_\${what}}\")
 		string(LENGTH \"\$ENV{DESTDIR}\" skip)

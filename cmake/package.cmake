@@ -7,12 +7,13 @@ set(MWAN_MAINTAINER "The mwan authors <mwan@example.org>" CACHE STRING
 
 # dpkg puts the links there and takes them away. 0000mwan comes before ppp's own
 # 0000usepeerdns, so that resolv.conf is not waited for.
-foreach(what up down)
+foreach(what ip-up ip-down ipv6-up ipv6-down)
+	string(REPLACE ipv6 ip tool ${what}.local)
 	install(CODE "
-		set(dir \"\$ENV{DESTDIR}${MWAN_PPP_DIR}/ip-${what}.d\")
+		set(dir \"\$ENV{DESTDIR}${MWAN_PPP_DIR}/${what}.d\")
 		file(MAKE_DIRECTORY \"\${dir}\")
 		file(CREATE_LINK
-			\"${CMAKE_INSTALL_FULL_LIBEXECDIR}/mwan/ip-${what}.local\"
+			\"${CMAKE_INSTALL_FULL_LIBEXECDIR}/mwan/${tool}\"
 			\"\${dir}/0000mwan\" SYMBOLIC)
 	")
 endforeach()

@@ -17,13 +17,14 @@
 #include "tell/status_print.h"
 #include "tell/why.h"
 #include "tell/why_ask.h"
+#include "tool/hook.h"
 #include "tool/notify.h"
 #include "tool/priv.h"
 #include "tool/report.h"
 
 #define TOOL "mwan-rules"
-#define COMMANDS "apply, flush, status, history, check, why, drain " \
-	"or undrain"
+#define COMMANDS "apply, flush, status, history, check, why, drain, " \
+	"undrain, up, down or prefix"
 
 static const char usage[] =
 	"Usage: mwan-rules apply|flush|check [-f FILE] [-n]\n"
@@ -31,6 +32,9 @@ static const char usage[] =
 	"       mwan-rules history [-f FILE] [LINK] [--since WHEN] "
 	"[--json|--svg FILE]\n"
 	"       mwan-rules drain|undrain LINK [-n]\n"
+	"       mwan-rules up LINK [ADDRESS [GATEWAY]] [-n]\n"
+	"       mwan-rules down LINK [-n]\n"
+	"       mwan-rules prefix LINK [PREFIX ...] [-n]\n"
 	"       mwan-rules why [-f FILE] SRC|self DST [PROTOCOL [SPORT DPORT]]\n"
 	"  apply    put rules, nftables table and sysctls in force (at boot)\n"
 	"  flush    take everything of ours out of the kernel\n"
@@ -40,6 +44,9 @@ static const char usage[] =
 	"  why      say which link such a packet takes, and why\n"
 	"  drain    put LINK aside: new connections take other links, until\n"
 	"           undrain or the next boot\n"
+	"  up, down what the client of a LINK that is not pppd's has to say:\n"
+	"           it has a new lease, or none any more\n"
+	"  prefix   note the IPv6 prefixes that LINK has now, for DHCPv6 clients\n"
 	"  -f FILE  the configuration, in the place of " CONF_PATH "\n"
 	"  --json, --prometheus\n"
 	"           status, or history, for programs\n"
@@ -60,7 +67,9 @@ struct call {
 	const char *name;	/* of the command */
 	const char *link;	/* of drain, undrain and history; or NULL */
 	struct why_packet packet;	/* of why */
+	struct ppp_event event;		/* of up and down */
 	const char *file;	/* of -f, absolute; NULL: the default */
+	struct prefixes prefixes;	/* of prefix */
 	bool dry;
 	int format;			/* of status, history: enum format */
 	const char *since, *svg;	/* of history; or NULL */
@@ -145,6 +154,22 @@ static bool others_usable(const struct run *r)
 	return false;
 }
 
+/* Links that nobody gets out by, though they are up. */
+static void tell_gateways(struct call *c)
+{
+	const struct run *r = &c->run;
+	struct err why;
+	unsigned int i;
+
+	for (i = 0; i < r->conf.n_links; i++) {
+		if (!link_lacks_gateway(&r->conf.link[i], &r->present.link[i],
+					FAMILY_IPV4, &why))
+			continue;
+		report_say(&c->report, why.msg);
+		log_add(&c->report.line, "warning", "%s", why.msg);
+	}
+}
+
 static void log_change(struct call *c, enum plan_goal goal)
 {
 	struct run *r = &c->run;
@@ -169,6 +194,7 @@ static void log_change(struct call *c, enum plan_goal goal)
 	log_add(l, "changes", "%u", r->changes);
 	if (goal == PLAN_FLUSH)
 		return;
+	tell_gateways(c);
 	if (!run_any_usable(r)) {
 		log_add(l, "note", "all links are down");
 	} else if (!others_usable(r)) {
@@ -268,14 +294,29 @@ static int only_root(const struct call *c, struct err *err)
 	return EXIT_FAILED;
 }
 
+/* Returns 0 or an exit status, with a sentence. */
+static int known_link(struct call *c, int *link, struct err *err)
+{
+	struct run *r = &c->run;
+	char names[400] = "";
+	unsigned int i;
+
+	*link = conf_link_index(&r->conf, c->link);
+	if (*link >= 0)
+		return 0;
+	for (i = 0; i < r->conf.n_links; i++)
+		str_add(names, sizeof(names), ", ", r->conf.link[i].name);
+	err_set(err, 0, "there is no link \"%s\"; the links are: %s", c->link,
+		names);
+	return EXIT_USAGE;
+}
+
 /* What drain and undrain need, read with the lock. Returns 0 or an exit status,
  * with a sentence.
  */
 static int find_link(struct call *c, int *link, struct err *err)
 {
 	struct run *r = &c->run;
-	char names[400] = "";
-	unsigned int i;
 
 	if (run_conf(r, err))
 		return EXIT_CONFIG;
@@ -291,14 +332,7 @@ static int find_link(struct call *c, int *link, struct err *err)
 			c->link);
 		return EXIT_USAGE;
 	}
-	*link = conf_link_index(&r->conf, c->link);
-	if (*link >= 0)
-		return 0;
-	for (i = 0; i < r->conf.n_links; i++)
-		str_add(names, sizeof(names), ", ", r->conf.link[i].name);
-	err_set(err, 0, "there is no link \"%s\"; the links are: %s", c->link,
-		names);
-	return EXIT_USAGE;
+	return known_link(c, link, err);
 }
 
 /* Take down which links are drained: before the first change in the kernel, so
@@ -362,6 +396,74 @@ static int cmd_undrain(struct call *c)
 	return drain(c, false);
 }
 
+/* For those who are not pppd: the same path as its hooks. */
+static int tell_event(struct call *c, bool up)
+{
+	c->event.up = up;
+	return hook_told(TOOL, c->dry, &c->event);
+}
+
+static int cmd_up(struct call *c)
+{
+	return tell_event(c, true);
+}
+
+static int cmd_down(struct call *c)
+{
+	return tell_event(c, false);
+}
+
+/* Before the first change in the kernel, as with what is drained. */
+static int note_prefixes(struct call *c, int link, struct err *err)
+{
+	struct run *r = &c->run;
+	char text[PREFIX_TEXT], all[PREFIXES_MAX * PREFIX_TEXT] = "";
+	unsigned int i;
+
+	for (i = 0; i < c->prefixes.n; i++)
+		str_add(all, sizeof(all), " ",
+			prefix_text(&c->prefixes.item[i], text));
+	log_add(&c->report.line, "prefix", "%s", *all ? all : "none");
+	r->prefix6.of[link].told = c->prefixes;
+	r->prefix6.of[link].ifindex = if_nametoindex(c->link);
+	if (c->dry) {
+		printf("# %s: %s told %u %s\n", PREFIX6_PATH, c->link,
+		       r->prefix6.of[link].ifindex, all);
+		return 0;
+	}
+	return prefix6_write(&r->conf, &r->prefix6, err);
+}
+
+/* Without anything in force it is kept for the next apply. */
+static int cmd_prefix(struct call *c)
+{
+	struct run *r = &c->run;
+	struct err err;
+	int link = -1, code = take_lock(c);
+
+	if (code)
+		return code;
+	if (run_conf(r, &err))
+		return fail(c, "failed", &err, EXIT_CONFIG);
+	if (!r->in_force)
+		run_recall(r);
+	code = known_link(c, &link, &err);
+	if (code)
+		return fail(c, "failed", &err, code);
+	log_add(&c->report.line, "if", "%s", c->link);
+	/* What it has of other links would be lost. */
+	if (r->bad_prefix6.msg[0])
+		return fail(c, "failed", &r->bad_prefix6, EXIT_FAILED);
+	if (note_prefixes(c, link, &err))
+		return fail(c, "failed", &err, EXIT_FAILED);
+	if (r->in_force)
+		return change(c, PLAN_ALL);
+	lock_release(&r->lock);
+	if (!c->dry)
+		report_end(&c->report, r->conf.log, "ok");
+	return 0;
+}
+
 static int tell_faults(struct call *c)
 {
 	const struct conf_faults *f = c->faults;
@@ -379,8 +481,9 @@ static int tell_faults(struct call *c)
 static int cmd_check(struct call *c)
 {
 	static struct conf_faults faults;
-	const struct run *r = &c->run;
+	struct run *r = &c->run;
 	const struct conf_link *l;
+	char gateway[GATEWAY_TEXT];
 	struct err err;
 	unsigned int i;
 	int code;
@@ -400,9 +503,14 @@ static int cmd_check(struct call *c)
 		       "these links:\n");
 	for (i = 0; i < r->conf.n_links; i++) {
 		l = &r->conf.link[i];
-		printf("%s: table %u, mark 0x%x, weight %u, tier %u\n",
-		       l->name, l->table, l->mark, l->weight, l->tier);
+		gateway_text(&l->gateway, gateway);
+		printf("%s: table %u, mark 0x%x, weight %u, tier %u%s%s\n",
+		       l->name, l->table, l->mark, l->weight, l->tier,
+		       *gateway ? ", gateway " : "", gateway);
 	}
+	/* What is missing now is no mistake in the file. */
+	if (!run_open(r, &err) && !run_read(r, PLAN_LINKS, true, &err))
+		tell_gateways(c);
 	return 0;
 }
 
@@ -643,6 +751,53 @@ static int one_link(struct call *c, int argc, char **argv)
 	return 0;
 }
 
+static int an_event(struct call *c, int argc, char **argv)
+{
+	struct ppp_event *e = &c->event;
+
+	if (one_link(c, argc ? 1 : 0, argv))
+		return EXIT_USAGE;
+	e->connect_time = e->sent = e->received = "";
+	if (!ifname_valid(argv[0]) ||
+	    str_copy(e->ifname, sizeof(e->ifname), argv[0]))
+		return misuse("an interface's name is expected, not", argv[0]);
+	if (argc > 1 && addr_parse(&e->local, argv[1]))
+		return misuse("an address is expected, not", argv[1]);
+	e->family = addr_family(&e->local);
+	if (argc > 2 && (addr_parse(&e->gateway, argv[2]) ||
+			 e->gateway.family != e->local.family ||
+			 !gateway_possible(&e->gateway)))
+		return misuse("a router's address of the same family is "
+			      "expected, not", argv[2]);
+	return argc > 3 ? misuse("nothing is expected behind", argv[2]) : 0;
+}
+
+/* The client may not know any more what has ended. */
+static int an_end(struct call *c, int argc, char **argv)
+{
+	return one_link(c, argc, argv) || an_event(c, argc, argv) ?
+	       EXIT_USAGE : 0;
+}
+
+static int a_link_and_prefixes(struct call *c, int argc, char **argv)
+{
+	struct err err;
+	int i;
+
+	if (!argc)
+		return misuse("a link's name is expected behind", c->name);
+	if (c->file)
+		return misuse("-f does not go with", c->name);
+	c->link = argv[0];
+	for (i = 1; i < argc; i++) {
+		if (!prefixes_add(&c->prefixes, argv[i], &err))
+			continue;
+		fprintf(stderr, TOOL ": %s; see mwan-rules --help\n", err.msg);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
 static int a_port(const char *word, uint16_t *port)
 {
 	uint32_t number;
@@ -699,6 +854,9 @@ static const struct command {
 	{ "why", cmd_why, a_packet },
 	{ "drain", cmd_drain, one_link },
 	{ "undrain", cmd_undrain, one_link },
+	{ "up", cmd_up, an_event },
+	{ "down", cmd_down, an_end },
+	{ "prefix", cmd_prefix, a_link_and_prefixes },
 };
 
 static int begin(struct call *c, int (*run)(struct call *c))

@@ -43,7 +43,7 @@ is "asking changes nothing" "$(ls -d /run/mwan /var/log/* 2>/dev/null)" ""
 
 # --- mwan-rules ---
 refuses 64 "mwan-rules: a command is missing: apply, flush, status, history, \
-check, why, drain or undrain; see mwan-rules --help" mwan-rules
+check, why, drain, undrain, up, down or prefix; see mwan-rules --help" mwan-rules
 refuses 64 "mwan-rules: nothing is expected behind apply, but there is \
 \"flush\"; see mwan-rules --help" mwan-rules apply flush
 refuses 64 "mwan-rules: unknown command \"appply\"; see mwan-rules --help" \
@@ -56,6 +56,24 @@ refuses 64 "mwan-rules: a file's name is missing behind \"-f\"; see \
 mwan-rules --help" mwan-rules check -f
 refuses 64 "mwan-rules: a file's name is missing behind \"-f\"; see \
 mwan-rules --help" mwan-rules check -f ""
+refuses 64 "mwan-rules: one link's name is expected behind \"up\"; see \
+mwan-rules --help" mwan-rules up
+refuses 64 "mwan-rules: one link's name is expected behind \"down\"; see \
+mwan-rules --help" mwan-rules down ppp0 10.64.1.100
+refuses 64 "mwan-rules: -f does not go with \"up\"; see mwan-rules --help" \
+	mwan-rules up ppp0 -f /etc/ppp/mwan.ini
+refuses 64 "mwan-rules: an interface's name is expected, not \"a/b\"; see \
+mwan-rules --help" mwan-rules up a/b
+refuses 64 "mwan-rules: an address is expected, not \"dhcp\"; see mwan-rules \
+--help" mwan-rules up ppp0 dhcp
+refuses 64 "mwan-rules: a router's address of the same family is expected, not \
+\"fe80::1\"; see mwan-rules --help" mwan-rules up ppp0 10.64.1.100 fe80::1
+refuses 64 "mwan-rules: a router's address of the same family is expected, not \
+\"0.0.0.0\"; see mwan-rules --help" mwan-rules up ppp0 10.64.1.100 0.0.0.0
+refuses 64 "mwan-rules: nothing is expected behind \"10.64.1.1\"; see \
+mwan-rules --help" mwan-rules up ppp0 10.64.1.100 10.64.1.1 10.64.1.2
+refuses 64 "mwan-rules: --json and --prometheus do not go with \"up\"; see \
+mwan-rules --help" mwan-rules up ppp0 --json
 run mwan-rules check
 is "check: status" "$status" 0
 is "check: says so" "$out" "/etc/ppp/mwan.ini is fine, with these links:

@@ -98,9 +98,9 @@ ppp1 up $(grep 'event=up if=ppp1' /var/log/ifchang.log | cut -c4-22) \
 10.64.2.100 10.64.2.1
  202 0x2 1 1 0 0 0 ppp1"
 is "JSON: every member of a link" "$(json '.links[0] | keys_unsorted')" \
-	'["name","up","since","local","peer","table","mark","weight","tier","flows","rx_bytes","tx_bytes","default","drained"]'
+	'["name","up","since","local","peer","gateway","table","mark","weight","tier","flows","rx_bytes","tx_bytes","default","drained"]'
 is "JSON: their values" "$(json '.links[0] | del(.since)')" \
-	'{"name":"ppp0","up":true,"local":"10.64.1.100","peer":"10.64.1.1","table":201,"mark":1,"weight":1,"tier":1,"flows":0,"rx_bytes":0,"tx_bytes":0,"default":["ppp0"],"drained":false}'
+	'{"name":"ppp0","up":true,"local":"10.64.1.100","peer":"10.64.1.1","gateway":null,"table":201,"mark":1,"weight":1,"tier":1,"flows":0,"rx_bytes":0,"tx_bytes":0,"default":["ppp0"],"drained":false}'
 is "JSON: since is the log's date" "$(json '.links[0].since')" \
 	"$(sed -n 's/^ts=\([^ ]*\) .*event=up if=ppp0.*/\1/p' \
 		/var/log/ifchang.log)"
@@ -212,7 +212,7 @@ is "promtool has nothing to say" \
 	"$("$promtool" check metrics <"$T/prom" 2>&1; echo $?)" 0
 is "a link's figure" "$(grep '^mwan_link_.*ppp1' "$T/prom" |
 	grep -vE '_bytes_total|_since_')" \
-	'mwan_link_info{link="ppp1",local="10.64.2.100",peer="10.64.2.1"} 1
+	'mwan_link_info{link="ppp1",local="10.64.2.100",peer="10.64.2.1",gateway=""} 1
 mwan_link_up{link="ppp1"} 1
 mwan_link_table{link="ppp1"} 202
 mwan_link_mark{link="ppp1"} 2

@@ -24,7 +24,7 @@ links() {
 }
 
 defaults() { # TABLE
-	ip route show table "$1" default 2>/dev/null | sed 's/ *$//'
+	ip route show table "$1" default 2>/dev/null | sed 's/ dead//; s/ *$//'
 }
 
 nexthops() {
@@ -56,4 +56,122 @@ is "networkd's default in its own table tells it, and stays" \
 default via 192.168.1.1 dev eth2 proto dhcp metric 1024"
 ask -s 10.9.0.1 -n 600 -p 2000 >"$T/dealt"
 ok "each link carries its share" fair "$T/dealt" 1 1 1
+ip route del default via 192.168.1.1 dev eth2 metric 1024 proto dhcp table 1003
+
+# --- nobody says it ---
+lacks="eth2 is not used, as nobody says who its gateway is: write \"gateway = \
+ADDRESS\" below [link eth2] in mwan.ini, or have its DHCP client call \
+\"mwan-rules up\", see mwan.ini(5)"
+is "apply says so" "$(mwan-rules apply 2>&1)" "mwan-rules: $lacks"
+like "its log does" "$(tail -n 1 /var/log/ifchang.log)" \
+	'event=apply .*warning="eth2 is not used, as nobody'
+is "check says so, and that the file is fine" "$(mwan-rules check 2>&1 >"$T/out"
+	head -n 1 "$T/out")" "mwan-rules: $lacks
+/etc/ppp/mwan.ini is fine, with these links:"
+is "check shows what the file says" "$(sed -n 3,4p "$T/out")" \
+	"eth1: table 1002, mark 0x2, weight 1, tier 1, gateway 192.168.1.1
+eth2: table 1003, mark 0x3, weight 1, tier 1"
+mwan-rules status --json >"$T/json"
+is "status says so" "$(jq -r '.problems[] | .kind, .link, .text' "$T/json")" \
+	"no-gateway
+eth2
+$lacks."
+is "and shows each gateway" "$(jq -c '[.links[] | .up, .peer, .gateway]' \
+	"$T/json")" '[true,"10.64.0.1",null,true,null,"192.168.1.1",false,null,null]'
+
+# --- a DHCP client says it ---
+is "up -n prints what would be done" "$(mwan-rules up -n eth2 192.168.1.3 \
+	192.168.1.1 | head -n 5)" "cat >/run/mwan/gateway <<'END'
+eth2 192.168.1.1
+END
+ip nexthop replace id 77003 via 192.168.1.1 dev eth2 onlink protocol 119
+ip route prepend default via 192.168.1.1 dev eth2 onlink table 1003 protocol 119"
+is "and changes nothing" "$(ls /run/mwan/gateway 2>&1; defaults 1003)" \
+	"ls: cannot access '/run/mwan/gateway': No such file or directory"
+is "up" "$(mwan-rules up eth2 192.168.1.3 192.168.1.1; echo $?)" 0
+is "its default" "$(defaults 1003)" \
+	"default via 192.168.1.1 dev eth2 proto 119 onlink"
+like "its log" "$(tail -n 1 /var/log/ifchang.log)" \
+	'tool=mwan-rules .*event=up if=eth2 local=192.168.1.3 default=eth2 gateway=192.168.1.1 changes=.* result=ok'
+mwan-rules up eth2 192.168.1.3 192.168.1.1
+like "once more: nothing to do" "$(tail -n 1 /var/log/ifchang.log)" \
+	'changes=0 result=unchanged'
+mwan-rules up eth1
+is "another link's event keeps it" "$(defaults 1003)" \
+	"default via 192.168.1.1 dev eth2 proto 119 onlink"
+mwan-rules flush 2>/dev/null
+mwan-rules apply 2>/dev/null
+is "flush and apply do" "$(defaults 1003)" \
+	"default via 192.168.1.1 dev eth2 proto 119 onlink"
+mwan-rules up eth2 192.168.1.3 192.168.1.254
+is "it is another one" "$(defaults 1003)" \
+	"default via 192.168.1.254 dev eth2 proto 119 onlink"
+like "why says it" "$(mwan-rules why self $inet 2>/dev/null; ip rule add pref 5 \
+	from 192.168.1.3 lookup 1003; mwan-rules why 192.168.1.3 $inet)" \
+	'it leaves by eth2, via 192.168.1.254'
+ip rule del pref 5
+mwan-rules up eth2 192.168.1.3 192.168.1.3 2>"$T/msg"
+like "its own address is none" "$(defaults 1003) $(<"$T/msg")" \
+	"^ mwan-rules: eth2 is not used, as what is said to be its gateway is its own address"
+mwan-rules up eth2 192.168.1.3 192.168.1.1
+mwan-rules down eth2 2>/dev/null
+is "down forgets it" "$(defaults 1003) $(ls /run/mwan/gateway 2>&1)" \
+	" ls: cannot access '/run/mwan/gateway': No such file or directory"
+is "an interface that is no link" "$(mwan-rules up eth9 10.0.0.1 2>&1; echo $?)" \
+	"mwan-rules: eth9 is not a configured link
+0"
+like "is in the log" "$(tail -n 1 /var/log/ifchang.log)" 'event=ignored if=eth9'
+
+# --- main's default through a link ---
+mwan-rules up eth2 192.168.1.3 192.168.1.1
+problems() {
+	mwan-rules status --json | jq -c '[.problems[].kind]'
+}
+ip route add default via 192.168.1.1 dev eth2 metric 300
+is "fails over with it, and is no fault" "$(problems)" '[]'
+mwan-rules drain eth2 2>/dev/null
+is "while the link is drained it is" "$(problems)" '["foreign-default"]'
+like "and its client's own way is named" "$(mwan-rules status | tr -s '\n ' ' ')" \
+	'tell its DHCP client not to \(networkd: RouteTable=, dhcpcd: nogateway'
+mwan-rules undrain eth2 2>/dev/null
+sysctl -qw net.ipv4.conf.eth2.ignore_routes_with_linkdown=0
+is "where the kernel does not pass over it, it is" "$(problems)" \
+	'["linkdown","foreign-default"]'
+mwan-rules apply 2>/dev/null
+is "apply mends that" "$(problems)" '[]'
+ip route del default via 192.168.1.1 dev eth2 metric 300
+
+# --- the cable ---
+is "all of them are up" "$(mwan-rules status --json | jq -c '[.links[].up]')" \
+	'[true,true,true]'
+keep flows -s 10.9.0.1 -n 300 -p 4000
+by() { # N: of eth1, after all three
+	grep -c " 10.64.$1.100\$" "$T/flows"
+}
+like "flows by each" "$(tally "$T/flows")" '^ppp0=[0-9]+ ppp1=[0-9]+ ppp2=[0-9]+$'
+cp "$T/flows" "$T/before"
+pull 1
+# A packet each, which conntrack and the masquerade may take to forget.
+again flows "$T/lost"
+again flows "$T/after"
+is "pulled: flows of the others stay where they are" \
+	"$(of_hosts <(without ppp1 "$T/before") "$T/after" | cut -d' ' -f1,3)" \
+	"$(without ppp1 "$T/before" | cut -d' ' -f1,3)"
+is "its own go on by the others, with no process" \
+	"$(of_hosts <(with ppp1 "$T/before") "$T/after" |
+		grep -c ' 10.64.[02].100$')" "$(with ppp1 "$T/before" | wc -l)"
+mwan-rules up eth2 192.168.1.3 192.168.1.1
+is "an event meanwhile keeps its default for the cable's return" \
+	"$(defaults 1002)" \
+	"default via 192.168.1.1 dev eth1 proto 119 onlink linkdown"
+like "status says why it is down" "$(mwan-rules status | tr -s '\n ' ' ')" \
+	'eth1 is down, the interface has no carrier: see "ip addr show dev eth1"'
+plug 1
+forget
+ask -s 10.9.0.1 -n 300 -p 5000 >"$T/dealt"
+ok "plugged in: new connections use it by themselves" fair "$T/dealt" 1 1 1
+is "its nexthop is not back" "$(nexthops | grep -c eth1)" 0
+mwan-rules up eth2
+is "the next event brings it back" "$(nexthops | grep -c eth1)" 1
+is "and all is well" "$(problems)" '[]'
 done_testing

@@ -56,7 +56,7 @@ keys_of_page() {
 }
 
 keys_of_code() {
-	"$BIN/../t/unit-conf" keys | sed -n "s/^$1 \([a-z_]*\) .*/\1/p"
+	"$BIN/../t/unit-conf" keys | sed -n "s/^$1 \([a-z_0-9]*\) .*/\1/p"
 }
 
 like "the source has keys" "$(keys_of_code mwan | wc -l)" '^[1-9][0-9]$'
@@ -69,7 +69,7 @@ is "[policy]: the keys of the page are those of the code" \
 	"$(keys_of_page '^.policy' | set_of)" "$(keys_of_code policy | set_of)"
 
 links=$'[link ppp0]\ntable = 201\n[link ppp1]\ntable = 202\n'
-examples=$(sed -n 's/^\.Dl \([a-z_]* = .*\)/\1/p' "$conf")
+examples=$(sed -n 's/^\.Dl \([a-z_0-9]* = .*\)/\1/p' "$conf")
 is "every key has its example" "$(cut -d' ' -f1 <<<"$examples" | set_of)" \
 	"$( (keys_of_code mwan && keys_of_code link && keys_of_code policy) |
 		set_of)"
@@ -98,7 +98,7 @@ done <<<"$examples"
 echo "$links" >/etc/ppp/mwan.ini
 mwan-rules apply 2>/dev/null
 # The copy has no blanks around the sign where a value can fill the line.
-sed -E 's/^(log|lan)=/\1 = /' /run/mwan/mwan.ini >"$T/defaults"
+sed -E 's/^(log|lan|prefix6)=/\1 = /' /run/mwan/mwan.ini >"$T/defaults"
 mwan-rules flush
 awk '/^\.It Ic/ { key = $3; said = 0 } /^Default:/ { said = 1; next }
 	said && /^\.Ql/ { print key " = " $2 } { said = 0 }' "$conf" \
@@ -113,16 +113,16 @@ is "every row with a default has it in the page" \
 # "What is commented out shows the default."
 while read -r key value; do
 	case $key in
-	mark | balance | lan | table | standby_table | linkname | gateway)
+	mark | balance | lan | table | *_table | linkname | gateway)
 		continue ;;	# of others
 	esac
 	[[ $value != cake* ]] || continue		# an example of a link
 	ok "etc/mwan.ini: $key = $value is the default" \
 		grep -qx "$key = $value" "$T/said"
-done < <(sed -nE 's/^# ([a-z_]+) = (.*)/\1 \2/p' "$root/etc/mwan.ini")
+done < <(sed -nE 's/^# ([a-z_0-9]+) = (.*)/\1 \2/p' "$root/etc/mwan.ini")
 is "no other default but those that the page describes in words" \
 	"$(sed -n 's/ = .*//p' "$T/defaults" | grep -vxf \
-		<(sed 's/ = .*//' "$T/said") | set_of)" "balance mark standby_table table "
+		<(sed 's/ = .*//' "$T/said") | set_of)" "balance mark onlink_table standby_table table "
 # balance_of TEXT: which balance that file has without saying so.
 balance_of() {
 	echo "$1" >/etc/ppp/mwan.ini
@@ -178,12 +178,12 @@ done
 # --- etc/mwan.ini ---
 like "the sample" "$(mwan-rules check -f "$root/etc/mwan.ini" 2>&1)" \
 	'is fine, with these links:'
-sed 's/^# \([a-z_]* = \)/\1/' "$root/etc/mwan.ini" >"$T/all.ini"
+sed 's/^# \([a-z_0-9]* = \)/\1/' "$root/etc/mwan.ini" >"$T/all.ini"
 ok "the sample with everything in it" mwan-rules check -f "$T/all.ini"
 is "the sample has every key" \
-	"$(sed -n 's/^\([a-z_]*\) = .*/\1/p' "$T/all.ini" | set_of)" \
+	"$(sed -n 's/^\([a-z_0-9]*\) = .*/\1/p' "$T/all.ini" | set_of)" \
 	"$( (keys_of_code mwan && keys_of_code link) | set_of)"
-sed -n '/^\[link/q; s/^# \([a-z_]* = .*\)/\1/p' "$root/etc/mwan.ini" |
+sed -n '/^\[link/q; s/^# \([a-z_0-9]* = .*\)/\1/p' "$root/etc/mwan.ini" |
 	grep -v '^lan' >"$T/shown"
 is "what it shows as defaults are the defaults" \
 	"$(grep -vxFf "$T/defaults" "$T/shown")" ""
@@ -343,11 +343,17 @@ is "a line as in the page" "$(log_last | same)" \
 
 # Every key and every word, by every kind of call.
 hook up tun9 10.9.9.9
+hook up ppp1 fe80::1 fe80::2 2>/dev/null
+hook down ppp1 fe80::1 fe80::2 2>/dev/null
 mwan-rules drain ppp1 2>/dev/null
 mwan-rules undrain ppp1
 echo ppp1 99999999999 >/run/mwan/held
 hook up ppp1 10.64.2.100
 rm /run/mwan/held
+ip link set ppp1 arp on
+mwan-rules up ppp1 10.64.2.100 10.64.2.1 2>/dev/null
+ip link set ppp1 arp off
+mwan-rules prefix ppp1 2001:db8::/56
 sed -i 's/^\[mwan\]/&\nfailback = move/; s/^table = 202/&\ntier = 2/' \
 	/etc/ppp/mwan.ini
 link_new ppp0 10.64.1.100 10.64.1.1
@@ -375,12 +381,12 @@ for key in event result; do
 	words=$(awk -v key=$key '/^\.It Va|^\.El/ { on = $3 == key } on' \
 		"$hooks" | tr -s ' ,;.()' '\n')
 	is "every word of $key is in the page" "$(
-		grep -o " $key=[a-z]*" "$log" | cut -d= -f2 | sort -u |
+		grep -o " $key=[a-z0-9-]*" "$log" | cut -d= -f2 | sort -u |
 			grep -vxFf <(echo "$words"))" ""
 done
-is "words seen" "$(grep -Eo ' (event|result)=[a-z]*' "$log" |
+is "words seen" "$(grep -Eo ' (event|result)=[a-z0-9-]*' "$log" |
 	cut -d= -f2 | set_of)" \
-	"apply busy config down drain failed flush ignored ok unchanged \
+	"apply busy config down drain failed flush ignored ipv6-down ipv6-up ok prefix unchanged \
 undrain up usage "
 
 # --- other samples ---

@@ -38,12 +38,13 @@ fresh() {
 # --- pppd calls ip-up.local: Red Hat and others ---
 fresh
 ok "install" put
-for what in up down; do
-	hook=$dest/etc/ppp/ip-$what.local
-	is "ip-$what.local is a link" "$(readlink "$hook")" \
-		"/usr/local/libexec/mwan/ip-$what.local"
+for what in ip-up ip-down ipv6-up ipv6-down; do
+	hook=$dest/etc/ppp/$what.local
+	tool=ip-${what#*-}.local
+	is "$what.local is a link" "$(readlink "$hook")" \
+		"/usr/local/libexec/mwan/$tool"
 	like "to the program" "$("$dest$(readlink "$hook")" --version)" \
-		"^ip-$what.local [0-9.]+$"
+		"^$tool [0-9.]+$"
 done
 for file in sbin/mwan-rules sbin/cprt share/man/man8/mwan-rules.8 \
 	share/man/man8/ip-up.local.8 share/man/man8/ip-down.local.8 \
@@ -114,6 +115,10 @@ ln -s /opt/other/ip-down.local "$dest/etc/ppp/ip-down.local"
 refused "somebody's link ip-down.local" "$dest/etc/ppp/ip-down.local"
 
 fresh
+ln -s /opt/other/ipv6-up.local "$dest/etc/ppp/ipv6-up.local"
+refused "somebody's link ipv6-up.local" "$dest/etc/ppp/ipv6-up.local"
+
+fresh
 mkdir "$dest/etc/ppp/ip-up.d" "$dest/etc/ppp/ip-down.d"
 touch "$dest/etc/ppp/ip-up.d/0000mwan"
 refused "somebody's 0000mwan" "$dest/etc/ppp/ip-up.d/0000mwan"
@@ -144,12 +149,14 @@ is "installed elsewhere: nothing is changed" "$(tree)" "$before"
 # --- Debian: links in ip-up.d ---
 fresh
 ok "install where there is no ip-up.d" put
-mkdir "$dest/etc/ppp/ip-up.d" "$dest/etc/ppp/ip-down.d"
+mkdir "$dest/etc/ppp/"{ip,ipv6}-{up,down}.d
 ok "install where there is one now" put
 is "the hooks have moved there" \
 	"$(cd "$dest/etc/ppp" && find . -type l | sort)" \
 	"./ip-down.d/0000mwan
-./ip-up.d/0000mwan"
+./ip-up.d/0000mwan
+./ipv6-down.d/0000mwan
+./ipv6-up.d/0000mwan"
 
 cat <&8 >"$dest/etc/ppp/ip-up"
 cat <&9 >"$dest/etc/ppp/ip-down"

@@ -188,7 +188,7 @@ goes() {
 	ok "$release: remove" package -r mwan
 	is "$release: nothing of ours is left in the kernel" "$(kernel)" ""
 	is "$release: nor what would call us" \
-		"$(cd "$R" && ls etc/ppp/ip-*.d/*mwan run/mwan 2>/dev/null)" ""
+		"$(cd "$R" && ls etc/ppp/ip*.d/*mwan run/mwan 2>/dev/null)" ""
 	ok "$release: the configuration is kept" \
 		cmp "$T/mwan.ini" "$R/etc/ppp/mwan.ini"
 	ok "$release: and the log" test -s "$R/$log"
@@ -218,14 +218,15 @@ for R in $debians; do
 	cp "$T/$version.deb" "$R/tmp/old.deb"
 	cp "$T/99.1.deb" "$R/tmp/new.deb"
 
-	for what in up down; do
-		cp "$root/t/bench/baseline/ip-$what.local" "$R/etc/ppp"
-		refused "the script ip-$what.local" "/etc/ppp/ip-$what.local"
-		rm "$R/etc/ppp/ip-$what.local"
-		ln -s /opt/other "$R/etc/ppp/ip-$what.d/0000mwan"
-		refused "somebody's link in ip-$what.d" \
-			"/etc/ppp/ip-$what.d/0000mwan"
-		rm "$R/etc/ppp/ip-$what.d/0000mwan"
+	for what in ip-up ip-down ipv6-up ipv6-down; do
+		cp "$root/t/bench/baseline/ip-${what#*-}.local" \
+			"$R/etc/ppp/$what.local"
+		refused "the script $what.local" "/etc/ppp/$what.local"
+		rm "$R/etc/ppp/$what.local"
+		ln -s /opt/other "$R/etc/ppp/$what.d/0000mwan"
+		refused "somebody's link in $what.d" \
+			"/etc/ppp/$what.d/0000mwan"
+		rm "$R/etc/ppp/$what.d/0000mwan"
 	done
 
 	files >"$T/before"
@@ -236,7 +237,8 @@ for R in $debians; do
 		test -e "$R/etc/ppp/mwan.ini"
 	is "$release: nothing is put in force" "$(kernel)" ""
 	for tool in mwan-rules cprt /etc/ppp/ip-up.d/0000mwan \
-		/etc/ppp/ip-down.d/0000mwan; do
+		/etc/ppp/ip-down.d/0000mwan /etc/ppp/ipv6-up.d/0000mwan \
+		/etc/ppp/ipv6-down.d/0000mwan; do
 		like "$release: $tool runs" "$(in_chroot $tool --version)" \
 			"^[a-z.-]+ $version$"
 	done

@@ -86,3 +86,17 @@ bool addr_is_link_local6(const struct addr *a)
 	return a->family == AF_INET6 && a->bytes[0] == 0xfe &&
 	       (a->bytes[1] & 0xc0) == 0x80;
 }
+
+int prefixes_add(struct prefixes *to, const char *word, struct err *err)
+{
+	struct prefix *p = &to->item[to->n];
+
+	if (to->n == PREFIXES_MAX)
+		return err_set(err, -EINVAL, "more than %d prefixes",
+			       PREFIXES_MAX);
+	if (prefix_parse(p, word) || !addr_is_global6(&p->addr))
+		return err_set(err, -EINVAL, "\"%s\" is not a global IPv6 "
+			       "prefix like 2001:db8:1:100::/56", word);
+	to->n++;
+	return 0;
+}

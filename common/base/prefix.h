@@ -3,8 +3,13 @@
 #define MWAN_BASE_PREFIX_H
 
 #include "base/addr.h"
+#include "base/err.h"
 
-enum { PREFIX_TEXT = ADDR_TEXT + 4 };
+enum {
+	PREFIX_TEXT = ADDR_TEXT + 4,
+	/* Of a link: a provider delegates one or two. */
+	PREFIXES_MAX = 8,
+};
 
 /* The addresses that have the first @len bits of @addr, whose other bits are 0.
  * Family 0: none.
@@ -32,6 +37,14 @@ bool prefix_has(const struct prefix *p, const struct addr *a);
 
 /* Is all of @b in @a? */
 bool prefix_covers(const struct prefix *a, const struct prefix *b);
+
+struct prefixes {
+	unsigned int n;
+	struct prefix item[PREFIXES_MAX];
+};
+
+/* Add the global IPv6 prefix @word. Returns 0 or -EINVAL with a sentence. */
+int prefixes_add(struct prefixes *to, const char *word, struct err *err);
 
 /* Is it an IPv6 address that the Internet routes (2000::/3)? */
 bool addr_is_global6(const struct addr *a);

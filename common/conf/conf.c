@@ -26,6 +26,11 @@
  */
 enum { STANDBY_FIRST = 200 };
 
+/* The table of remembered networks where the file does not say: the first free
+ * one from here downwards.
+ */
+enum { ONLINK_LAST = 199 };
+
 /* Where a section and its keys are in the file. */
 struct lines {
 	unsigned int head;
@@ -341,6 +346,27 @@ static uint32_t choose_standby(const struct conf *c, struct rttables *names)
 	return table;
 }
 
+static uint32_t choose_onlink(const struct conf *c, struct rttables *names)
+{
+	uint32_t table = ONLINK_LAST;
+
+	while (table > 1 &&
+	       (table == c->standby_table || !table_free(c, names, table)))
+		table--;
+	return table;
+}
+
+static void check_onlink(struct parse *p)
+{
+	const struct conf *c = p->conf;
+	unsigned int line = MWAN_LINE(p, onlink_table);
+
+	if (line && (c->onlink_table == c->standby_table ||
+		     table_of_link(c, c->onlink_table)))
+		fail(p, line, "onlink_table %u is a link's table or the "
+		     "standby_table, give it another number", c->onlink_table);
+}
+
 static int check_table(struct parse *p, unsigned int i)
 {
 	struct conf *c = p->conf;
@@ -560,6 +586,8 @@ static int finish(struct parse *p)
 	c->standby_given = MWAN_LINE(p, standby_table);
 	if (!c->standby_given)
 		c->standby_table = choose_standby(c, &p->tables);
+	if (!MWAN_LINE(p, onlink_table))
+		c->onlink_table = choose_onlink(c, &p->tables);
 	conf_give_marks(c, NULL);
 	for (i = 0; i < c->n_links; i++) {
 		check_table(p, i);
@@ -570,6 +598,7 @@ static int finish(struct parse *p)
 		check_policy(p, &c->policy[i], &p->policy[i]);
 	check_balance(p);
 	check_lan(p);
+	check_onlink(p);
 	return p->code;
 }
 
@@ -750,8 +779,7 @@ void conf_keep_standby(struct conf *conf, const struct conf *old)
 
 unsigned int conf_families(const struct conf *conf)
 {
-	(void)conf;
-	return FAMILY_IPV4 + 1;
+	return conf->ipv6 ? FAMILIES : FAMILY_IPV4 + 1;
 }
 
 uint32_t conf_nexthop_span(const struct conf *conf)

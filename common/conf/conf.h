@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/prefix.h"
 #include "conf/gateway.h"
 #include "conf/policy.h"
 #include "kernel/pppd.h"
@@ -58,6 +59,10 @@ struct conf_link {
 	uint8_t tier;		/* 1 is used first */
 	struct qdisc_conf qdisc;
 	struct gateway_conf gateway;
+	/* IPv6 prefixes that the provider takes from this link; there may be
+	 * more of them than the file says.
+	 */
+	struct prefixes prefix6;
 };
 
 /* What is wanted, complete: every default is filled in. */
@@ -73,6 +78,9 @@ struct conf {
 	bool masquerade;
 	bool clamp_mss;
 	bool sysctl;
+	bool ipv6;
+	/* Networks of the LAN that are remembered (IPv6). */
+	uint32_t onlink_table;
 	enum last_resort last_resort;
 	bool last_resort_given;	/* by the file */
 	enum failback failback;
@@ -139,9 +147,7 @@ void conf_give_marks(struct conf *conf, const struct conf *old);
  */
 void conf_keep_standby(struct conf *conf, const struct conf *old);
 
-/* How many families are routed: those with a lower index. IPv4 is the first and
- * the only one.
- */
+/* How many families are routed: those with a lower index. IPv4 is the first. */
 unsigned int conf_families(const struct conf *conf);
 
 /* How many ids are taken from nexthop_base on. */

@@ -192,6 +192,42 @@ static void lan_text(const struct key *k, const void *of,
 
 static const struct key_type lan = { set_lan, lan_text, true };
 
+/* --- IPv6 prefixes --- */
+
+static int set_prefixes(const struct setting *s)
+{
+	char words[LINE_LEN_MAX + 2], *word, *save;
+	struct prefixes *to = field(s->key, s->of);
+	struct err why;
+
+	to->n = 0;
+	if (!strcmp(s->value, "auto"))
+		return 0;
+	str_copy(words, sizeof(words), s->value);
+	for (word = strtok_r(words, " \t,", &save); word;
+	     word = strtok_r(NULL, " \t,", &save))
+		if (prefixes_add(to, word, &why))
+			return err_set(s->err, -EINVAL, "%s: %s", s->key->name,
+				       why.msg);
+	return 0;
+}
+
+static void prefixes_text(const struct key *k, const void *of,
+			  const struct conf *conf, char *buf, size_t size)
+{
+	const struct prefixes *is = kept(k, of);
+	char text[PREFIX_TEXT];
+	unsigned int i;
+
+	(void)conf;
+	for (i = 0; i < is->n; i++)
+		str_add(buf, size, " ", prefix_text(&is->item[i], text));
+	if (!is->n)
+		str_copy(buf, size, "auto");
+}
+
+static const struct key_type prefixes = { set_prefixes, prefixes_text, true };
+
 /* --- one of several words --- */
 
 static const char *const balances[] = {
@@ -447,6 +483,9 @@ static const struct key mwan_keys[] = {
 	 WORDS(no_yes) },
 	{ "sysctl", &yes_no, FIELD(conf, sysctl), .standard = "yes",
 	 WORDS(no_yes) },
+	{ "ipv6", &yes_no, FIELD(conf, ipv6), .standard = "no",
+	 WORDS(no_yes) },
+	{ "onlink_table", &table, FIELD(conf, onlink_table) },
 	{ "last_resort", &word, FIELD(conf, last_resort), .standard = "main",
 	 WORDS(last_resorts) },
 	{ "failback", &word, FIELD(conf, failback), .standard = "stay",
@@ -463,6 +502,7 @@ static const struct key link_keys[] = {
 	{ "tier", &number, FIELD(conf_link, tier), .standard = "1",
 	  .min = 1, .max = TIER_MAX },
 	{ "qdisc", &queue, FIELD(conf_link, qdisc) },
+	{ "prefix6", &prefixes, FIELD(conf_link, prefix6), .standard = "auto" },
 	{ "gateway", &gateway, FIELD(conf_link, gateway) },
 };
 

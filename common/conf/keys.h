@@ -18,7 +18,7 @@ enum {
 	 */
 	LINE_LEN_MAX = 198,
 	/* No section has more: "was it given" is a line number for each. */
-	KEYS_MAX = 16,
+	KEYS_MAX = 24,
 	/* A policy's list of addresses, each a range of two. */
 	KEY_TEXT = POLICY_ADDRESSES * RANGE_TEXT,
 };

@@ -18,6 +18,7 @@
 #define HELD_NAME (&HELD_PATH[sizeof(RUN_DIR)])
 #define GATEWAY_NAME (&GATEWAY_PATH[sizeof(RUN_DIR)])
 #define VERIFIED_NAME (&VERIFIED_PATH[sizeof(RUN_DIR)])
+#define PREFIX6_NAME (&PREFIX6_PATH[sizeof(RUN_DIR)])
 
 enum {
 	DRAINED_MAX = LINKS_MAX * IFNAMSIZ,
@@ -28,6 +29,8 @@ enum {
 	 * a number of 32 bits a link.
 	 */
 	VERIFIED_MAX = 3 * 17 + 9 + LINKS_MAX * 11 + 1,
+	PREFIX6_LINE = IFNAMSIZ + 24 + PREFIXES_MAX * PREFIX_TEXT,
+	PREFIX6_MAX = 3 * LINKS_MAX * PREFIX6_LINE,
 };
 
 int accepted_source(char source[LOG_PATH_MAX], struct err *err)
@@ -276,6 +279,103 @@ int gateways_write(const struct conf *conf, const struct gateways *g,
 	return write_file(GATEWAY_NAME, text, len, err);
 }
 
+/* Take the rest of a line: what is no prefix is passed over. */
+static void take_prefixes(struct prefixes *to, char **save)
+{
+	const char *word;
+	struct err why;
+
+	to->n = 0;
+	while ((word = strtok_r(NULL, " ", save)))
+		(void)prefixes_add(to, word, &why);
+}
+
+static void take_line(const struct conf *conf, struct prefix6 *p, char *line)
+{
+	char *save;
+	const char *name = strtok_r(line, " ", &save), *word;
+	int i = name ? conf_link_index(conf, name) : -1;
+
+	word = i < 0 ? NULL : strtok_r(NULL, " ", &save);
+	if (!word)
+		return;
+	if (!strcmp(word, "told")) {
+		word = strtok_r(NULL, " ", &save);
+		if (word && !u32_parse(word, 0, UINT32_MAX, &p->of[i].ifindex))
+			take_prefixes(&p->of[i].told, &save);
+	} else if (!strcmp(word, "last")) {
+		take_prefixes(&p->of[i].last, &save);
+	} else if (!strcmp(word, "past")) {
+		take_prefixes(&p->of[i].past, &save);
+	}
+}
+
+static char prefix6_text[PREFIX6_MAX + 1];
+
+int prefix6_read(const struct conf *conf, struct prefix6 *p, struct err *err)
+{
+	int code = read_lines(PREFIX6_PATH, "the links' IPv6 prefixes",
+			      prefix6_text, sizeof(prefix6_text), err);
+	char *line, *save;
+
+	memset(p->of, 0, conf->n_links * sizeof(p->of[0]));
+	for (line = strtok_r(prefix6_text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		take_line(conf, p, line);
+	return code;
+}
+
+static void put_line(FILE *f, const char *name, const char *what,
+		     const struct prefixes *is)
+{
+	char text[PREFIX_TEXT];
+	unsigned int i;
+
+	if (!is->n)
+		return;
+	fprintf(f, "%s %s", name, what);
+	for (i = 0; i < is->n; i++)
+		fprintf(f, " %s", prefix_text(&is->item[i], text));
+	fputc('\n', f);
+}
+
+/* Returns the length. */
+static size_t prefix6_print(const struct conf *conf, const struct prefix6 *p,
+			    char *text, size_t size)
+{
+	FILE *f = fmemopen(text, size, "w");
+	char told[24];
+	unsigned int i;
+	long len = 0;
+
+	*text = '\0';
+	for (i = 0; f && i < conf->n_links; i++) {
+		snprintf(told, sizeof(told), "told %u", p->of[i].ifindex);
+		put_line(f, conf->link[i].name, told, &p->of[i].told);
+		put_line(f, conf->link[i].name, "last", &p->of[i].last);
+		put_line(f, conf->link[i].name, "past", &p->of[i].past);
+	}
+	if (f) {
+		len = ftell(f);
+		fclose(f);
+	}
+	return len > 0 ? (size_t)len : 0;
+}
+
+int prefix6_write(const struct conf *conf, const struct prefix6 *p,
+		  struct err *err)
+{
+	static char text[PREFIX6_MAX + 1];
+	size_t len = prefix6_print(conf, p, text, sizeof(text));
+
+	if (!read_lines(PREFIX6_PATH, "the links' IPv6 prefixes", prefix6_text,
+			sizeof(prefix6_text), err) &&
+	    !strcmp(text, prefix6_text))
+		return 0;
+	return len ? write_file(PREFIX6_NAME, text, len, err) :
+	       drop_file(PREFIX6_PATH, err);
+}
+
 static size_t verified_text(const struct verified *v, char text[VERIFIED_MAX])
 {
 	size_t len = (size_t)snprintf(text, VERIFIED_MAX, "%jx %jx %jx %jx\n",
@@ -333,7 +433,7 @@ int accepted_drop(struct err *err)
 		VERIFIED_PATH FILE_TEMP, VERIFIED_PATH,
 		DRAINED_PATH FILE_TEMP, DRAINED_PATH,
 		HELD_PATH FILE_TEMP, HELD_PATH,
-		FILE_PATH FILE_TEMP, FILE_PATH,
+		PREFIX6_PATH FILE_TEMP, FILE_PATH FILE_TEMP, FILE_PATH,
 	};
 	unsigned int i;
 	int code = 0;

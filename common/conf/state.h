@@ -11,6 +11,7 @@
 #define GATEWAY_PATH RUN_DIR "/gateway"
 #define HELD_PATH RUN_DIR "/held"
 #define VERIFIED_PATH RUN_DIR "/verified"
+#define PREFIX6_PATH RUN_DIR "/prefix6"
 
 /* The configuration that mwan-rules has put in force, as a file in the run
  * directory: mwan-rules apply makes it before anything else, mwan-rules flush
@@ -93,6 +94,39 @@ int held_read(const struct conf *conf, struct verdicts *v, struct err *err);
  */
 int held_write(const struct conf *conf, const struct verdicts *v,
 	       unsigned int seconds, struct err *err);
+
+/* What is remembered of the links' IPv6 prefixes. */
+struct prefix6 {
+	struct {
+		/* What mwan-rules prefix was told, and the interface that the
+		 * link was then (0: there was none): a new session may have
+		 * another prefix.
+		 */
+		struct prefixes told;
+		uint32_t ifindex;
+		/* What the link had when it was last of use: its hosts know no
+		 * other prefix while it is down.
+		 */
+		struct prefixes last;
+		/* What it had before, the latest first: there may be hosts that
+		 * have not heard of the new one.
+		 */
+		struct prefixes past;
+	} of[LINKS_MAX];
+};
+
+/* Read it, a line "NAME told IFINDEX PREFIX ...", "NAME last PREFIX ..." or "NAME
+ * past PREFIX ..." each; what the file names and @conf does not is passed over.
+ * Returns 0, or a negative errno with a sentence, and nothing is remembered then.
+ */
+int prefix6_read(const struct conf *conf, struct prefix6 *p, struct err *err);
+
+/* Write it, in one step, unless the file says the same; nothing to remember:
+ * remove the file. It outlives a flush: whoever delegates a prefix says so once.
+ * Returns 0 or a negative errno with a sentence.
+ */
+int prefix6_write(const struct conf *conf, const struct prefix6 *p,
+		  struct err *err);
 
 /* The nftables table that a hook has read and found to be exactly what is wanted,
  * for the next one to see that it is still the same. Each number is unique only

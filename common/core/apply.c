@@ -8,6 +8,7 @@
 #include "base/util.h"
 #include "core/apply.h"
 #include "kernel/ct.h"
+#include "kernel/iface.h"
 #include "kernel/sock.h"
 #include "nft/load.h"
 
@@ -38,12 +39,16 @@ static bool forgiven(enum op_kind kind, int code)
 	switch (kind) {
 	case OP_ROUTE_ADD:
 	case OP_RULE_ADD:
+	case OP_ADDR_ADD:
 		return code == -EEXIST;
+	case OP_ADDR_DEL:
+		return code == -EADDRNOTAVAIL;
 	case OP_NEXTHOP_DEL:
 	case OP_RULE_DEL:
 	case OP_QDISC_DEL:
 		return code == -ENOENT;
 	case OP_ROUTE_DEL:
+	case OP_ONLINK_DEL:
 		return code == -ESRCH;
 	default:
 		return false;
@@ -52,8 +57,8 @@ static bool forgiven(enum op_kind kind, int code)
 
 static bool is_of_conntrack(enum op_kind kind)
 {
-	return kind == OP_CT_FORGET || kind == OP_CT_END ||
-	       kind == OP_CT_STRAY;
+	return kind == OP_CT_FORGET || kind == OP_CT_PREFIX ||
+	       kind == OP_CT_END || kind == OP_CT_STRAY;
 }
 
 static bool is_addition(enum op_kind kind)
@@ -177,6 +182,16 @@ static int encode(struct applying *a, const struct op *op)
 		return rule_put_add(b, a->rtnl, &op->rule);
 	case OP_RULE_DEL:
 		return rule_put_del(b, a->rtnl, &op->rule);
+	case OP_ADDR_ADD:
+		return iface_addr_put_add(b, a->rtnl, op->own.ifindex,
+					  &op->own.addr);
+	case OP_ADDR_DEL:
+		return iface_addr_put_del(b, a->rtnl, op->own.ifindex,
+					  &op->own.addr);
+	case OP_ONLINK_SET:
+		return onlink_put_set(b, a->rtnl, &op->onlink);
+	case OP_ONLINK_DEL:
+		return onlink_put_del(b, a->rtnl, &op->onlink);
 	case OP_QDISC_SET:
 		return qdisc_put_set(b, a->rtnl, op->qdisc.ifindex,
 				     &op->qdisc.is, op->qdisc.want);
@@ -248,8 +263,18 @@ static bool same_deletion(const struct op *a, const struct op *b)
 {
 	if (a->kind != b->kind || a->kind == OP_CT_STRAY)
 		return a->kind == b->kind;
-	return a->kind == OP_CT_FORGET ? addr_equal(&a->addr, &b->addr) :
-	       a->mark.value == b->mark.value && a->mark.mask == b->mark.mask;
+	switch (a->kind) {
+	case OP_CT_FORGET:
+		return addr_equal(&a->addr, &b->addr);
+	case OP_CT_PREFIX:
+		return prefix_equal(&a->lost.prefix, &b->lost.prefix) &&
+		       a->lost.value == b->lost.value &&
+		       a->lost.mask == b->lost.mask;
+	default:
+		return a->mark.value == b->mark.value &&
+		       a->mark.mask == b->mark.mask &&
+		       a->mark.family == b->mark.family;
+	}
 }
 
 /* Has this deletion been carried out? If not, it waits in @later. */
@@ -354,11 +379,14 @@ static int end_flows(const struct op *op, struct present *present,
 
 	if (op->kind == OP_CT_FORGET)
 		return ct_forget(nfnl, &op->addr, err);
+	if (op->kind == OP_CT_PREFIX)
+		return ct_forget_prefix(nfnl, &op->lost.prefix, op->lost.value,
+					op->lost.mask, err);
 	if (op->kind == OP_CT_STRAY)
 		return ct_end_stray(nfnl, is_of_link, present, err);
 	if (op->mark.own.family)
 		end_sockets(nfnl, op);
-	code = ct_end(nfnl, AF_INET, op->mark.value, op->mark.mask, err);
+	code = ct_end(nfnl, op->mark.family, op->mark.value, op->mark.mask, err);
 	return code ? code : 1;
 }
 

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
+#include <string.h>
+
 #include "core/link.h"
 
 static bool has_gateway(const struct link_family *af)
@@ -9,7 +12,8 @@ static bool has_gateway(const struct link_family *af)
 /* Everything but the carrier and the gateway. */
 static bool is_there(const struct link *l, enum family f)
 {
-	return l->ifindex && !l->other && l->up && l->af[f].local.family;
+	return l->ifindex && !l->other && l->up && l->af[f].local.family &&
+	       (f != FAMILY_IPV6 || l->known6);
 }
 
 bool link_usable(const struct link *l, enum family f)
@@ -17,15 +21,29 @@ bool link_usable(const struct link *l, enum family f)
 	return is_there(l, f) && l->carrier && has_gateway(&l->af[f]);
 }
 
-bool link_holds(const struct link *l, enum family f)
+bool link_stays(const struct link *l, enum family f)
 {
 	return is_there(l, f) && has_gateway(&l->af[f]) &&
 	       (l->carrier || (l->shared && l->af[f].skips_linkdown));
 }
 
-bool link_lacks_gateway(const struct link *l, enum family f)
+bool link_lacks_gateway(const struct conf_link *want, const struct link *is,
+			enum family f, struct err *err)
 {
-	return is_there(l, f) && l->carrier && !has_gateway(&l->af[f]);
+	if (!is_there(is, f) || !is->carrier || has_gateway(&is->af[f]))
+		return false;
+	err_set(err, -EHOSTUNREACH, "%s is not used, as %s: write \"gateway = "
+		"ADDRESS\" below [link %s] in mwan.ini, or have its DHCP client "
+		"call \"mwan-rules up\", see mwan.ini(5)", want->name,
+		is->af[f].from == GATEWAY_SELF ?
+		"what is said to be its gateway is its own address" :
+		"nobody says who its gateway is", want->name);
+	return true;
+}
+
+bool link_is_pppd(const struct conf_link *want, const struct link *is)
+{
+	return *want->linkname || is->ppp || !strncmp(want->name, "ppp", 3);
 }
 
 static void judge(struct link *link, unsigned int n, enum family f)

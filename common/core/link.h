@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/err.h"
 #include "conf/conf.h"
 #include "kernel/qdisc.h"
 
@@ -51,10 +52,20 @@ struct link {
 	struct link_family af[FAMILIES];
 	int rp_filter;
 	struct qdisc qdisc;	/* only of an interface that is up */
+	/* IPv6, where af.local is the link-local address that a session begins
+	 * with. What the provider takes from the link, as far as it is known:
+	 * of this session (known6), else of the one before.
+	 */
+	struct prefixes own6;
+	bool known6;
+	struct prefixes seen6;	/* what the kernel alone tells of them */
+	bool has_own6;		/* it has an address that others gave it */
+	struct addr ours6;	/* it has this one from us; family 0: none */
 };
 
 /* Can the link be used for this family: it exists, is its own session's, is up,
- * has carrier and an address, and a gateway where it needs one?
+ * has carrier and an address, a gateway where it needs one, and in IPv6 a prefix
+ * of its own?
  */
 bool link_usable(const struct link *l, enum family f);
 
@@ -62,10 +73,16 @@ bool link_usable(const struct link *l, enum family f);
  * which lacks its carrier alone, where the kernel passes over it until the
  * carrier is back: nobody calls us then.
  */
-bool link_holds(const struct link *l, enum family f);
+bool link_stays(const struct link *l, enum family f);
 
-/* Is there everything but the gateway? */
-bool link_lacks_gateway(const struct link *l, enum family f);
+/* Is there everything but the gateway? Then the sentence about it is in @err. */
+bool link_lacks_gateway(const struct conf_link *want, const struct link *is,
+			enum family f, struct err *err);
+
+/* Is it pppd that makes the interface, and says why it does not? Where there is
+ * none, its name tells: pppd's own are ppp0, ppp1, ...
+ */
+bool link_is_pppd(const struct conf_link *want, const struct link *is);
 
 /* Find out for each family which of the held links give way to another one. A
  * verdict is evidence and no authority over the last link: when every usable

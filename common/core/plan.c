@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/own.h"
 #include "core/plan.h"
 
 enum {
@@ -18,7 +19,11 @@ enum {
 	ID_TIER = 256,
 	/* To each address of a link, and to a peer that others have too. */
 	RULES_WANTED_MAX = FAMILIES * (4 * LINKS_MAX + 4) +
-			   2 * PRESENT_EXTRAS_MAX,
+			   2 * PRESENT_EXTRAS_MAX + LINKS_MAX * PREFIXES_MAX,
+	/* A network of the LAN is remembered for so long after it has gone,
+	 * in seconds: as long as hosts are told to believe in a prefix.
+	 */
+	ONLINK_EXPIRES = 7200,
 };
 
 /* A plan in the making. */
@@ -33,9 +38,10 @@ struct making {
 	 * goes.
 	 */
 	struct making_family {
+		bool planned;
 		bool usable[LINKS_MAX];
-		/* Its default stays, see link_holds(). */
-		bool holds[LINKS_MAX];
+		/* Its default stays, see link_stays(). */
+		bool stays[LINKS_MAX];
 		bool any_usable;
 		/* Nexthops are made of these: usable, and the id is not
 		 * taken.
@@ -92,8 +98,9 @@ static void each(struct making *m, void (*part)(struct making *, enum family))
 {
 	unsigned int f;
 
-	for (f = 0; f < conf_families(m->conf); f++)
-		part(m, f);
+	for (f = 0; f < FAMILIES; f++)
+		if (m->af[f].planned)
+			part(m, f);
 }
 
 /* --- ids of nexthops --- */
@@ -196,7 +203,7 @@ static void find_usable(struct making *m, enum family f)
 	unsigned int i, rank;
 
 	for (i = 0; i < m->conf->n_links && !flushing(m); i++) {
-		of->holds[i] = link_holds(&m->present->link[i], f);
+		of->stays[i] = link_stays(&m->present->link[i], f);
 		of->usable[i] = link_usable(&m->present->link[i], f);
 		if (!of->usable[i])
 			continue;
@@ -287,19 +294,19 @@ static void want_sysctl(struct making *m, const char *path, int is, int want)
  * where a link is chosen for the host. What the kernel lacks is left alone
  * (the fields: Linux 5.13), and so is everything with one or two links.
  */
-static void plan_hash(struct making *m)
+static void plan_hash(struct making *m, enum family f)
 {
 	const struct present *p = m->present;
 
-	if (flushing(m) || p->hash_policy < 0)
+	if (flushing(m) || p->hash_policy[f] < 0)
 		return;
 	if (!conf_by_host(m->conf)) {
-		want_sysctl(m, SYSCTL_HASH_POLICY, p->hash_policy,
+		want_sysctl(m, sysctl_hash_policy[f], p->hash_policy[f],
 			    HASH_POLICY_L4);
-	} else if (p->hash_fields >= 0) {
-		want_sysctl(m, SYSCTL_HASH_FIELDS, p->hash_fields,
+	} else if (p->hash_fields[f] >= 0) {
+		want_sysctl(m, sysctl_hash_fields[f], p->hash_fields[f],
 			    HASH_FIELDS_SOURCE);
-		want_sysctl(m, SYSCTL_HASH_POLICY, p->hash_policy,
+		want_sysctl(m, sysctl_hash_policy[f], p->hash_policy[f],
 			    HASH_POLICY_FIELDS);
 	}
 }
@@ -388,6 +395,12 @@ static void want_nexthop(struct making *m, const struct nexthop *want,
 	set_dev(op, dev);
 }
 
+/* A link-local address is on the link in any case. */
+static bool is_onlink(const struct addr *gateway)
+{
+	return gateway->family && !addr_is_link_local6(gateway);
+}
+
 static void plan_nexthops(struct making *m, enum family f)
 {
 	struct nexthop want = { .protocol = PROTO_MWAN,
@@ -402,7 +415,7 @@ static void plan_nexthops(struct making *m, enum family f)
 		want.id = link_id(m, f, i);
 		want.ifindex = is->ifindex;
 		want.gateway = is->af[f].gateway;
-		want.onlink = want.gateway.family;
+		want.onlink = is_onlink(&want.gateway);
 		want_nexthop(m, &want, m->conf->link[i].name);
 	}
 }
@@ -494,10 +507,11 @@ static struct route link_default(const struct making *m, enum family f,
 	bool via = gateway->family;
 
 	return (struct route){ .table = m->conf->link[i].table,
+			       .metric = f == FAMILY_IPV6 ? METRIC_IPV6 : 0,
 			       .ifindex = m->present->link[i].ifindex,
 			       .family = family_af(f), .protocol = PROTO_MWAN,
 			       .type = RTN_UNICAST, .gateway = *gateway,
-			       .onlink = via, .scope = via ?
+			       .onlink = is_onlink(gateway), .scope = via ?
 			       RT_SCOPE_UNIVERSE : RT_SCOPE_LINK };
 }
 
@@ -696,7 +710,7 @@ static bool route_stale(const struct making *m, const struct route *is)
 		     is_own_clients(m, (unsigned int)i, is)))
 			return false;
 		want = link_default(m, f, (unsigned int)i);
-		return !m->af[f].holds[i] || !same_route(is, &want);
+		return !m->af[f].stays[i] || !same_route(is, &want);
 	}
 	if (is->protocol != PROTO_MWAN)
 		return false;
@@ -1008,6 +1022,23 @@ static bool shares_peer(const struct making *m, enum family f, unsigned int i)
 	return false;
 }
 
+/* What is in any prefix of link @i: the router's sockets, and whatever has no
+ * mark.
+ */
+static void want_from_prefixes(struct making *m, uint32_t priority,
+			       unsigned int i)
+{
+	const struct prefixes *own = &m->present->link[i].own6;
+	struct rule *r;
+	unsigned int k;
+
+	for (k = 0; k < own->n; k++) {
+		r = want_rule(m, FAMILY_IPV6, priority, m->conf->link[i].table);
+		r->from = own->item[k].addr;
+		r->from_len = own->item[k].len;
+	}
+}
+
 /* What is bound to any address of link @i, to @to (NULL: anywhere). */
 static void want_from(struct making *m, enum family f, uint32_t priority,
 		      unsigned int i, const struct addr *to)
@@ -1016,6 +1047,10 @@ static void want_from(struct making *m, enum family f, uint32_t priority,
 	uint32_t table = m->conf->link[i].table;
 	unsigned int first = m->n_rules, k;
 
+	if (f == FAMILY_IPV6) {
+		want_from_prefixes(m, priority, i);
+		return;
+	}
 	want_rule(m, f, priority, table)->from = p->link[i].af[f].local;
 	for (k = 0; k < p->n_extras; k++)
 		if (p->extra[k].link == i &&
@@ -1058,10 +1093,18 @@ static void want_peer(struct making *m, enum family f, unsigned int i)
 	uint32_t priority = m->conf->rule_priority - 1;
 	struct addr peer = far_end(&m->present->link[i].af[f]);
 
-	if (!shares_peer(m, f, i))
+	/* Nothing is routed to a link-local address without its link. */
+	if (f == FAMILY_IPV6 || !shares_peer(m, f, i))
 		return;
 	want_mark(m, f, priority, i, &peer);
 	want_from(m, f, priority, i, &peer);
+}
+
+static uint32_t mark_priority(const struct making *m, enum family f,
+			      unsigned int i)
+{
+	return m->conf->rule_priority + RULE_MARK + i +
+	       (f == FAMILY_IPV6 ? RULE_ONLINK : 0);
 }
 
 /* In the order in which they are added, and from the last to the first what is
@@ -1087,10 +1130,12 @@ static void want_rules(struct making *m, enum family f)
 		want_rule(m, f, PRIORITY_PRIMARY, c->link[primary].table);
 	r = want_rule(m, f, base + RULE_MAIN, TABLE_MAIN);
 	r->suppress_default = true;
+	if (f == FAMILY_IPV6)
+		want_rule(m, f, base + RULE_ONLINK, c->onlink_table);
 	for (i = 0; i < c->n_links; i++)
-		want_mark(m, f, base + RULE_MARK + i, i, NULL);
+		want_mark(m, f, mark_priority(m, f, i), i, NULL);
 	for (i = 0; i < c->n_links; i++) {
-		if (!m->af[f].holds[i])
+		if (!m->af[f].stays[i])
 			continue;
 		want_from(m, f, from_priority(m, f, i), i, NULL);
 		want_peer(m, f, i);
@@ -1226,6 +1271,23 @@ static void plan_rules(struct making *m)
 			push(m, OP_RULE_ADD)->rule = m->rule[i];
 }
 
+/* Is it a rule "from" a prefix that its link has, and can be used? */
+static bool is_own(const struct making *m, const struct rule *r)
+{
+	const struct prefixes *own;
+	int i = link_of_table(m, r->table);
+	unsigned int k;
+
+	if (i < 0 || !m->af[FAMILY_IPV6].usable[i])
+		return false;
+	own = &m->present->link[i].own6;
+	for (k = 0; k < own->n; k++)
+		if (own->item[k].len == r->from_len &&
+		    addr_equal(&own->item[k].addr, &r->from))
+			return true;
+	return false;
+}
+
 /* A rule "from" an address that is gone remembers, in the kernel, that flows
  * of that address may still have to be ended. It goes last, after they are,
  * and that waits until there is a link for them to go on by. The same holds
@@ -1233,6 +1295,9 @@ static void plan_rules(struct making *m)
  */
 static bool remembers(const struct making *m, const struct rule *r)
 {
+	/* Of IPv6 a prefix that is the link's no more, or of no use now. */
+	if (r->from.family == AF_INET6 && !r->foreign)
+		return m->af[FAMILY_IPV6].planned && !is_own(m, r);
 	return !r->foreign && (r->priority == PRIORITY_FAILBACK ||
 	       r->priority == PRIORITY_STRAY ||
 	       r->priority - PRIORITY_HELD < LINKS_MAX ||
@@ -1323,6 +1388,20 @@ static void forget_gone(struct making *m, const struct addr *gone, int link)
 		forget(m, gone);
 }
 
+/* The flows of a prefix that left by link @i. Those that were not translated are
+ * ended by nobody else.
+ */
+static void forget_prefix(struct making *m, const struct prefix *gone,
+			  unsigned int i)
+{
+	struct op *op = push(m, OP_CT_PREFIX);
+
+	op->lost.prefix = *gone;
+	op->lost.value = m->conf->link[i].mark;
+	op->lost.mask = m->conf->mark_mask;
+	set_dev(op, m->conf->link[i].name);
+}
+
 /* The addresses of a held link are still there. */
 static void forget_held(struct making *m, enum family f)
 {
@@ -1335,12 +1414,26 @@ static void forget_held(struct making *m, enum family f)
 		if (!m->af[f].usable[i] || !is_held(m, f, i) ||
 		    !(held_is_new(m, f, i) || is_present(m, &r)))
 			continue;
+		for (k = 0; k < p->link[i].own6.n && f == FAMILY_IPV6; k++)
+			forget_prefix(m, &p->link[i].own6.item[k], i);
+		if (f == FAMILY_IPV6)
+			continue;
 		forget(m, &p->link[i].af[f].local);
 		for (k = 0; k < p->n_extras; k++)
 			if (p->extra[k].link == i &&
 			    addr_family(&p->extra[k].addr) == f)
 				forget(m, &p->extra[k].addr);
 	}
+}
+
+/* The same of a prefix that rule @r remembers. */
+static void forget_lost(struct making *m, const struct rule *r)
+{
+	struct prefix gone = { r->from, r->from_len };
+	int i = link_of_table(m, r->table);
+
+	if (remembers(m, r) && m->af[FAMILY_IPV6].any_usable && i >= 0)
+		forget_prefix(m, &gone, (unsigned int)i);
 }
 
 static void plan_conntrack(struct making *m)
@@ -1351,7 +1444,9 @@ static void plan_conntrack(struct making *m)
 	forget_gone(m, &m->event->gone, m->event->gone_link);
 	for (i = 0; i < m->present->n_rules && in_force(m); i++) {
 		r = &m->present->rule[i];
-		if (!r->foreign)
+		if (!r->foreign && r->from.family == AF_INET6)
+			forget_lost(m, r);
+		else if (!r->foreign)
 			forget_gone(m, &r->from, link_of_table(m, r->table));
 	}
 }
@@ -1369,9 +1464,10 @@ static void plan_failback(struct making *m, enum family f)
 		l = &m->conf->link[i];
 		is = &m->present->link[i];
 		op = push(m, OP_CT_END);
+		op->mark.family = family_af(f);
 		op->mark.value = l->mark;
 		op->mark.mask = m->conf->mark_mask;
-		if (gives_up(m, f, i))
+		if (f == FAMILY_IPV4 && gives_up(m, f, i))
 			op->mark.own = is->af[f].local;
 		set_dev(op, l->name);
 	}
@@ -1421,6 +1517,119 @@ static void plan_stray(struct making *m)
 	push(m, OP_CT_STRAY);
 	if (!is_present(m, &r))
 		push(m, OP_RULE_DEL)->rule = r;
+}
+
+/* --- addresses and networks of IPv6 --- */
+
+/* A line that has a link-local address alone, or none that is good for new
+ * connections, lets masquerading take another line's (RFC 6724, rule 8).
+ */
+static void plan_addresses(struct making *m, enum family f)
+{
+	const struct link *is;
+	struct addr want;
+	struct op *op;
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links && f == FAMILY_IPV6; i++) {
+		is = &m->present->link[i];
+		if (!m->af[f].usable[i] || is->has_own6)
+			continue;
+		want = own_address(is, i);
+		if (!want.family || addr_equal(&want, &is->ours6))
+			continue;
+		op = push(m, OP_ADDR_ADD);
+		op->own.ifindex = is->ifindex;
+		op->own.addr = want;
+		set_dev(op, m->conf->link[i].name);
+	}
+}
+
+/* Also of a link that IPv6 has left while its interface stays. */
+static void plan_address_removal(struct making *m)
+{
+	const struct link *is;
+	struct addr want;
+	struct op *op;
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links; i++) {
+		is = &m->present->link[i];
+		want = own_address(is, i);
+		if (!is->ours6.family ||
+		    (m->af[FAMILY_IPV6].usable[i] && !is->has_own6 &&
+		     addr_equal(&want, &is->ours6)))
+			continue;
+		op = push(m, OP_ADDR_DEL);
+		op->own.ifindex = is->ifindex;
+		op->own.addr = is->ours6;
+		set_dev(op, m->conf->link[i].name);
+	}
+}
+
+static bool is_on(const struct onlink *list, unsigned int n,
+		  const struct onlink *o)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (list[i].ifindex == o->ifindex &&
+		    prefix_equal(&list[i].to, &o->to))
+			return true;
+	return false;
+}
+
+/* Is it a part of what a link has, or had when it was last of use? */
+static bool is_of_link(const struct making *m, const struct prefix *p)
+{
+	const struct prefixes *own;
+	unsigned int i, k;
+
+	for (i = 0; i < m->conf->n_links; i++) {
+		own = &m->present->link[i].own6;
+		for (k = 0; k < own->n; k++)
+			if (prefix_covers(&own->item[k], p))
+				return true;
+	}
+	return false;
+}
+
+/* Whoever delegates a prefix takes it off the LAN when its line is lost, but the
+ * hosts go on with it: their answers would find no way but a line.
+ */
+static void plan_onlinks(struct making *m, enum family f)
+{
+	const struct present *p = m->present;
+	struct onlink want;
+	unsigned int i, k;
+
+	for (i = 0; i < p->n_lans && f == FAMILY_IPV6 && in_force(m); i++) {
+		want = p->lan[i];
+		want.table = m->conf->onlink_table;
+		for (k = 0; k < p->n_onlinks; k++)
+			if (is_on(&p->onlink[k], 1, &want))
+				break;
+		if (is_of_link(m, &want.to) &&
+		    (k == p->n_onlinks || p->onlink[k].expires))
+			push(m, OP_ONLINK_SET)->onlink = want;
+	}
+	for (i = 0; i < p->n_onlinks && f == FAMILY_IPV6; i++) {
+		want = p->onlink[i];
+		if (want.expires || is_on(p->lan, p->n_lans, &want))
+			continue;
+		want.expires = ONLINK_EXPIRES;
+		push(m, OP_ONLINK_SET)->onlink = want;
+	}
+}
+
+static void plan_onlink_removal(struct making *m)
+{
+	unsigned int i;
+
+	if (!flushing(m) && m->af[FAMILY_IPV6].planned)
+		return;
+	for (i = 0; i < m->present->n_onlinks; i++)
+		push(m, OP_ONLINK_DEL)->onlink = m->present->onlink[i];
 }
 
 /* --- queues and nftables --- */
@@ -1535,6 +1744,9 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	m.base = conf->nexthop_base;
 	for (f = 0; f < FAMILIES; f++)
 		plan->primary[f] = -1;
+	m.af[FAMILY_IPV4].planned = true;
+	m.af[FAMILY_IPV6].planned = conf_families(conf) > 1 && present->ipv6 &&
+				    own_any(present, conf);
 	each(&m, find_usable);
 	choose_base(&m);
 	each(&m, plan_primary);
@@ -1555,7 +1767,9 @@ int plan_make(struct plan *plan, const struct conf *conf,
 		plan_nft(&m);
 	plan_rp_filter(&m);
 	plan_linkdown(&m);
-	plan_hash(&m);
+	each(&m, plan_hash);
+	each(&m, plan_addresses);
+	each(&m, plan_onlinks);
 	each(&m, plan_nexthops);
 	each(&m, plan_link_routes);
 	each(&m, plan_groups);
@@ -1572,6 +1786,8 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	plan_route_removal(&m);
 	plan_rule_removal(&m, false);
 	plan_nexthop_removal(&m);
+	plan_onlink_removal(&m);
+	plan_address_removal(&m);
 	leave_detour(&m);
 	plan_qdiscs(&m);
 	plan_ip_forward(&m);

@@ -18,6 +18,7 @@ enum {
 /* Rules, by their distance from rule_priority. */
 enum {
 	RULE_MAIN = 0,
+	RULE_ONLINK = 1,	/* of IPv6, where the next ones are one later */
 	RULE_MARK = 1,		/* of link 0; one a link */
 	RULE_FROM = 301,	/* of link 0; one a live link */
 	RULE_STANDBY = 900,
@@ -81,12 +82,17 @@ enum op_kind {
 	OP_ROUTE_DEL,
 	OP_RULE_ADD,
 	OP_RULE_DEL,
+	OP_ADDR_ADD,
+	OP_ADDR_DEL,
+	OP_ONLINK_SET,
+	OP_ONLINK_DEL,
 	OP_QDISC_SET,
 	OP_QDISC_DEL,
 	OP_NFT_LOAD,
 	OP_NFT_FILL,
 	OP_NFT_DELETE,
 	OP_CT_FORGET,
+	OP_CT_PREFIX,
 	OP_CT_END,
 	OP_CT_STRAY,
 };
@@ -112,7 +118,17 @@ struct op {
 			const struct qdisc_conf *want;
 		} qdisc;
 		struct addr addr;	/* OP_CT_FORGET */
+		struct onlink onlink;
 		struct {
+			uint32_t ifindex;
+			struct addr addr;
+		} own;			/* OP_ADDR_ADD, OP_ADDR_DEL */
+		struct {
+			struct prefix prefix;
+			uint32_t value, mask;
+		} lost;			/* OP_CT_PREFIX */
+		struct {
+			uint8_t family;
 			uint32_t value, mask;
 			struct addr own;	/* family 0, or the address
 						 * that the router's sockets

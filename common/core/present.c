@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "conf/state.h"
+#include "core/own.h"
 #include "core/present.h"
 #include "kernel/iface.h"
 #include "kernel/pppd.h"
@@ -12,6 +13,7 @@
 
 enum {
 	READ_TRIES = 8,
+	NETWORK6 = 64,	/* what one interface has of IPv6 */
 	/* Whatever commits to nftables disturbs the reading of our table. */
 	NFT_TRIES = 32,
 	ANSWERS_MAX = 16,
@@ -22,6 +24,7 @@ struct reading {
 	struct present *p;
 	const struct conf *conf;
 	unsigned int n_foreign;
+	unsigned int n_families;	/* of which routes are read */
 	/* Which link an interface is, by the order of the interfaces. */
 	unsigned int n_ifs;
 	struct {
@@ -117,16 +120,63 @@ static void add_local(struct present *p, struct link *pl,
 	af->peer = a->peer;
 }
 
+/* What an IPv6 address of a link tells. Those of pppd have a peer. */
+static void add_addr6(struct link *pl, const struct iface_addr *a)
+{
+	struct link_family *af = &pl->af[FAMILY_IPV6];
+	struct prefix p;
+
+	if (addr_is_link_local6(&a->local)) {
+		af->narrow = true;
+		if (!af->local.family || !addr_equal(&a->local, &a->peer)) {
+			af->local = a->local;
+			af->peer = a->peer;
+		}
+		return;
+	}
+	if (own_is_ours(&a->local, a->len)) {
+		pl->ours6 = a->local;
+		return;
+	}
+	if (!addr_is_global6(&a->local) || a->unusable)
+		return;
+	pl->has_own6 = pl->has_own6 || !a->deprecated;
+	p = prefix_of(&a->local, a->len < NETWORK6 ? NETWORK6 : a->len);
+	own_add(&pl->seen6, &p);
+}
+
+/* The same of an interface that is no link. */
+static void add_lan(struct present *p, const struct iface_addr *a)
+{
+	unsigned int i;
+	struct onlink o = { .ifindex = a->ifindex,
+			    .to = prefix_of(&a->local, a->len) };
+
+	if (!addr_is_global6(&a->local) || a->len == 8 * addr_len(&a->local))
+		return;
+	for (i = 0; i < p->n_lans; i++)
+		if (prefix_equal(&p->lan[i].to, &o.to))
+			return;
+	if (p->n_lans < PRESENT_LANS_MAX)
+		p->lan[p->n_lans++] = o;
+}
+
 static int on_addr(const struct iface_addr *a, void *data)
 {
 	struct reading *r = data;
 	struct present *p = r->p;
 	int i = known(r, a->ifindex);
 
-	if (i >= 0 && a->on_link)
+	if (a->local.family == AF_INET6) {
+		if (i >= 0)
+			add_addr6(&p->link[i], a);
+		else
+			add_lan(p, a);
+	} else if (i >= 0 && a->on_link)
 		p->link[i].af[addr_family(&a->local)].narrow = true;
 	else if (i >= 0)
 		add_local(p, &p->link[i], a);
+	p->ipv6 = p->ipv6 || a->local.family == AF_INET6;
 	if (p->n_addrs < PRESENT_ADDRS_MAX)
 		p->addr[p->n_addrs++] = a->local;
 	else
@@ -230,6 +280,23 @@ static int on_main_default(const struct route *route, void *data)
 	return 0;
 }
 
+/* What leaves by the device alone needs an entry among the neighbours for every
+ * destination; by way of the peer it is one.
+ */
+static void note_peers6(const struct reading *r)
+{
+	struct link_family *af;
+	unsigned int i;
+
+	for (i = 0; i < r->conf->n_links; i++) {
+		af = &r->p->link[i].af[FAMILY_IPV6];
+		if (!af->gateway.family && af->local.family &&
+		    af->from == GATEWAY_UNKNOWN &&
+		    !addr_equal(&af->local, &af->peer))
+			af->gateway = af->peer;
+	}
+}
+
 static void note_said(const struct reading *r, const struct gateways *g)
 {
 	unsigned int i, f;
@@ -244,18 +311,23 @@ static void note_said(const struct reading *r, const struct gateways *g)
 /* Where the links' own tables say nothing: what the kernel and a DHCP client
  * tell. Nothing of it is read for point-to-point links.
  */
-static int find_gateways(struct reading *r, struct nl *nl, struct err *err)
+static int find_gateways(struct reading *r, const struct present_source *from,
+			 struct err *err)
 {
 	static struct gateways said;
 	int code = 0;
 
 	if (gateway_lacks(r, GATEWAY_OF_MAIN))
-		code = route_dump_defaults(nl, AF_INET, TABLE_MAIN,
+		code = route_dump_defaults(from->rtnl, AF_INET, TABLE_MAIN,
 					   on_main_default, r, err);
-	if (!code && gateway_lacks(r, GATEWAY_OF_HOOK)) {
-		code = gateways_read(r->conf, &said, err);
-		note_said(r, &said);
+	if (code || !gateway_lacks(r, GATEWAY_OF_HOOK))
+		return code;
+	if (from->said) {
+		note_said(r, from->said);
+		return 0;
 	}
+	code = gateways_read(r->conf, &said, err);
+	note_said(r, &said);
 	return code;
 }
 
@@ -265,6 +337,9 @@ static int on_route(const struct route *route, void *data)
 	struct present *p = r->p;
 
 	note_own_table(r, route);
+	/* Ours are for packets from anywhere. */
+	if (route->from.len)
+		return 0;
 	if (route->protocol != PROTO_MWAN && known(r, route->ifindex) < 0 &&
 	    r->n_foreign++ >= PRESENT_FOREIGN_MAX)
 		return 0;
@@ -420,9 +495,16 @@ static int read_qdiscs(struct reading *r, const struct present_source *from,
 static void read_hash(struct reading *r)
 {
 	bool matters = r->conf->sysctl && r->conf->n_links > 2;
+	unsigned int f;
 
-	r->p->hash_policy = matters ? sysctl_read(SYSCTL_HASH_POLICY) : -1;
-	r->p->hash_fields = matters ? sysctl_read(SYSCTL_HASH_FIELDS) : -1;
+	for (f = 0; f < FAMILIES; f++) {
+		if (f >= r->n_families)
+			matters = false;
+		r->p->hash_policy[f] = matters ?
+			sysctl_read(sysctl_hash_policy[f]) : -1;
+		r->p->hash_fields[f] = matters ?
+			sysctl_read(sysctl_hash_fields[f]) : -1;
+	}
 }
 
 static int on_sysctl(const struct sysctl *s, void *data)
@@ -458,6 +540,20 @@ static int again(int (*once)(struct reading *r, struct nl *nl,
 	return code;
 }
 
+static void forget_addrs(struct link *pl)
+{
+	memset(pl->af, 0, sizeof(pl->af));
+	pl->own6.n = pl->seen6.n = 0;
+	pl->known6 = pl->has_own6 = false;
+	pl->ours6.family = 0;
+}
+
+/* Of one family or of all (AF_UNSPEC). */
+static uint8_t address_families(const struct reading *r)
+{
+	return conf_families(r->conf) > 1 ? AF_UNSPEC : AF_INET;
+}
+
 static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
 {
 	struct present *p = r->p;
@@ -466,9 +562,11 @@ static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
 	p->n_addrs = p->n_extras = 0;
 	p->addrs_complete = true;
 	p->extras_left = false;
+	p->ipv6 = false;
+	p->n_lans = 0;
 	for (i = 0; i < n_read(r->conf); i++)
-		memset(p->link[i].af, 0, sizeof(p->link[i].af));
-	return iface_addr_dump(nl, AF_INET, 0, on_addr, r, err);
+		forget_addrs(&p->link[i]);
+	return iface_addr_dump(nl, address_families(r), 0, on_addr, r, err);
 }
 
 /* A reading that was disturbed to the last may lack an interface: ask for those
@@ -478,18 +576,20 @@ static int read_addrs(struct reading *r, struct nl *nl, struct err *err)
 {
 	const struct link *pl = r->p->link;
 	int code = again(read_addrs_once, r, nl, err);
-	unsigned int i;
+	unsigned int i, f;
 
 	if (code != -EINTR)
 		return code;
 	r->p->addrs_complete = false;
 	for (i = 0; i < r->conf->n_links; i++) {
-		if (!pl[i].ifindex || pl[i].af[FAMILY_IPV4].local.family)
-			continue;
-		code = iface_addr_dump(nl, AF_INET, pl[i].ifindex, on_addr, r,
-				      err);
-		if (code && code != -EINTR)
-			return code;
+		for (f = 0; f < conf_families(r->conf); f++) {
+			if (!pl[i].ifindex || pl[i].af[f].local.family)
+				continue;
+			code = iface_addr_dump(nl, family_af(f), pl[i].ifindex,
+					       on_addr, r, err);
+			if (code && code != -EINTR)
+				return code;
+		}
 	}
 	return 0;
 }
@@ -523,7 +623,64 @@ static int read_nexthops(struct reading *r, struct nl *nl, struct err *err)
 static int read_rules(struct reading *r, struct nl *nl, struct err *err)
 {
 	r->p->n_rules = r->p->n_raw = 0;
-	return rule_dump(nl, AF_INET, PROTO_MWAN, on_rule, r, err);
+	return rule_dump(nl, AF_UNSPEC, PROTO_MWAN, on_rule, r, err);
+}
+
+/* "default from P dev LINK": netifd writes such for what was delegated. Without
+ * that, the router which has advertised itself.
+ */
+static int on_delegated(const struct route *route, void *data)
+{
+	const struct reading *r = data;
+	struct link *pl = link_of(r, route->ifindex);
+
+	if (pl && addr_is_global6(&route->from.addr))
+		own_add(&pl->seen6, &route->from);
+	return on_main_default(route, data);
+}
+
+/* Which prefixes are whose. What cannot be read counts as not there. */
+static void read_prefixes(struct reading *r, const struct present_source *from)
+{
+	struct err err;
+	unsigned int i;
+
+	if (conf_families(r->conf) == 1)
+		return;
+	for (i = 0; i < r->conf->n_links; i++)
+		if (r->p->link[i].af[FAMILY_IPV6].local.family)
+			(void)route_dump_device(from->rtnl, AF_INET6,
+						TABLE_MAIN,
+						r->p->link[i].ifindex,
+						on_delegated, r, &err);
+	own_decide(r->p, r->conf, from->prefix6);
+}
+
+static int on_onlink(const struct onlink *o, void *data)
+{
+	struct present *p = ((struct reading *)data)->p;
+
+	if (p->n_onlinks < PRESENT_LANS_MAX)
+		p->onlink[p->n_onlinks++] = *o;
+	return 0;
+}
+
+/* Is there anything of ours in IPv6, or may we want it? */
+static bool ipv6_matters(const struct reading *r)
+{
+	const struct present *p = r->p;
+	unsigned int i;
+
+	if (p->ipv6 && own_any(p, r->conf))
+		return true;
+	for (i = 0; i < p->n_rules; i++)
+		if (p->rule[i].family == AF_INET6)
+			return true;
+	for (i = 0; i < p->n_nexthops; i++)
+		if (p->nexthop[i].family == AF_INET6 &&
+		    p->nexthop[i].protocol == PROTO_MWAN)
+			return true;
+	return false;
 }
 
 static int read_sysctls(struct reading *r, struct nl *nl, struct err *err)
@@ -563,11 +720,15 @@ static void read_table(struct reading *r, struct nl *nl, uint32_t table,
 		       int *code, struct err *err)
 {
 	struct err why;
-	int failed = route_dump_defaults(nl, AF_INET, table, on_route, r,
-					 &why);
+	unsigned int f;
+	int failed;
 
-	if (failed && !*code)
-		*code = err_set(err, failed, "%s", why.msg);
+	for (f = 0; f < r->n_families; f++) {
+		failed = route_dump_defaults(nl, family_af(f), table, on_route,
+					     r, &why);
+		if (failed && !*code)
+			*code = err_set(err, failed, "%s", why.msg);
+	}
 }
 
 static int on_any_route(const struct route *route, void *data)
@@ -584,16 +745,19 @@ static int read_routes(struct reading *r, const struct present_source *from,
 		       struct err *err)
 {
 	struct nl *nl = from->rtnl;
-	unsigned int i;
+	unsigned int i, f;
 	int code = 0;
 
+	r->n_families = ipv6_matters(r) ? FAMILIES : FAMILY_IPV4 + 1;
 	read_table(r, nl, r->conf->standby_table, &code, err);
 	read_table(r, nl, TABLE_DEFAULT, &code, err);
 	for (i = 0; i < r->conf->n_links; i++)
 		read_table(r, nl, r->conf->link[i].table, &code, err);
-	if (from->every_table && !code)
-		return route_dump_protocol(nl, AF_INET, PROTO_MWAN,
+	for (f = 0; f < r->n_families && from->every_table && !code; f++)
+		code = route_dump_protocol(nl, family_af(f), PROTO_MWAN,
 					   on_any_route, r, err);
+	if (from->every_table)
+		return code;
 	for (i = 0; i < r->p->n_rules; i++)
 		if (!table_seen(r, i))
 			read_table(r, nl, r->p->rule[i].table, &code, err);
@@ -618,6 +782,13 @@ static void read_sessions(struct reading *r)
 		r->p->link[i].other = code ? code == -ENOENT :
 					     strcmp(ifname, want->name) != 0;
 	}
+}
+
+static int read_onlinks(struct reading *r, struct nl *nl, struct err *err)
+{
+	r->p->n_onlinks = 0;
+	return r->n_families == 1 ? 0 :
+	       onlink_dump(nl, r->conf->onlink_table, on_onlink, r, err);
 }
 
 static void note_unread(struct present *p, int code, const struct err *err)
@@ -667,12 +838,15 @@ int present_read(struct present *p, const struct conf *conf,
 		code = read_nexthops(&r, nl, err);
 	if (code)
 		return code;
+	begin_gateways(&r);
+	read_prefixes(&r, from);
 	code = read_rules(&r, nl, &why);
 	p->rules_unread = code;
 	note_unread(p, code, &why);
-	begin_gateways(&r);
 	note_unread(p, read_routes(&r, from, &why), &why);
-	note_unread(p, find_gateways(&r, nl, &why), &why);
+	note_unread(p, find_gateways(&r, from, &why), &why);
+	note_peers6(&r);
+	note_unread(p, read_onlinks(&r, nl, &why), &why);
 	code = read_qdiscs(&r, from, &why);
 	p->queues_unread = code;
 	note_unread(p, code, &why);

@@ -6,6 +6,7 @@
 
 #include "base/addr.h"
 #include "conf/conf.h"
+#include "conf/state.h"
 #include "core/link.h"
 #include "kernel/nexthop.h"
 #include "kernel/nl.h"
@@ -24,6 +25,8 @@ enum {
 	PRESENT_ADDRS_MAX = 8192,
 	/* Addresses of links beyond their first: a rule each. */
 	PRESENT_EXTRAS_MAX = FAMILIES * LINKS_MAX,
+	/* Networks of the LAN, and those that are remembered (IPv6). */
+	PRESENT_LANS_MAX = 256,
 	/* An old range of ours can reach into two of them. */
 	PRESENT_DETOURS = 4,
 	/* Of the routes, those that are none of our business: status names
@@ -56,6 +59,12 @@ struct present {
 		struct addr addr;
 	} extra[PRESENT_EXTRAS_MAX];
 	bool extras_left;	/* there are more than these */
+	/* IPv6 networks on interfaces that are no links, by the router's
+	 * addresses in them, and what the table of such has from us.
+	 */
+	unsigned int n_lans, n_onlinks;
+	struct onlink lan[PRESENT_LANS_MAX], onlink[PRESENT_LANS_MAX];
+	bool ipv6;		/* this kernel has it, and it is to be routed */
 	unsigned int n_addrs;
 	struct addr addr[PRESENT_ADDRS_MAX];	/* every interface's */
 	bool addrs_complete;
@@ -66,7 +75,8 @@ struct present {
 	bool rules_unread, queues_unread;
 	int rp_filter_all;
 	int ip_forward;
-	int hash_policy, hash_fields;	/* -1: none, or not our business */
+	/* -1: none, or not our business */
+	int hash_policy[FAMILIES], hash_fields[FAMILIES];
 	struct nft_seen nft;
 	int nft_code;		/* negative: the table cannot be read ... */
 	struct err nft_err;	/* ... and why */
@@ -85,6 +95,10 @@ struct present_source {
 	const struct ruleset *ruleset;
 	/* What was verified of it, to be trusted; NULL: read it. */
 	const struct verified *known;
+	/* What is said of gateways; NULL: read the file, if it matters. */
+	const struct gateways *said;
+	/* What is remembered of the links' IPv6 prefixes; NULL: nothing. */
+	const struct prefix6 *prefix6;
 	bool every_queue;	/* also where the configuration wants none */
 	/* Routes of ours in every table, also where neither the configuration
 	 * nor a rule of ours leads.

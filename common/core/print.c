@@ -10,13 +10,19 @@
 /* 255 links give about 60 KB. */
 enum { RULESET_TEXT_MAX = 256 * 1024 };
 
+/* ip(8) of a family. */
+static const char *ip(uint8_t family)
+{
+	return family == AF_INET6 ? "ip -6" : "ip";
+}
+
 static void show_nexthop(const struct op *op, FILE *out)
 {
 	const struct nexthop *nh = &op->nexthop;
 	char addr[ADDR_TEXT];
 	unsigned int i;
 
-	fprintf(out, "ip nexthop replace id %u", nh->id);
+	fprintf(out, "%s nexthop replace id %u", ip(nh->family), nh->id);
 	for (i = 0; i < nh->n_members; i++)
 		fprintf(out, "%s%u,%u", i ? "/" : " group ", nh->member[i].id,
 			nh->member[i].weight);
@@ -39,7 +45,7 @@ static void show_route(const struct op *op, const char *verb, FILE *out)
 		[RTN_PROHIBIT] = "prohibit ", [RTN_THROW] = "throw ",
 	};
 
-	fprintf(out, "ip route %s %sdefault", verb,
+	fprintf(out, "%s route %s %sdefault", ip(r->family), verb,
 		r->type < COUNT(type) && type[r->type] ? type[r->type] : "");
 	if (r->nhid) {
 		fprintf(out, " nhid %u", r->nhid);
@@ -136,8 +142,20 @@ static void show_rule(const struct rule *r, const char *verb, FILE *out)
 {
 	char text[RULE_TEXT];
 
-	fprintf(out, "ip rule %s %s protocol %u\n", verb, rule_text(r, text),
-		r->protocol);
+	fprintf(out, "%s rule %s %s protocol %u\n", ip(r->family), verb,
+		rule_text(r, text), r->protocol);
+}
+
+static void show_onlink(const struct onlink *o, bool set, FILE *out)
+{
+	char to[PREFIX_TEXT], dev[IF_NAMESIZE];
+
+	fprintf(out, "ip -6 route %s %s dev %s table %u",
+		set ? "replace" : "del", prefix_text(&o->to, to),
+		if_indextoname(o->ifindex, dev) ? dev : "none", o->table);
+	if (set && o->expires)
+		fprintf(out, " expires %u", o->expires);
+	fprintf(out, " protocol %d\n", PROTO_MWAN);
 }
 
 static void show_fill(const struct plan *plan, FILE *out)
@@ -184,7 +202,8 @@ void op_print(const struct plan *plan, const struct op *op, FILE *out)
 		fprintf(out, "ip nexthop del id %u\n", op->nexthop.id);
 		return;
 	case OP_ROUTE_ADD:
-		show_route(op, "prepend", out);
+		show_route(op, op->route.family == AF_INET6 ? "replace" :
+			   "prepend", out);
 		return;
 	case OP_ROUTE_DEL:
 		show_route(op, "del", out);
@@ -194,6 +213,17 @@ void op_print(const struct plan *plan, const struct op *op, FILE *out)
 		return;
 	case OP_RULE_DEL:
 		show_rule(&op->rule, "del", out);
+		return;
+	case OP_ADDR_ADD:
+	case OP_ADDR_DEL:
+		fprintf(out, "ip -6 addr %s %s/128 dev %s%s\n",
+			op->kind == OP_ADDR_ADD ? "add" : "del",
+			addr_text(&op->own.addr, addr), op->dev,
+			op->kind == OP_ADDR_ADD ? " nodad noprefixroute" : "");
+		return;
+	case OP_ONLINK_SET:
+	case OP_ONLINK_DEL:
+		show_onlink(&op->onlink, op->kind == OP_ONLINK_SET, out);
 		return;
 	case OP_QDISC_SET:
 		show_qdisc(op, out);
@@ -216,12 +246,20 @@ void op_print(const struct plan *plan, const struct op *op, FILE *out)
 		fprintf(out, "conntrack -D --reply-dst %s\n",
 			addr_text(&op->addr, addr));
 		return;
+	case OP_CT_PREFIX:
+		/* conntrack(8) knows no prefix of the answers' destination:
+		 * what is still good begins anew.
+		 */
+		fprintf(out, "conntrack -D -f ipv6 --mark 0x%x/0x%x\n",
+			op->lost.value, op->lost.mask);
+		return;
 	case OP_CT_STRAY:
 		/* Those that are translated begin anew, as well. */
 		fprintf(out, "conntrack -D -f ipv4 -u UNREPLIED\n");
 		return;
 	case OP_CT_END:
-		fprintf(out, "conntrack -D --mark 0x%x/0x%x\n",
+		fprintf(out, "conntrack -D%s --mark 0x%x/0x%x\n",
+			op->mark.family == AF_INET6 ? " -f ipv6" : "",
 			op->mark.value, op->mark.mask);
 		if (op->mark.own.family)
 			fprintf(out, "ss -4tK state established src %s\n",

@@ -7,6 +7,7 @@
 
 #include "base/util.h"
 #include "conf/state.h"
+#include "core/own.h"
 #include "core/session.h"
 #include "nft/message.h"
 #include "kernel/fib.h"
@@ -42,6 +43,9 @@ void run_recall(struct run *run)
 		run->bad_drained.msg[0] = '\0';
 	if (!held_read(&run->conf, &run->verdicts, &run->bad_held))
 		run->bad_held.msg[0] = '\0';
+	if (!run->conf.ipv6 ||
+	    !prefix6_read(&run->conf, &run->prefix6, &run->bad_prefix6))
+		run->bad_prefix6.msg[0] = '\0';
 }
 
 void run_note_past(struct run *run)
@@ -135,6 +139,8 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
 			&run->nfnl,
 		.ruleset = run->have_ruleset ? &run->ruleset : NULL,
 		.known = !dry && run->verified.netns ? &run->verified : NULL,
+		.said = run->have_said ? &run->said : NULL,
+		.prefix6 = &run->prefix6,
 		.every_queue = goal == PLAN_FLUSH,
 		.every_table = goal == PLAN_FLUSH || goal == PLAN_APPLY,
 	};
@@ -204,6 +210,18 @@ static int build_ruleset(struct run *run, enum plan_goal goal,
 	if (!code && goal == PLAN_ALL)
 		recall_verified(run);
 	return code;
+}
+
+/* Before a prefix is lost from sight: its hosts may still use it. @dry: for this
+ * plan alone.
+ */
+static void keep_prefixes(struct run *run, enum plan_goal goal, bool dry)
+{
+	if ((goal != PLAN_ALL && goal != PLAN_APPLY) ||
+	    run->bad_prefix6.msg[0] ||
+	    !own_remember(&run->prefix6, &run->present, &run->conf) || dry)
+		return;
+	(void)prefix6_write(&run->conf, &run->prefix6, &run->bad_prefix6);
 }
 
 /* Refusals that mean "it was different a moment ago". */
@@ -292,6 +310,7 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 		if (code)
 			return code;
 		run->looked = now_ns();
+		keep_prefixes(run, event->goal, dry);
 		planned = plan_make(&run->plan, &run->conf, &run->present,
 				    &run->ruleset, event, &why);
 		if (dry) {
@@ -390,7 +409,8 @@ int run_again(struct run *run, int code, struct err *err)
 
 	lock_release(&run->lock);
 	while (ended(run, &code, err) || missed(run)) {
-		run->have_ruleset = false;
+		/* By now it may be another configuration. */
+		run->have_ruleset = run->have_said = false;
 		code = run_conf(run, err);
 		if (!code)
 			code = run_links(run, &event, NULL, err);

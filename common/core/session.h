@@ -31,8 +31,13 @@ struct run {
 					 * drained; "": it is */
 	struct err bad_held;		/* the same of held */
 	struct verdicts verdicts;	/* of conf's links */
+	struct prefix6 prefix6;		/* what is remembered of them */
+	struct err bad_prefix6;		/* why that is not known; "": it is */
 	struct ruleset ruleset;
 	bool have_ruleset;
+	struct gateways said;		/* the file's content, where a caller
+					 * has just changed it ... */
+	bool have_said;			/* ... and has he? */
 	struct verified verified;	/* of the ruleset; netns 0: not known */
 	struct present present;
 	bool nft_unread;		/* the table counts as missing */

@@ -8,6 +8,7 @@
 
 struct dump {
 	uint32_t table;		/* 0: every one, of the protocol */
+	uint32_t ifindex;	/* 0: by any */
 	uint8_t protocol;
 	uint8_t max_len;	/* of the destination */
 	route_cb cb;
@@ -51,10 +52,15 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	r.dst_len = rtm->rtm_dst_len;
 	r.metric = nl_u32(tb[RTA_PRIORITY]);
 	r.ifindex = nl_u32(tb[RTA_OIF]);
+	if (d->ifindex && r.ifindex != d->ifindex)
+		return 0;
 	r.nhid = nl_u32(tb[RTA_NH_ID]);
 	r.family = rtm->rtm_family;
 	r.protocol = rtm->rtm_protocol;
 	r.type = rtm->rtm_type;
+	/* IPv6 says that these lead to lo. */
+	if (route_refuses(&r))
+		r.ifindex = 0;
 	r.scope = rtm->rtm_scope;
 	r.tos = rtm->rtm_tos;
 	if (tb[RTA_SRC] && rtm->rtm_src_len) {
@@ -93,6 +99,7 @@ static int on_any(const struct nlmsghdr *nlh, void *data)
 
 /* @table 0: of all tables. */
 static int dump(struct nl *nl, uint8_t family, uint8_t protocol, uint32_t table,
+		uint32_t ifindex,
 		int (*cb)(const struct nlmsghdr *nlh, void *data), void *data,
 		struct err *err)
 {
@@ -107,6 +114,8 @@ static int dump(struct nl *nl, uint8_t family, uint8_t protocol, uint32_t table,
 	nlh = nl_put(&b, nl, RTM_GETROUTE, 0, &head, sizeof(head), 16);
 	if (table)
 		mnl_attr_put_u32(nlh, RTA_TABLE, table);
+	if (ifindex)
+		mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
 	nl_end(&b, nlh);
 	code = nl_dump(nl, &b, cb, data, err);
 	if (code == NL_ENOUGH) {
@@ -123,7 +132,17 @@ int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
 {
 	struct dump d = { .table = table, .cb = cb, .data = data };
 
-	return dump(nl, family, 0, table, on_route, &d, err);
+	return dump(nl, family, 0, table, 0, on_route, &d, err);
+}
+
+int route_dump_device(struct nl *nl, uint8_t family, uint32_t table,
+		      uint32_t ifindex, route_cb cb, void *data,
+		      struct err *err)
+{
+	struct dump d = { .table = table, .ifindex = ifindex, .cb = cb,
+			  .data = data };
+
+	return dump(nl, family, 0, table, ifindex, on_route, &d, err);
 }
 
 int route_dump_halves(struct nl *nl, uint32_t table, route_cb cb, void *data,
@@ -132,7 +151,7 @@ int route_dump_halves(struct nl *nl, uint32_t table, route_cb cb, void *data,
 	struct dump d = { .table = table, .max_len = 1, .cb = cb,
 			  .data = data };
 
-	return dump(nl, AF_INET, 0, table, on_route, &d, err);
+	return dump(nl, AF_INET, 0, table, 0, on_route, &d, err);
 }
 
 int route_dump_protocol(struct nl *nl, uint8_t family, uint8_t protocol,
@@ -140,13 +159,13 @@ int route_dump_protocol(struct nl *nl, uint8_t family, uint8_t protocol,
 {
 	struct dump d = { .protocol = protocol, .cb = cb, .data = data };
 
-	return dump(nl, family, protocol, 0, on_route, &d, err);
+	return dump(nl, family, protocol, 0, 0, on_route, &d, err);
 }
 
 int route_any(struct nl *nl, uint32_t table, bool *any, struct err *err)
 {
 	struct search s = { .table = table };
-	int code = dump(nl, AF_INET, 0, table, on_any, &s, err);
+	int code = dump(nl, AF_INET, 0, table, 0, on_any, &s, err);
 
 	*any = s.found;
 	return code;
@@ -243,7 +262,7 @@ int onlink_dump(struct nl *nl, uint32_t table, onlink_cb cb, void *data,
 {
 	struct onlink_dump d = { .table = table, .cb = cb, .data = data };
 
-	return dump(nl, AF_INET6, PROTO_MWAN, table, on_onlink, &d, err);
+	return dump(nl, AF_INET6, PROTO_MWAN, table, 0, on_onlink, &d, err);
 }
 
 static int put_onlink(struct nl_batch *b, struct nl *nl, uint16_t type,

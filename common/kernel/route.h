@@ -67,6 +67,11 @@ typedef int (*route_cb)(const struct route *r, void *data);
 int route_dump_defaults(struct nl *nl, uint8_t family, uint32_t table,
 			route_cb cb, void *data, struct err *err);
 
+/* The same of those that lead to the interface @ifindex. */
+int route_dump_device(struct nl *nl, uint8_t family, uint32_t table,
+		      uint32_t ifindex, route_cb cb, void *data,
+		      struct err *err);
+
 /* The same for IPv4, and 0.0.0.0/1, which with its other half is a default that
  * goes before all others.
  */

@@ -12,6 +12,16 @@
 #include "base/file.h"
 #include "kernel/sysctl.h"
 
+const char *const sysctl_hash_policy[FAMILIES] = {
+	[FAMILY_IPV4] = "net/ipv4/fib_multipath_hash_policy",
+	[FAMILY_IPV6] = "net/ipv6/fib_multipath_hash_policy",
+};
+
+const char *const sysctl_hash_fields[FAMILIES] = {
+	[FAMILY_IPV4] = "net/ipv4/fib_multipath_hash_fields",
+	[FAMILY_IPV6] = "net/ipv6/fib_multipath_hash_fields",
+};
+
 void sysctl_rp_filter_path(const char *dev, char path[SYSCTL_PATH_MAX])
 {
 	snprintf(path, SYSCTL_PATH_MAX, "net/ipv4/conf/%s/rp_filter", dev);

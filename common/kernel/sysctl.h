@@ -2,6 +2,7 @@
 #ifndef MWAN_KERNEL_SYSCTL_H
 #define MWAN_KERNEL_SYSCTL_H
 
+#include "base/addr.h"
 #include "kernel/nl.h"
 
 enum { SYSCTL_PATH_MAX = 80 };
@@ -43,8 +44,8 @@ int sysctl_dump(struct nl *nl, sysctl_cb cb, void *data, struct err *err);
  * the fields of policy 3, of which we want the source's address alone, or by
  * addresses and ports.
  */
-#define SYSCTL_HASH_POLICY "net/ipv4/fib_multipath_hash_policy"
-#define SYSCTL_HASH_FIELDS "net/ipv4/fib_multipath_hash_fields"
+extern const char *const sysctl_hash_policy[FAMILIES];
+extern const char *const sysctl_hash_fields[FAMILIES];
 enum { HASH_POLICY_L4 = 1, HASH_POLICY_FIELDS = 3, HASH_FIELDS_SOURCE = 1 };
 
 /* Read a small whole number; -1 where there is none. What there is and cannot be

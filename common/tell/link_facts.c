@@ -77,10 +77,19 @@ static bool get_local(const struct status *s, unsigned int i,
 	return get_addr(&s->link[i].is->af[FAMILY_IPV4].local, v);
 }
 
+/* Where there is none, the kernel repeats the address itself. */
 static bool get_peer(const struct status *s, unsigned int i,
 		     struct fact_value *v)
 {
-	return get_addr(&s->link[i].is->af[FAMILY_IPV4].peer, v);
+	const struct link_family *af = &s->link[i].is->af[FAMILY_IPV4];
+
+	return addr_equal(&af->peer, &af->local) || get_addr(&af->peer, v);
+}
+
+static bool get_gateway(const struct status *s, unsigned int i,
+			struct fact_value *v)
+{
+	return get_addr(&s->link[i].is->af[FAMILY_IPV4].gateway, v);
 }
 
 static bool get_table(const struct status *s, unsigned int i,
@@ -160,6 +169,19 @@ static void show_address(const struct status *s, unsigned int i,
 	strcpy(text, v->word[0] ? v->word : "none");
 }
 
+/* Who is at the other end of the line. */
+static void show_peer(const struct status *s, unsigned int i,
+		      const struct fact_value *v, char *text)
+{
+	const struct addr *gateway =
+		&s->link[i].is->af[FAMILY_IPV4].gateway;
+
+	if (gateway->family)
+		addr_text(gateway, text);
+	else
+		show_address(s, i, v, text);
+}
+
 static void show_hex(const struct status *s, unsigned int i,
 		     const struct fact_value *v, char *text)
 {
@@ -190,7 +212,9 @@ const struct link_fact link_facts[FACTS] = {
 	[FACT_LOCAL] = { "local", KIND_WORD, "ADDRESS", -15,
 		INFO, get_local, show_address },
 	[FACT_PEER] = { "peer", KIND_WORD, "PEER", -15,
-		INFO, get_peer, show_address },
+		INFO, get_peer, show_peer },
+	[FACT_GATEWAY] = { "gateway", KIND_WORD, "PEER", 0,
+		INFO, get_gateway, NULL },
 	[FACT_TABLE] = { "table", KIND_NUMBER, "TABLE", 10,
 		"mwan_link_table", "gauge", "The link's routing table.",
 		get_table, NULL },

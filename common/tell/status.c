@@ -118,14 +118,44 @@ static void find_way(const struct status *s, const struct run *run,
 
 /* --- links --- */
 
+static bool any_pppd(const struct status *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->n_links; i++)
+		if (link_is_pppd(s->link[i].want, s->link[i].is))
+			return true;
+	return false;
+}
+
+static void tell_down(struct status *s, const struct status_link *l)
+{
+	const char *name = l->want->name;
+	bool pppd = link_is_pppd(l->want, l->is);
+	char where[IFNAMSIZ + 80];
+
+	snprintf(where, sizeof(where), pppd ? "pppd's messages about it in the "
+		 "system log" : "\"ip addr show dev %s\"", name);
+	say(s, "link-down", name, "%s is down, %s: see %s.", name,
+	    !l->is->ifindex ? "there is no such interface (a link is called "
+	    "like its interface: see \"ip -br link\")" :
+	    !l->is->up ? "the interface is not up" :
+	    !l->is->carrier ? "the interface has no carrier" :
+	    "the interface has no IPv4 address", !pppd && l->is->ifindex &&
+	    l->is->up && l->is->carrier ? "the messages of its DHCP client in "
+	    "the system log" : where);
+}
+
 static void check_links(struct status *s)
 {
 	const struct status_link *l;
+	struct err why;
 	unsigned int i;
 
 	if (s->code == STATUS_NO_LINK)
-		say(s, "no-link", "", "No link is up: see pppd's own messages "
-		    "in the system log.");
+		say(s, "no-link", "", "No link is up: see %s in the system "
+		    "log.", any_pppd(s) ? "pppd's own messages" :
+		    "the messages of the links' clients");
 	for (i = 0; i < s->n_links; i++) {
 		l = &s->link[i];
 		if (l->usable ||
@@ -149,14 +179,11 @@ static void check_links(struct status *s)
 			    l->want->name, l->want->name);
 			continue;
 		}
-		say(s, "link-down", l->want->name, "%s is down, %s: see "
-		    "pppd's messages about it in the system log.",
-		    l->want->name,
-		    !l->is->ifindex ? "there is no such interface (a link is "
-		    "called like its interface: see \"ip -br link\")" :
-		    !l->is->up ? "the interface is not up" :
-		    !l->is->carrier ? "the interface has no carrier" :
-		    "the interface has no IPv4 address");
+		if (link_lacks_gateway(l->want, l->is, FAMILY_IPV4, &why)) {
+			say(s, "no-gateway", l->want->name, "%s.", why.msg);
+			continue;
+		}
+		tell_down(s, l);
 	}
 }
 
@@ -215,6 +242,8 @@ static void check_run(struct status *s, const struct run *run)
 		say(s, "configuration", "", "%s.", run->bad_drained.msg);
 	if (run->bad_held.msg[0])
 		say(s, "configuration", "", "%s.", run->bad_held.msg);
+	if (run->bad_prefix6.msg[0])
+		say(s, "configuration", "", "%s.", run->bad_prefix6.msg);
 	if (s->facts->bad_rundir.msg[0])
 		say(s, "configuration", "", "%s.", s->facts->bad_rundir.msg);
 	if (s->facts->bad_log.msg[0])
@@ -317,7 +346,7 @@ static void tell_sysctl(struct status *s, const struct op *op)
 static void tell(struct status *s, const struct run *run,
 		 const struct op *op)
 {
-	char addr[ADDR_TEXT], text[RULE_TEXT];
+	char addr[ADDR_TEXT], text[RULE_TEXT], prefix[PREFIX_TEXT];
 
 	s->commands = true;
 	switch (op->kind) {
@@ -352,6 +381,21 @@ static void tell(struct status *s, const struct run *run,
 		say(s, "rule", "", "The rule \"%s\" is ours and not wanted: "
 		    APPLY ".", rule_text(&op->rule, text));
 		return;
+	case OP_ADDR_ADD:
+		say(s, "address", op->dev, "%s lacks the address %s, and what "
+		    "is translated there would leave as another line's: "
+		    APPLY ".", op->dev, addr_text(&op->own.addr, addr));
+		return;
+	case OP_ADDR_DEL:
+		say(s, "address", op->dev, "%s has the address %s, which is "
+		    "ours and not wanted any more: " APPLY ".", op->dev,
+		    addr_text(&op->own.addr, addr));
+		return;
+	case OP_ONLINK_SET:
+	case OP_ONLINK_DEL:
+		say(s, "route", "", "What table %u remembers of the LAN is not "
+		    "what there is: " APPLY ".", op->onlink.table);
+		return;
 	case OP_QDISC_SET:
 	case OP_QDISC_DEL:
 		say(s, "queue", op->dev, "The queue of %s is not the one that "
@@ -377,6 +421,11 @@ static void tell(struct status *s, const struct run *run,
 		    addr_text(&op->addr, addr),
 		    present_has_addr(&run->present, &op->addr) ?
 		    "of a link that is held" : "gone");
+		return;
+	case OP_CT_PREFIX:
+		say(s, "conntrack", "", "There may still be connections of "
+		    "the prefix %s, which %s has no more: " APPLY ".",
+		    prefix_text(&op->lost.prefix, prefix), op->dev);
 		return;
 	case OP_CT_STRAY:
 		if (run->present.nft.masquerades)
@@ -440,6 +489,21 @@ static void check_rp_filter(struct status *s, const struct run *run,
 	    own == RP_STRICT ? name : "all", name, advice);
 }
 
+static void check_linkdown(struct status *s, const struct run *run,
+			   const struct status_link *l)
+{
+	char path[SYSCTL_PATH_MAX];
+
+	if (!l->usable || !l->is->shared ||
+	    l->is->af[FAMILY_IPV4].skips_linkdown)
+		return;
+	sysctl_linkdown_path(l->want->name, path);
+	say(s, "linkdown", l->want->name, "%s is 0, and if %s loses its "
+	    "carrier, its packets go on to nowhere: %s%s%s.", path,
+	    l->want->name, run->conf.sysctl ? APPLY : "\"sysctl -w ",
+	    run->conf.sysctl ? "" : path, run->conf.sysctl ? "" : "=1\"");
+}
+
 static void check_sysctls(struct status *s, const struct run *run)
 {
 	unsigned int i;
@@ -448,8 +512,10 @@ static void check_sysctls(struct status *s, const struct run *run)
 		say(s, "ip-forward", "", "net/ipv4/ip_forward is 0, and "
 		    "nothing is forwarded: %s.", run->conf.sysctl ? APPLY :
 		    "\"sysctl -w net/ipv4/ip_forward=1\"");
-	for (i = 0; i < s->n_links; i++)
+	for (i = 0; i < s->n_links; i++) {
 		check_rp_filter(s, run, &s->link[i]);
+		check_linkdown(s, run, &s->link[i]);
+	}
 }
 
 /* --- what others have done --- */
@@ -477,20 +543,47 @@ static bool takes_over(const struct status *s, const struct route *r)
 	       link_of_ifindex(s, r->ifindex) < 0;
 }
 
+/* Does the router's own traffic, which takes main's default, fail over with this
+ * one? It does where the client that made it takes it away with the lease, and
+ * the kernel passes over it without carrier; not while the link is put aside.
+ */
+static bool fails_over(const struct status *s, const struct route *r)
+{
+	int i = link_of_ifindex(s, r->ifindex);
+	const struct status_link *l = &s->link[i < 0 ? 0 : i];
+
+	return i >= 0 && r->table == TABLE_MAIN && l->is->shared &&
+	       l->is->af[FAMILY_IPV4].skips_linkdown &&
+	       link_rank(l->want, l->is, FAMILY_IPV4) <= TIER_MAX;
+}
+
+/* What tells such a client not to make it. */
+static const char *default_advice(const struct status *s,
+				  const struct route *r)
+{
+	int i = link_of_ifindex(s, r->ifindex);
+
+	if (i >= 0 && !link_is_pppd(s->link[i].want, s->link[i].is))
+		return "its DHCP client not to (networkd: RouteTable=, dhcpcd: "
+		       "nogateway, NetworkManager: ipv4.never-default)";
+	return "whatever made it not to (pppd: nodefaultroute)";
+}
+
 /* Not where it is wanted, nor where it is the only way that is left. */
 static void check_main_default(struct status *s, const struct run *run,
-			       const char *table, const char *text)
+			       const struct route *r, const char *table,
+			       const char *text)
 {
 	const struct conf *c = &run->conf;
 
-	if (s->code == STATUS_NO_LINK ||
+	if (s->code == STATUS_NO_LINK || fails_over(s, r) ||
 	    (c->last_resort_given && c->last_resort == LAST_RESORT_MAIN))
 		return;
 	say(s, "foreign-default", "", "The table %s has a default, which "
 	    "the router's own traffic takes before ours, and which does not "
-	    "fail over: \"ip route del %s\", and tell whatever made it not "
-	    "to (pppd: nodefaultroute), or, if it is to be the last resort, "
-	    "write \"last_resort = main\" in mwan.ini.", table, text);
+	    "fail over: \"ip route del %s\", and tell %s, or, if it is to be "
+	    "the last resort, write \"last_resort = main\" in mwan.ini.",
+	    table, text, default_advice(s, r));
 }
 
 /* main's one that refuses: alone it stops all that is marked, which the first of
@@ -551,11 +644,12 @@ static void check_default(struct status *s, const struct run *run,
 		return;
 	}
 	if (d->route.table == TABLE_MAIN) {
-		check_main_default(s, run, "main", text);
+		check_main_default(s, run, &d->route, "main", text);
 		return;
 	}
 	if (d->route.table == TABLE_DEFAULT) {
-		check_main_default(s, run, "default", text);
+		check_main_default(s, run, &d->route, "default",
+				   text);
 		return;
 	}
 	for (i = 0; i < s->n_links; i++)
@@ -865,8 +959,10 @@ void status_make(struct status *s, struct run *run,
 		check_default(s, run, &facts->default_[i]);
 	check_half(s);
 	check_networkd(s);
-	check_hook(s, "up", &facts->up);
-	check_hook(s, "down", &facts->down);
+	if (any_pppd(s)) {
+		check_hook(s, "up", &facts->up);
+		check_hook(s, "down", &facts->down);
+	}
 	check_programs(s);
 	if (s->code == STATUS_OK && s->n_problems)
 		s->code = STATUS_DEGRADED;

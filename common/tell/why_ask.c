@@ -210,7 +210,7 @@ int ask_why(struct why *why, const struct conf *conf,
 	why->seen = (struct why_seen){ .sticky = 0 };
 	why->marking = present->nft.present;
 	why->intact = nft_intact(&present->nft, rs);
-	why->by_hash = sysctl_read(SYSCTL_HASH_POLICY) == HASH_POLICY_L4;
+	why->by_hash = sysctl_read(sysctl_hash_policy[FAMILY_IPV4]) == HASH_POLICY_L4;
 	code = ask_back(why, conf, present, rtnl, err);
 	if (code || why->seen.back.code)
 		return code;

@@ -93,6 +93,20 @@ static const char *refusal(const struct why *why, const struct why_way *way)
 	}
 }
 
+static void tell_device(const struct telling *t, const char *name)
+{
+	int i = conf_link_index(t->conf, name);
+	const struct addr *gateway;
+	char text[ADDR_TEXT];
+
+	fputs(name, t->out);
+	if (i < 0)
+		return;
+	gateway = &t->present->link[i].af[FAMILY_IPV4].gateway;
+	if (gateway->family)
+		fprintf(t->out, ", via %s", addr_text(gateway, text));
+}
+
 static void tell_end(const struct telling *t, const struct why_way *way)
 {
 	switch (way->verdict) {
@@ -102,7 +116,7 @@ static void tell_end(const struct telling *t, const struct why_way *way)
 		if (way->any_of)
 			tell_members(t, way->any_of);
 		else
-			fputs(way->oif, t->out);
+			tell_device(t, way->oif);
 		break;
 	case WHY_ROUTER:
 		fputs("is for the router itself", t->out);

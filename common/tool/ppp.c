@@ -29,16 +29,61 @@ static const char *number_variable(const char *name)
 	return value[len] || len > NUMBER_LEN_MAX ? "" : value;
 }
 
-static int read_addr(struct addr *a, const char *text, const char *name,
-		     struct err *err)
+/* The variables of a family, and what its addresses are called. */
+static const struct {
+	const char *local, *peer, *what, *example;
+} words[FAMILIES] = {
+	[FAMILY_IPV4] = { "IPLOCAL", "IPREMOTE", "an IPv4",
+			  "IPLOCAL=192.0.2.1" },
+	[FAMILY_IPV6] = { "LLLOCAL", "LLREMOTE", "an IPv6",
+			  "LLLOCAL=fe80::1" },
+};
+
+static const char *local_variable(enum family f)
+{
+	if (f == FAMILY_IPV6)
+		return variable("LLLOCAL");
+	return variable("IPLOCAL");
+}
+
+static const char *peer_variable(enum family f)
+{
+	if (f == FAMILY_IPV6)
+		return variable("LLREMOTE");
+	return variable("IPREMOTE");
+}
+
+static int read_addr(struct addr *a, enum family f, const char *text,
+		     const char *name, struct err *err)
 {
 	memset(a, 0, sizeof(*a));
 	if (!*text)
 		return 0;
-	if (addr_parse(a, text) || a->family != AF_INET)
-		return err_set(err, -EINVAL, "%s \"%s\" is not an IPv4 "
-			       "address", name, text);
+	if (addr_parse(a, text) || a->family != family_af(f))
+		return err_set(err, -EINVAL, "%s \"%s\" is not %s address",
+			       name, text, words[f].what);
 	return 0;
+}
+
+bool ppp_is_ipv6(const char *path)
+{
+	static const char word[] = "ipv6-";
+	const char *name = strrchr(path, '/'), *dir = name;
+
+	if (!strncmp(name ? name + 1 : path, word, sizeof(word) - 1))
+		return true;
+	while (dir && dir > path && dir[-1] != '/')
+		dir--;
+	return dir && !strncmp(dir, word, sizeof(word) - 1);
+}
+
+static enum family family_of(const char *hook, const char *local)
+{
+	struct addr a;
+
+	if (local && *local && !addr_parse(&a, local))
+		return addr_family(&a);
+	return hook && ppp_is_ipv6(hook) ? FAMILY_IPV6 : FAMILY_IPV4;
 }
 
 int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
@@ -46,11 +91,12 @@ int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 {
 	bool args = argc > ARG_REMOTE;
 	const char *ifname = args ? argv[ARG_IFNAME] : variable("IFNAME");
-	const char *local = args ? argv[ARG_LOCAL] : variable("IPLOCAL");
-	const char *peer = args ? argv[ARG_REMOTE] : variable("IPREMOTE");
+	enum family f = family_of(argv[0], args ? argv[ARG_LOCAL] : NULL);
+	const char *local = args ? argv[ARG_LOCAL] : local_variable(f);
+	const char *peer = args ? argv[ARG_REMOTE] : peer_variable(f);
 	int code;
 
-	*e = (struct ppp_event){ .up = up };
+	*e = (struct ppp_event){ .up = up, .family = f };
 	e->connect_time = number_variable("CONNECT_TIME");
 	e->sent = number_variable("BYTES_SENT");
 	e->received = number_variable("BYTES_RCVD");
@@ -60,16 +106,16 @@ int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 			       "remote [ipparam]", argc - 1);
 	if (!*ifname)
 		return err_set(err, -EINVAL, "IFNAME is missing: pppd sets "
-			       "it, or try IFNAME=ppp0 IPLOCAL=192.0.2.1");
+			       "it, or try IFNAME=ppp0 %s", words[f].example);
 	if (!ifname_valid(ifname) ||
 	    str_copy(e->ifname, sizeof(e->ifname), ifname))
 		return err_set(err, -EINVAL, "IFNAME \"%s\" " IFNAME_RULE,
 			       ifname);
 	if (up && !*local)
-		return err_set(err, -EINVAL, "IPLOCAL is missing: %s came up "
-			       "with what address?", ifname);
-	code = read_addr(&e->local, local, "IPLOCAL", err);
+		return err_set(err, -EINVAL, "%s is missing: %s came up "
+			       "with what address?", words[f].local, ifname);
+	code = read_addr(&e->local, f, local, words[f].local, err);
 	if (!code)
-		code = read_addr(&e->peer, peer, "IPREMOTE", err);
+		code = read_addr(&e->peer, f, peer, words[f].peer, err);
 	return code;
 }

@@ -8,23 +8,31 @@
 #include "base/addr.h"
 #include "base/err.h"
 
-/* What pppd told its hook. The strings are numbers, or "", and point into the
+/* What pppd told its hook, or another caller mwan-rules. The strings are numbers, or "", and point into the
  * environment. PEERNAME, ACNAME and the like are chosen by the remote side, any
  * bytes but NUL, and are not even read.
  */
 struct ppp_event {
 	bool up;
 	char ifname[IFNAMSIZ];
+	enum family family;	/* what came up or ended: IPCP or IPV6CP */
 	struct addr local;	/* family 0: not said */
 	struct addr peer;
+	struct addr gateway;	/* never pppd's */
 	const char *connect_time;	/* seconds */
 	const char *sent;		/* bytes */
 	const char *received;
 };
 
+/* Is a hook that is called by this path one of IPv6: ipv6-up.local, or whatever
+ * is in ipv6-up.d?
+ */
+bool ppp_is_ipv6(const char *path);
+
 /* Read pppd's arguments (ifname tty speed local remote [ipparam], pppd(8),
- * SCRIPTS) where there are any, else IFNAME, IPLOCAL and IPREMOTE. An ip-up
- * needs the interface and the local address, an ip-down the interface: after
+ * SCRIPTS) where there are any, else IFNAME and IPLOCAL and IPREMOTE, or LLLOCAL
+ * and LLREMOTE in a hook of IPv6. Arguments tell by themselves which family they
+ * are of: pppd writes the link-local addresses without "::". An ip-up needs the interface and the local address, an ip-down the interface: after
  * the interface is gone, pppd itself may not know more. Returns 0 or -EINVAL
  * with a sentence that quotes what is wrong.
  */

@@ -25,7 +25,7 @@ char *__wrap_getenv(const char *name)
 {
 	static const char *const listed[] = {
 		"IFNAME", "IPLOCAL", "IPREMOTE", "CONNECT_TIME", "BYTES_SENT",
-		"BYTES_RCVD",
+		"BYTES_RCVD", "LLLOCAL", "LLREMOTE",
 	};
 	bool is_listed = false;
 	size_t i;
@@ -51,9 +51,9 @@ static void set_environment(const uint8_t *data, size_t size, size_t at)
 	}
 }
 
-static bool is_v4(const struct addr *a)
+static bool is_of(const struct addr *a, enum family f)
 {
-	return a->family == AF_INET || !a->family;
+	return a->family == family_af(f) || !a->family;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
-	strcpy(text[0], "hook");
+	strcpy(text[0], data[0] & 64 ? "ipv6-hook" : "hook");
 	for (i = 1; i <= n; i++)
 		fuzz_string(data, size, &at, text[i], TEXT_MAX);
 	for (i = 0; i <= n; i++)
@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	must(e.up == up && ifname_valid(e.ifname));
-	must(is_v4(&e.local) && is_v4(&e.peer));
+	must(is_of(&e.local, e.family) && is_of(&e.peer, e.family));
 	must(!up || e.local.family);
 	must(strlen(e.connect_time) + strlen(e.sent) + strlen(e.received) <
 	     3 * TEXT_MAX);

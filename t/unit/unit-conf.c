@@ -37,9 +37,9 @@ static const char *summary(const struct conf *c)
 {
 	static char buf[8192];
 	const struct conf_link *l;
-	char q[64], via[GATEWAY_TEXT];
+	char q[64], via[GATEWAY_TEXT], p[PREFIX_TEXT];
 	FILE *f = fmemopen(buf, sizeof(buf), "w");
-	unsigned int i;
+	unsigned int i, k;
 
 	if (strcmp(c->log, CONF_LOG))
 		fprintf(f, "log %s, ", c->log);
@@ -54,6 +54,8 @@ static const char *summary(const struct conf *c)
 			c->sysctl);
 	for (i = 0; i < c->n_lan; i++)
 		fprintf(f, "lan %s, ", c->lan[i]);
+	if (c->ipv6 || c->onlink_table != 199)
+		fprintf(f, "ipv6 %d %u, ", c->ipv6, c->onlink_table);
 	fputs(c->balance == BALANCE_SOURCE ? "source" : "parity", f);
 	for (i = 0; i < c->n_links; i++) {
 		l = &c->link[i];
@@ -70,6 +72,8 @@ static const char *summary(const struct conf *c)
 							  sizeof(q)));
 		if (*gateway_text(&l->gateway, via))
 			fprintf(f, " via %s", via);
+		for (k = 0; k < l->prefix6.n; k++)
+			fprintf(f, " %s", prefix_text(&l->prefix6.item[k], p));
 	}
 	fclose(f);
 	return buf;
@@ -138,6 +142,23 @@ static const struct {
 	  "fe80::1" },
 	{ "a table by another name", "[link wan]\ntable = ppp1\n",
 	  "source; wan 202 0x1" },
+	{ "IPv6", "[mwan]\nipv6 = yes\nonlink_table = 7\n"
+	  "[link ppp0]\nprefix6 = 2001:db8:a00::/56, 2001:db8:b::/48\n"
+	  "[link ppp1]\nprefix6 = auto\n", "ipv6 1 7, parity; ppp0 201 0x1 "
+	  "2001:db8:a00::/56 2001:db8:b::/48; ppp1 202 0x2" },
+	{ "a link that has the table of the remembered networks",
+	  "[link ppp0]\ntable = 199\n[link ppp1]\n", "ipv6 0 198, parity; "
+	  "ppp0 199 0x1; ppp1 202 0x2" },
+	{ "two tables for that", "[mwan]\nonlink_table = 201\n" LINKS,
+	  "mwan.ini:2: onlink_table 201 is a link's table or the "
+	  "standby_table, give it another number" },
+	{ "bits behind the length of a prefix", "[link ppp0]\n"
+	  "prefix6 = 2001:db8:a00:1::/56\n", "mwan.ini:2: prefix6: "
+	  "\"2001:db8:a00:1::/56\" is not a global IPv6 prefix like "
+	  "2001:db8:1:100::/56" },
+	{ "a prefix that is no provider's", "[link ppp0]\n"
+	  "prefix6 = fd00::/48\n", "mwan.ini:2: prefix6: \"fd00::/48\" is not "
+	  "a global IPv6 prefix like 2001:db8:1:100::/56" },
 	{ "the links' queue, and a link's own", "[mwan]\nqdisc = fq_codel\n"
 	  "[link ppp0]\n[link ppp1]\nqdisc = cake\n",
 	  "parity; ppp0 201 0x1 fq_codel; ppp1 202 0x2 cake 0" },
@@ -777,6 +798,31 @@ static bool same_gateway(const struct gateway_conf *a,
 	       addr_equal(&a->addr[FAMILY_IPV6], &b->addr[FAMILY_IPV6]);
 }
 
+static void random_prefixes(struct prefixes *p)
+{
+	struct addr a = { .family = AF_INET6 };
+	unsigned int i, k;
+
+	p->n = 0;
+	for (i = unit_random(3); i > 0; i--) {
+		for (k = 0; k < 16; k++)
+			a.bytes[k] = (uint8_t)unit_random(256);
+		a.bytes[0] = 0x20;
+		p->item[p->n++] = prefix_of(&a, (uint8_t)(3 +
+							  unit_random(126)));
+	}
+}
+
+static bool same_prefixes(const struct prefixes *a, const struct prefixes *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->n && i < b->n; i++)
+		if (!prefix_equal(&a->item[i], &b->item[i]))
+			return false;
+	return a->n == b->n;
+}
+
 static void random_conf(struct conf *c)
 {
 	static const uint32_t mask[] = { 0xff, 0xff00, 0x3fc0000, 0xff000000,
@@ -788,6 +834,8 @@ static void random_conf(struct conf *c)
 	c->mark_mask = mask[unit_random(5)];
 	c->rule_priority = 1 + unit_random(31766);
 	c->standby_table = 256 + unit_random(1000);
+	c->onlink_table = 1300 + unit_random(700);
+	c->ipv6 = unit_random(2);
 	c->nexthop_base = 1 + unit_random(UINT32_MAX - NEXTHOP_SPAN);
 	c->masquerade = unit_random(2);
 	c->clamp_mss = unit_random(2);
@@ -811,6 +859,7 @@ static void random_conf(struct conf *c)
 		l->tier = (uint8_t)(1 + unit_random(TIER_MAX));
 		random_qdisc(&l->qdisc);
 		random_gateway(&l->gateway);
+		random_prefixes(&l->prefix6);
 	}
 	c->n_lan = unit_random(8);
 	for (i = 0; i < c->n_lan; i++)
@@ -838,7 +887,8 @@ static bool same(const struct conf *a, const struct conf *b)
 		    x->mark != y->mark || x->weight != y->weight ||
 		    x->tier != y->tier || strcmp(x->linkname, y->linkname) ||
 		    !same_qdisc(&x->qdisc, &y->qdisc) ||
-		    !same_gateway(&x->gateway, &y->gateway))
+		    !same_gateway(&x->gateway, &y->gateway) ||
+		    !same_prefixes(&x->prefix6, &y->prefix6))
 			return false;
 	}
 	for (i = 0; i < a->n_lan && a->n_lan == b->n_lan; i++)
@@ -848,6 +898,7 @@ static bool same(const struct conf *a, const struct conf *b)
 	       a->rule_priority == b->rule_priority &&
 	       a->mark_mask == b->mark_mask &&
 	       a->standby_table == b->standby_table &&
+	       a->onlink_table == b->onlink_table && a->ipv6 == b->ipv6 &&
 	       a->nexthop_base == b->nexthop_base &&
 	       a->balance == b->balance && a->masquerade == b->masquerade &&
 	       a->clamp_mss == b->clamp_mss && a->sysctl == b->sysctl &&

@@ -448,12 +448,12 @@ static int do_sysctl(struct kernel *k, const char *path, int value)
 		k->ip_forward = value;
 		return 0;
 	}
-	if (!strcmp(path, SYSCTL_HASH_POLICY)) {
+	if (!strcmp(path, sysctl_hash_policy[FAMILY_IPV4])) {
 		k->hash_policy = value;
 		return value == HASH_POLICY_FIELDS && k->hash_fields < 0 ?
 		       -EINVAL : 0;
 	}
-	if (!strcmp(path, SYSCTL_HASH_FIELDS) && k->hash_fields >= 0) {
+	if (!strcmp(path, sysctl_hash_fields[FAMILY_IPV4]) && k->hash_fields >= 0) {
 		k->hash_fields = value;
 		return 0;
 	}
@@ -575,6 +575,12 @@ static int do_op(struct kernel *k, const struct op *op)
 		return do_forget(k, &op->addr);
 	case OP_CT_END:
 		return do_end(k, op->mark.value);
+	case OP_ADDR_ADD:
+	case OP_ADDR_DEL:
+	case OP_ONLINK_SET:
+	case OP_ONLINK_DEL:
+	case OP_CT_PREFIX:
+		return -EINVAL;
 	case OP_CT_STRAY:
 		k->strays = !k->nft;
 		return 0;
@@ -749,10 +755,11 @@ static void observe(struct kernel *k, enum plan_goal goal)
 			see_table(k, p->rule[i].table);
 	p->rp_filter_all = k->rp_filter_all;
 	p->ip_forward = k->ip_forward;
-	p->hash_policy = p->hash_fields = -1;
+	for (i = 0; i < FAMILIES; i++)
+		p->hash_policy[i] = p->hash_fields[i] = -1;
 	if (conf.sysctl && conf.n_links > 2) {
-		p->hash_policy = k->hash_policy;
-		p->hash_fields = k->hash_fields;
+		p->hash_policy[FAMILY_IPV4] = k->hash_policy;
+		p->hash_fields[FAMILY_IPV4] = k->hash_fields;
 	}
 	p->nft.present = p->nft.masquerades = k->nft != 0;
 	p->nft.n_chains = k->nft != conf_serial;

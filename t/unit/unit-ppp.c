@@ -10,7 +10,7 @@ enum { ROUNDS = 20000, ARGS_MAX = 9 };
 
 static const char *const variables[] = {
 	"IFNAME", "IPLOCAL", "IPREMOTE", "CONNECT_TIME", "BYTES_SENT",
-	"BYTES_RCVD",
+	"BYTES_RCVD", "LLLOCAL", "LLREMOTE",
 };
 
 struct test {
@@ -90,6 +90,45 @@ static const struct test tests[] = {
 	  "IPLOCAL \"10.0.0.1\n\" is not an IPv4 address" },
 };
 
+/* Called by other names. */
+static const struct {
+	const char *hook;
+	struct test test;
+} tests6[] = {
+	{ "/etc/ppp/ipv6-up.local",
+	  { "an ipv6-up's arguments, as pppd writes the addresses", true,
+	    { "ppp0", "eth9", "0", "fe80::0000:0000:0000:0002",
+	      "fe80::0000:0000:0000:0001" }, { NULL },
+	    "ppp0 fe80::2 fe80::1" } },
+	{ "hook",
+	  { "with ipparam, by whatever name", true,
+	    { "ppp0", "eth9", "0", "fe80::0000:0000:0000:0002",
+	      "fe80::0000:0000:0000:0001", "line a" },
+	    { "IPLOCAL=10.0.0.1" }, "ppp0 fe80::2 fe80::1" } },
+	{ "/etc/ppp/ipv6-up.d/0000mwan",
+	  { "an ipv6-up's environment alone", true, { NULL },
+	    { "IFNAME=ppp1", "IPLOCAL=10.0.0.1", "LLLOCAL=fe80::2",
+	      "LLREMOTE=fe80::1" }, "ppp1 fe80::2 fe80::1" } },
+	{ "/etc/ppp/ip-up.d/0000mwan",
+	  { "an ip-up's, when IPv6 is up already", true, { NULL },
+	    { "IFNAME=ppp1", "IPLOCAL=10.0.0.1", "LLLOCAL=fe80::2" },
+	    "ppp1 10.0.0.1 none" } },
+	{ "ipv6-down.local",
+	  { "a late ipv6-down", false, { NULL }, { "IFNAME=ppp1" },
+	    "ppp1 none none" } },
+	{ "ipv6-up.local",
+	  { "an ipv6-up without an address", true, { NULL },
+	    { "IFNAME=ppp1", "IPLOCAL=10.0.0.1" }, "LLLOCAL is missing: ppp1 "
+	    "came up with what address?" } },
+	{ "ipv6-up.local",
+	  { "an ipv6-up without IFNAME", true, { NULL }, { NULL }, "IFNAME is "
+	    "missing: pppd sets it, or try IFNAME=ppp0 LLLOCAL=fe80::1" } },
+	{ "hook",
+	  { "an address of each family", true,
+	    { "ppp0", "eth9", "0", "fe80::2", "10.64.1.1" }, { NULL },
+	    "LLREMOTE \"10.64.1.1\" is not an IPv6 address" } },
+};
+
 static void set_environment(const char *const *env)
 {
 	size_t i;
@@ -100,9 +139,10 @@ static void set_environment(const char *const *env)
 		putenv((char *)(uintptr_t)env[i]);
 }
 
-static void read_event(const struct test *t, char *text, size_t size)
+static void read_event(const char *hook, const struct test *t, char *text,
+		       size_t size)
 {
-	char *argv[ARGS_MAX + 2] = { (char *)(uintptr_t)"ip-up.local" };
+	char *argv[ARGS_MAX + 2] = { (char *)(uintptr_t)hook };
 	char local[ADDR_TEXT], peer[ADDR_TEXT];
 	struct ppp_event e;
 	struct err err = { "" };
@@ -175,7 +215,7 @@ static void random_bytes(void)
 		t.arg[1] = t.arg[2] = "";
 		t.arg[3] = local;
 		t.arg[4] = "";
-		read_event(&t, text, sizeof(text));
+		read_event("ip-up.local", &t, text, sizeof(text));
 		bad += !*text;
 		if (strstr(text, " none")) {
 			good++;
@@ -193,8 +233,13 @@ int main(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		read_event(&tests[i], text, sizeof(text));
+		read_event("ip-up.local", &tests[i], text, sizeof(text));
 		is(text, tests[i].want, "%s", tests[i].what);
+	}
+	for (i = 0; i < sizeof(tests6) / sizeof(tests6[0]); i++) {
+		read_event(tests6[i].hook, &tests6[i].test, text,
+			   sizeof(text));
+		is(text, tests6[i].test.want, "%s", tests6[i].test.what);
 	}
 	session();
 	random_bytes();

@@ -222,7 +222,7 @@ static void test_forms(void)
 	}
 	ok(strstr(text, "mwan_link_since_seconds{link=\"ppp0\"} 77\n") &&
 	   strstr(text, "mwan_link_info{link=\"ppp0\",local=\"10.0.0.1\","
-		  "peer=\"10.0.0.2\"} 1\n") &&
+		  "peer=\"10.0.0.2\",gateway=\"\"} 1\n") &&
 	   strstr(text, "mwan_link_carried_by{link=\"ppp0\",by=\"ppp0\"} 1\n"),
 	   "a date, words and names in metrics");
 	strcpy(status.link[0].by_other, "a\"b\\c");

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+#include <string.h>
+
+#include "base/util.h"
+#include "core/own.h"
+
+enum {
+	/* Behind it there is no room for an address of ours. */
+	OWN_LEN_MAX = 96,
+	NETWORK_LEN = 64,
+	/* "mw", the mark of our addresses: PREFIX::6d77:1 and up. */
+	OURS_HIGH = 0x6d,
+	OURS_LOW = 0x77,
+};
+
+static bool has(const struct prefixes *list, const struct prefix *p)
+{
+	unsigned int i;
+
+	for (i = 0; i < list->n; i++)
+		if (prefix_covers(&list->item[i], p))
+			return true;
+	return false;
+}
+
+void own_add(struct prefixes *list, const struct prefix *p)
+{
+	unsigned int i, n = 0;
+
+	if (has(list, p))
+		return;
+	for (i = 0; i < list->n; i++)
+		if (!prefix_covers(p, &list->item[i]))
+			list->item[n++] = list->item[i];
+	list->n = n;
+	if (list->n < PREFIXES_MAX)
+		list->item[list->n++] = *p;
+}
+
+static void add_all(struct prefixes *list, const struct prefixes *more)
+{
+	unsigned int i;
+
+	for (i = 0; i < more->n; i++)
+		own_add(list, &more->item[i]);
+}
+
+/* Has the router an address on the LAN in this prefix? Whoever delegates it
+ * takes that away when it is gone.
+ */
+static bool is_on_lan(const struct present *p, const struct prefix *of)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->n_lans; i++)
+		if (prefix_covers(of, &p->lan[i].to))
+			return true;
+	return false;
+}
+
+static void decide_link(struct present *p, const struct conf *conf,
+			const struct prefix6 *known, unsigned int i)
+{
+	struct link *l = &p->link[i];
+	struct prefixes *own = &l->own6;
+	unsigned int k;
+
+	own->n = 0;
+	add_all(own, &conf->link[i].prefix6);
+	if (l->af[FAMILY_IPV6].local.family) {
+		for (k = 0; known && k < known->of[i].told.n; k++)
+			if (known->of[i].ifindex == l->ifindex ||
+			    is_on_lan(p, &known->of[i].told.item[k]))
+				own_add(own, &known->of[i].told.item[k]);
+		add_all(own, &l->seen6);
+	}
+	l->known6 = l->af[FAMILY_IPV6].local.family && own->n;
+	if (!l->known6 && known)
+		add_all(own, &known->of[i].last);
+}
+
+void own_decide(struct present *p, const struct conf *conf,
+		const struct prefix6 *known)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++)
+		decide_link(p, conf, known, i);
+}
+
+bool own_any(const struct present *p, const struct conf *conf)
+{
+	unsigned int i;
+
+	for (i = 0; i < conf->n_links; i++)
+		if (p->link[i].own6.n)
+			return true;
+	return false;
+}
+
+static bool same(const struct prefixes *a, const struct prefixes *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->n && i < b->n; i++)
+		if (!prefix_equal(&a->item[i], &b->item[i]))
+			return false;
+	return a->n == b->n;
+}
+
+bool own_remember(struct prefix6 *known, const struct present *p,
+		  const struct conf *conf)
+{
+	struct prefixes past;
+	unsigned int i, k;
+	bool changed = false;
+
+	for (i = 0; i < conf->n_links; i++) {
+		if (!p->link[i].known6 ||
+		    same(&known->of[i].last, &p->link[i].own6))
+			continue;
+		past.n = 0;
+		for (k = 0; k < known->of[i].last.n; k++)
+			if (!has(&p->link[i].own6, &known->of[i].last.item[k]))
+				own_add(&past, &known->of[i].last.item[k]);
+		for (k = 0; k < known->of[i].past.n; k++)
+			if (!has(&p->link[i].own6, &known->of[i].past.item[k]))
+				own_add(&past, &known->of[i].past.item[k]);
+		known->of[i].past = past;
+		known->of[i].last = p->link[i].own6;
+		changed = true;
+	}
+	return changed;
+}
+
+/* The first that claims a prefix has it, and a part of one is its owner's. */
+static void claim(struct own list[OWN_MAX], unsigned int *n,
+		  const struct prefix *p, int link)
+{
+	unsigned int i;
+
+	for (i = 0; i < *n; i++)
+		if (prefix_covers(&list[i].prefix, p) ||
+		    prefix_covers(p, &list[i].prefix))
+			return;
+	list[*n].prefix = *p;
+	list[(*n)++].link = link;
+}
+
+unsigned int own_list(const struct present *p, const struct conf *conf,
+		      const struct prefix6 *known, struct own list[OWN_MAX])
+{
+	/* RFC 4193 */
+	static const struct prefix local = {
+		.addr = { .family = AF_INET6, .bytes = { 0xfc } }, .len = 7,
+	};
+	unsigned int i, k, n = 0;
+
+	for (i = 0; i < conf->n_links; i++)
+		for (k = 0; k < p->link[i].own6.n; k++)
+			claim(list, &n, &p->link[i].own6.item[k], (int)i);
+	/* Without a link's prefix nothing is to be translated to one. */
+	if (!n)
+		return 0;
+	claim(list, &n, &local, -1);
+	for (i = 0; known && i < conf->n_links; i++)
+		for (k = 0; k < known->of[i].past.n; k++)
+			claim(list, &n, &known->of[i].past.item[k], -1);
+	return n;
+}
+
+struct addr own_address(const struct link *l, unsigned int i)
+{
+	struct addr a = { .family = 0 };
+	unsigned int k, bit;
+
+	for (k = 0; k < l->own6.n && l->own6.item[k].len > OWN_LEN_MAX; k++)
+		;
+	if (k == l->own6.n)
+		return a;
+	a = l->own6.item[k].addr;
+	for (bit = l->own6.item[k].len; bit < NETWORK_LEN; bit++)
+		a.bytes[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	a.bytes[12] = OURS_HIGH;
+	a.bytes[13] = OURS_LOW;
+	a.bytes[14] = (uint8_t)((i + 1) >> 8);
+	a.bytes[15] = (uint8_t)(i + 1);
+	return a;
+}
+
+bool own_is_ours(const struct addr *a, uint8_t len)
+{
+	return a->family == AF_INET6 && len == 128 &&
+	       !a->bytes[8] && !a->bytes[9] && !a->bytes[10] &&
+	       !a->bytes[11] && a->bytes[12] == OURS_HIGH &&
+	       a->bytes[13] == OURS_LOW && !a->bytes[14] && a->bytes[15];
+}
