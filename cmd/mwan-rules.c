@@ -124,8 +124,7 @@ static int recall(struct call *c, struct err *err)
 	struct run *r = &c->run;
 
 	run_recall(r);
-	r->have_ruleset = true;
-	return ruleset_build(&r->ruleset, &r->conf, r->verdicts.drained, err);
+	return run_ruleset(r, err);
 }
 
 /* Returns 0 or an exit status. */
@@ -553,11 +552,8 @@ static int look(struct call *c, struct why *why, struct err *err)
 		return EXIT_CONFIG;
 	if (r->unknown_force)
 		return only_root(c, err);
-	if (run_open(r, err) ||
-	    ruleset_build(&r->ruleset, &r->conf, r->verdicts.drained, err))
-		return EXIT_FAILED;
-	r->have_ruleset = true;
-	if (run_read(r, PLAN_ALL, false, err))
+	if (run_open(r, err) || run_ruleset(r, err) ||
+	    run_look(r, PLAN_ALL, false, err))
 		return EXIT_FAILED;
 	if (r->present.unread_code) {
 		*err = r->present.unread;

@@ -174,4 +174,83 @@ is "its nexthop is not back" "$(nexthops | grep -c eth1)" 0
 mwan-rules up eth2
 is "the next event brings it back" "$(nexthops | grep -c eth1)" 1
 is "and all is well" "$(problems)" '[]'
+
+# --- one address on both, and another network of the LAN's ---
+ip addr flush dev eth2
+ip addr add 192.168.1.2/24 dev eth2
+mwan-rules up eth2 192.168.1.2 192.168.1.1
+forget
+ask -s 10.9.0.1 -n 300 -p 6000 >"$T/dealt"
+ok "two modems and one address: each link carries its share" \
+	fair "$T/dealt" 1 1 1
+is "status says what the router's own sockets do" "$(problems)" \
+	'["same-address"]'
+is "a packet that nobody has translated is stopped as ever" "$(
+	nft list chain inet mwan guard | grep -c 'fib saddr . oif type != local')" 1
+is "once more: nothing to do" "$(mwan-rules apply -n 2>/dev/null)" ""
+ip addr flush dev eth2
+ip addr add 192.168.1.3/24 dev eth2
+mwan-rules up eth2 192.168.1.3 192.168.1.1
+is "other addresses, and the guard is as it was" "$(
+	nft list chain inet mwan guard | grep -c 'ct status snat fib saddr type != local'
+	problems)" '1
+[]'
+ip addr add 192.168.1.129/25 dev lan0
+is "a LAN with the addresses of both: a fault of each" \
+	"$(mwan-rules status --json | jq -c '[.problems[] | .kind, .link]')" \
+	'["overlap","eth1","overlap","eth2"]'
+like "in a sentence" "$(mwan-rules status | tr -s '\n ' ' ')" \
+	'eth1 and lan0 are both in 192.168.1.0/24, and what is for the hosts behind lan0 may leave by eth1'
+ip addr del 192.168.1.129/25 dev lan0
+
+# --- two cards, and then one with a macvlan, on the segment of two routers ---
+is "networks that overlap: each card answers for itself" \
+	"$(sysctl -n net.ipv4.conf.eth{1,2}.arp_{ignore,announce} | xargs)" \
+	"1 2 1 2"
+is "a link's that overlaps none keeps what it has" \
+	"$(sysctl -n net.ipv4.conf.ppp0.arp_{ignore,announce} | xargs)" "0 0"
+ip netns add switch
+ip -n switch link add br0 type bridge
+ip -n switch link set br0 up
+for n in 1 2; do
+	ip link del eth$n
+	ip -n switch link add modem$n type veth peer name lan netns modem$n
+	modem_of $n ip addr add "192.168.1.$((n == 1 ? 1 : 254))/24" dev lan
+	modem_of $n ip link set lan up
+	ip link add eth$n type veth peer name router$n netns switch
+	ip -n switch link set modem$n master br0 up
+	ip -n switch link set router$n master br0 up
+	ip link set eth$n up
+	ip addr add 192.168.1.$((n + 1))/24 dev eth$n
+done
+links '1 gateway = 192.168.1.1' '2 gateway = 192.168.1.254'
+wait_for 20 carriers
+mwan-rules apply 2>/dev/null
+is "one segment: the cards that are new answer for themselves" \
+	"$(sysctl -n net.ipv4.conf.eth{1,2}.arp_{ignore,announce} | xargs)" \
+	"1 2 1 2"
+# learned N: whose hardware address modem N has for 192.168.1.$((N + 1))
+learned() {
+	modem_of "$1" ip neigh flush all
+	modem_of "$1" "$deal" ask -n 1 192.168.1.$(($1 + 1)) 9 >/dev/null 2>&1
+	modem_of "$1" ip -j neigh show 192.168.1.$(($1 + 1)) |
+		jq -r '.[0].lladdr'
+}
+for n in 1 2; do
+	is "one segment: modem $n learns the card of the address" "$(learned $n)" \
+		"$(ip -j link show "eth$n" | jq -r '.[0].address')"
+done
+forget
+ask -s 10.9.0.1 -n 300 -p 7000 >"$T/dealt"
+ok "one segment: each link carries its share" fair "$T/dealt" 1 1 1
+ip link del eth2
+ip link add eth2 link eth1 type macvlan mode private
+ip addr add 192.168.1.3/24 dev eth2
+ip link set eth2 up
+mwan-rules up eth2
+forget
+ask -s 10.9.0.1 -n 300 -p 8000 >"$T/dealt"
+ok "one card and a macvlan: each link carries its share" \
+	fair "$T/dealt" 1 1 1
+is "and all is well" "$(problems)" '[]'
 done_testing

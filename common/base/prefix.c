@@ -76,6 +76,11 @@ bool prefix_covers(const struct prefix *a, const struct prefix *b)
 	return a->len <= b->len && prefix_has(a, &b->addr);
 }
 
+bool prefix_overlaps(const struct prefix *a, const struct prefix *b)
+{
+	return prefix_covers(a, b) || prefix_covers(b, a);
+}
+
 bool addr_is_global6(const struct addr *a)
 {
 	return a->family == AF_INET6 && (a->bytes[0] & 0xe0) == 0x20;

@@ -46,6 +46,9 @@ struct prefixes {
 /* Add the global IPv6 prefix @word. Returns 0 or -EINVAL with a sentence. */
 int prefixes_add(struct prefixes *to, const char *word, struct err *err);
 
+/* Is an address in both? */
+bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
+
 /* Is it an IPv6 address that the Internet routes (2000::/3)? */
 bool addr_is_global6(const struct addr *a);
 

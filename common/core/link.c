@@ -41,6 +41,20 @@ bool link_lacks_gateway(const struct conf_link *want, const struct link *is,
 	return true;
 }
 
+bool links_are_twins(const struct link *link, unsigned int n)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < n; i++)
+		for (k = 0; k < i && link[i].shared; k++)
+			if (link[k].shared && link_usable(&link[i], FAMILY_IPV4) &&
+			    link_usable(&link[k], FAMILY_IPV4) &&
+			    addr_equal(&link[i].af[FAMILY_IPV4].local,
+				       &link[k].af[FAMILY_IPV4].local))
+				return true;
+	return false;
+}
+
 bool link_is_pppd(const struct conf_link *want, const struct link *is)
 {
 	return *want->linkname || is->ppp || !strncmp(want->name, "ppp", 3);

@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "base/prefix.h"
 #include "conf/conf.h"
 #include "kernel/qdisc.h"
 
@@ -28,6 +29,7 @@ struct link_family {
 	struct addr local;
 	struct addr peer;
 	bool narrow;		/* there is one of scope link or narrower */
+	struct prefix net;	/* of local, where others are on it, too */
 	struct addr gateway;	/* family 0: none, or none is known */
 	enum gateway_from from;	/* who says so */
 	bool needs_gateway;	/* the device alone leads nowhere */
@@ -51,6 +53,7 @@ struct link {
 	bool held;		/* said to be up and to lead nowhere */
 	struct link_family af[FAMILIES];
 	int rp_filter;
+	int arp_ignore, arp_announce;	/* -1: not our business, see read_arp() */
 	struct qdisc qdisc;	/* only of an interface that is up */
 	/* IPv6, where af.local is the link-local address that a session begins
 	 * with. What the provider takes from the link, as far as it is known:
@@ -78,6 +81,11 @@ bool link_stays(const struct link *l, enum family f);
 /* Is there everything but the gateway? Then the sentence about it is in @err. */
 bool link_lacks_gateway(const struct conf_link *want, const struct link *is,
 			enum family f, struct err *err);
+
+/* Have two of these usable links one IPv4 address (two modems as they came out of
+ * the shop)?
+ */
+bool links_are_twins(const struct link *link, unsigned int n);
 
 /* Is it pppd that makes the interface, and says why it does not? Where there is
  * none, its name tells: pppd's own are ppp0, ppp1, ...

@@ -279,6 +279,33 @@ static void plan_linkdown(struct making *m)
 	}
 }
 
+static void want_arp(struct making *m, unsigned int i, enum sysctl_arp which,
+		     int is, int want)
+{
+	struct op *op;
+
+	if (is < 0 || is >= want || !m->af[FAMILY_IPV4].usable[i])
+		return;
+	op = push(m, OP_SYSCTL);
+	sysctl_arp_path(m->conf->link[i].name, which, op->sysctl.path);
+	op->sysctl.value = want;
+}
+
+static void plan_arp(struct making *m)
+{
+	const struct link *is;
+	unsigned int i;
+
+	for (i = 0; i < m->conf->n_links && m->conf->sysctl; i++) {
+		is = &m->present->link[i];
+		if (!is->shared)
+			continue;
+		want_arp(m, i, ARP_IGNORE, is->arp_ignore, ARP_IGNORE_OTHERS);
+		want_arp(m, i, ARP_ANNOUNCE, is->arp_announce,
+			 ARP_ANNOUNCE_OWN);
+	}
+}
+
 static void want_sysctl(struct making *m, const char *path, int is, int want)
 {
 	struct op *op;
@@ -1767,6 +1794,7 @@ int plan_make(struct plan *plan, const struct conf *conf,
 		plan_nft(&m);
 	plan_rp_filter(&m);
 	plan_linkdown(&m);
+	plan_arp(&m);
 	each(&m, plan_hash);
 	each(&m, plan_addresses);
 	each(&m, plan_onlinks);

@@ -102,6 +102,24 @@ static void add_extra(struct present *p, const struct link *pl,
 	p->extra[p->n_extras++].addr = *a;
 }
 
+/* The network that an address makes; none of a single host. */
+static struct prefix net_of(const struct iface_addr *a)
+{
+	if (a->len == 8 * addr_len(&a->local))
+		return (struct prefix){ 0 };
+	return prefix_of(&a->local, a->len);
+}
+
+/* Whose the networks of IPv4 beside the links are. */
+static void add_net(struct present *p, const struct iface_addr *a)
+{
+	struct prefix net = net_of(a);
+
+	if (net.addr.family == AF_INET && p->n_nets < PRESENT_NETS_MAX)
+		p->net[p->n_nets++] = (struct onlink){ .ifindex = a->ifindex,
+						       .to = net };
+}
+
 static void add_local(struct present *p, struct link *pl,
 		      const struct iface_addr *a)
 {
@@ -118,6 +136,7 @@ static void add_local(struct present *p, struct link *pl,
 		add_extra(p, pl, &af->local);
 	af->local = a->local;
 	af->peer = a->peer;
+	af->net = net_of(a);
 }
 
 /* What an IPv6 address of a link tells. Those of pppd have a peer. */
@@ -176,6 +195,8 @@ static int on_addr(const struct iface_addr *a, void *data)
 		p->link[i].af[addr_family(&a->local)].narrow = true;
 	else if (i >= 0)
 		add_local(p, &p->link[i], a);
+	else
+		add_net(p, a);
 	p->ipv6 = p->ipv6 || a->local.family == AF_INET6;
 	if (p->n_addrs < PRESENT_ADDRS_MAX)
 		p->addr[p->n_addrs++] = a->local;
@@ -563,7 +584,7 @@ static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
 	p->addrs_complete = true;
 	p->extras_left = false;
 	p->ipv6 = false;
-	p->n_lans = 0;
+	p->n_lans = p->n_nets = 0;
 	for (i = 0; i < n_read(r->conf); i++)
 		forget_addrs(&p->link[i]);
 	return iface_addr_dump(nl, address_families(r), 0, on_addr, r, err);
@@ -686,6 +707,39 @@ static bool ipv6_matters(const struct reading *r)
 static int read_sysctls(struct reading *r, struct nl *nl, struct err *err)
 {
 	return sysctl_dump(nl, on_sysctl, r, err);
+}
+
+/* Is another link's network the same, or a part of it? */
+static bool shares_segment(const struct reading *r, unsigned int i)
+{
+	const struct link *l = r->p->link;
+	const struct prefix *net = &l[i].af[FAMILY_IPV4].net;
+	unsigned int k;
+
+	for (k = 0; k < r->conf->n_links && l[i].shared; k++)
+		if (k != i && l[k].shared &&
+		    prefix_overlaps(&l[k].af[FAMILY_IPV4].net, net))
+			return true;
+	return false;
+}
+
+/* Links whose networks overlap may be on one segment. */
+static void read_arp(struct reading *r)
+{
+	char path[SYSCTL_PATH_MAX];
+	struct link *is;
+	unsigned int i;
+
+	for (i = 0; i < r->conf->n_links; i++) {
+		is = &r->p->link[i];
+		is->arp_ignore = is->arp_announce = -1;
+		if (!r->conf->sysctl || !shares_segment(r, i))
+			continue;
+		sysctl_arp_path(r->conf->link[i].name, ARP_IGNORE, path);
+		is->arp_ignore = sysctl_read(path);
+		sysctl_arp_path(r->conf->link[i].name, ARP_ANNOUNCE, path);
+		is->arp_announce = sysctl_read(path);
+	}
 }
 
 /* Is it a table that is read in any case? */
@@ -853,6 +907,7 @@ int present_read(struct present *p, const struct conf *conf,
 	/* What a disturbed reading lacks is set by the next run. */
 	code = again(read_sysctls, &r, nl, &why);
 	note_unread(p, code == -EINTR ? 0 : code, &why);
+	read_arp(&r);
 	read_hash(&r);
 	read_nft(p, conf, from);
 	return 0;

@@ -33,6 +33,8 @@ enum {
 	 * them, and they must not take the room of ours.
 	 */
 	PRESENT_FOREIGN_MAX = 2 * LINKS_MAX,
+	/* More than a LAN has; what is beyond is not compared with the links'. */
+	PRESENT_NETS_MAX = 64,
 	/* Rules that are to be deleted as they were read, in one round. */
 	PRESENT_RAW_MAX = 64,
 };
@@ -64,6 +66,9 @@ struct present {
 	 */
 	unsigned int n_lans, n_onlinks;
 	struct onlink lan[PRESENT_LANS_MAX], onlink[PRESENT_LANS_MAX];
+	/* Networks of IPv4 on interfaces that are no links. */
+	unsigned int n_nets;
+	struct onlink net[PRESENT_NETS_MAX];
 	bool ipv6;		/* this kernel has it, and it is to be routed */
 	unsigned int n_addrs;
 	struct addr addr[PRESENT_ADDRS_MAX];	/* every interface's */

@@ -196,6 +196,14 @@ static void keep_verified(struct run *run)
 	verified_write(v);
 }
 
+int run_ruleset(struct run *run, struct err *err)
+{
+	run->have_ruleset = true;
+	run->verified.netns = 0;
+	return ruleset_build(&run->ruleset, &run->conf, run->verdicts.drained,
+			     run->twins, err);
+}
+
 static int build_ruleset(struct run *run, enum plan_goal goal,
 			 struct err *err)
 {
@@ -203,13 +211,23 @@ static int build_ruleset(struct run *run, enum plan_goal goal,
 
 	if (run->have_ruleset || (goal != PLAN_ALL && goal != PLAN_APPLY))
 		return 0;
-	run->have_ruleset = true;
-	run->verified.netns = 0;
-	code = ruleset_build(&run->ruleset, &run->conf, run->verdicts.drained,
-			     err);
+	code = run_ruleset(run, err);
 	if (!code && goal == PLAN_ALL)
 		recall_verified(run);
 	return code;
+}
+
+int run_look(struct run *run, enum plan_goal goal, bool dry, struct err *err)
+{
+	int code = run_read(run, goal, dry, err);
+
+	if (code || !run->have_ruleset ||
+	    links_are_twins(run->present.link, run->conf.n_links) ==
+	    run->twins)
+		return code;
+	run->twins = !run->twins;
+	code = run_ruleset(run, err);
+	return code ? code : run_read(run, goal, dry, err);
 }
 
 /* Before a prefix is lost from sight: its hosts may still use it. @dry: for this
@@ -306,7 +324,7 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 		event->goal = PLAN_LINKS;
 	do {
 		run->rounds++;
-		code = run_read(run, event->goal, dry, err);
+		code = run_look(run, event->goal, dry, err);
 		if (code)
 			return code;
 		run->looked = now_ns();

@@ -34,6 +34,7 @@ struct run {
 	struct prefix6 prefix6;		/* what is remembered of them */
 	struct err bad_prefix6;		/* why that is not known; "": it is */
 	struct ruleset ruleset;
+	bool twins;			/* it is for two links of one address */
 	bool have_ruleset;
 	struct gateways said;		/* the file's content, where a caller
 					 * has just changed it ... */
@@ -89,6 +90,13 @@ void run_close(struct run *run);
  * the nftables table, which only root may read, counts as missing.
  */
 int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err);
+
+/* Build the table that is wanted. run_look(): and observe the kernel, which may
+ * show that it has to be another one (links_are_twins()). Return 0 or a negative
+ * errno with a sentence.
+ */
+int run_ruleset(struct run *run, struct err *err);
+int run_look(struct run *run, enum plan_goal goal, bool dry, struct err *err);
 
 /* Observe, plan and apply, and again as long as interfaces or addresses change
  * meanwhile, within limits: pppd does not call a second time for what happens

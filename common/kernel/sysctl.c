@@ -33,6 +33,13 @@ void sysctl_linkdown_path(const char *dev, char path[SYSCTL_PATH_MAX])
 		 "net/ipv4/conf/%s/ignore_routes_with_linkdown", dev);
 }
 
+void sysctl_arp_path(const char *dev, enum sysctl_arp which,
+		     char path[SYSCTL_PATH_MAX])
+{
+	snprintf(path, SYSCTL_PATH_MAX, "net/ipv4/conf/%s/arp_%s", dev,
+		 which == ARP_IGNORE ? "ignore" : "announce");
+}
+
 struct dump {
 	sysctl_cb cb;
 	void *data;

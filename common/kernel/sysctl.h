@@ -21,6 +21,16 @@ void sysctl_linkdown_path(const char *dev, char path[SYSCTL_PATH_MAX]);
 enum { RP_STRICT = 1, RP_LOOSE = 2 };
 bool sysctl_rp_strict(int all, int own);
 
+/* Those of ARP of an interface. ARP_IGNORE 1: do not answer for the addresses of
+ * others. ARP_ANNOUNCE 2: do not ask in the name of theirs. Two interfaces on one
+ * segment need both, or the others learn the address of the one by the card of
+ * the other (ip-sysctl.rst).
+ */
+enum sysctl_arp { ARP_IGNORE, ARP_ANNOUNCE };
+enum { ARP_IGNORE_OTHERS = 1, ARP_ANNOUNCE_OWN = 2 };
+void sysctl_arp_path(const char *dev, enum sysctl_arp which,
+		     char path[SYSCTL_PATH_MAX]);
+
 #define SYSCTL_IP_FORWARD "net/ipv4/ip_forward"
 
 /* The settings of an interface that matter here, or of "all", whose forwarding

@@ -33,6 +33,7 @@ struct build {
 	uint16_t by_name, to_by_mark, is_by_mark, keep_by_name, lan, lo;
 	uint16_t n_lan;
 	const bool *drained;		/* of each link */
+	bool twins;			/* two have one address */
 	bool aside[LINKS_MAX];		/* drained, and another link is not */
 	uint8_t tier;			/* the one that is dealt to */
 	bool parity;
@@ -876,7 +877,8 @@ static void guard(struct build *b)
 	open_rule(b);
 	add(b, links(b, IF_OIFNAME));
 	add(b, plain(IF_SNAT));
-	add(b, plain(IF_ELSEWHERE));
+	if (!b->twins)
+		add(b, plain(IF_ELSEWHERE));
 	add(b, plain(DO_RETURN));
 	open_rule(b);
 	add(b, links(b, IF_OIFNAME));
@@ -994,7 +996,7 @@ static void lan(struct build *b)
 }
 
 int ruleset_build(struct ruleset *rs, const struct conf *conf,
-		  const bool *drained, struct err *err)
+		  const bool *drained, bool twins, struct err *err)
 {
 	struct build b;
 	int code;
@@ -1005,6 +1007,7 @@ int ruleset_build(struct ruleset *rs, const struct conf *conf,
 	b.rs = rs;
 	b.conf = conf;
 	b.drained = drained;
+	b.twins = twins;
 	rs->n_chains = rs->n_rules = rs->n_statements = rs->n_elements = 0;
 	rs->n_sets = 0;
 	code = check(&b, err);

@@ -242,12 +242,14 @@ struct ruleset {
 };
 
 /* Build the table for @conf, which has passed its checks, and @drained says of
- * each of its links whether it is put aside. Returns 0, or
+ * each of its links whether it is put aside. @twins: two links have one address,
+ * which the kernel finds on one of them alone, so that the guard believes what
+ * has been translated. Returns 0, or
  * -EINVAL when nftables cannot express it: no link, an interface name that
  * its language cannot quote, links that the parity cannot tell apart.
  */
 int ruleset_build(struct ruleset *rs, const struct conf *conf,
-		  const bool *drained, struct err *err);
+		  const bool *drained, bool twins, struct err *err);
 
 /* Write the table as the text that `nft -f` reads and `nft list table inet
  * mwan` shows, NUL-terminated. Returns its length like snprintf(): what would

@@ -223,6 +223,22 @@ static void read_programs(struct programs *p)
 		programs_read(p, dir);
 }
 
+/* Whose addresses are the same as those behind a link's card? */
+static void find_overlaps(struct facts *f, const struct conf *conf,
+			  const struct present *p)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < conf->n_links; i++) {
+		f->overlap[i][0] = '\0';
+		for (k = 0; k < p->n_nets && p->link[i].shared; k++)
+			if (prefix_overlaps(&p->net[k].to,
+					    &p->link[i].af[FAMILY_IPV4].net) &&
+			    !if_indextoname(p->net[k].ifindex, f->overlap[i]))
+				f->overlap[i][0] = '\0';
+	}
+}
+
 int facts_read(struct facts *f, const struct conf *conf,
 	       const struct present *present, struct nl *rtnl,
 	       struct nl *nfnl, struct err *err)
@@ -246,6 +262,7 @@ int facts_read(struct facts *f, const struct conf *conf,
 		return code;
 	for (i = 0; i < present->n_routes; i++)
 		note_default(&present->route[i], &g);
+	find_overlaps(f, conf, present);
 	read_files(f, conf);
 	read_links(&g, present, rtnl, nfnl);
 	networkd_read(&f->networkd_routes, &f->networkd_rules);

@@ -39,6 +39,10 @@ struct facts {
 	struct iface_bytes bytes[LINKS_MAX];
 	int flows_code;		/* negative: they could not be counted */
 	uint64_t flows[LINKS_MAX];
+	/* An interface that is no link and has addresses of the link's network,
+	 * too; "": there is none.
+	 */
+	char overlap[LINKS_MAX][IFNAMSIZ];
 	/* Rules of others before the last of ours for what is marked, that
 	 * lead a link's packets to a default of another table or nowhere.
 	 */

@@ -187,6 +187,28 @@ static void check_links(struct status *s)
 	}
 }
 
+/* What is for such a network goes by whichever route main has first. */
+static void check_overlaps(struct status *s)
+{
+	const struct status_link *l;
+	char net[PREFIX_TEXT];
+	const char *other;
+	unsigned int i;
+
+	for (i = 0; i < s->n_links; i++) {
+		l = &s->link[i];
+		other = s->facts->overlap[i];
+		if (!*other)
+			continue;
+		say(s, "overlap", l->want->name, "%s and %s are both in %s, and "
+		    "what is for the hosts behind %s may leave by %s: give the "
+		    "router on %s, or the LAN, other addresses.",
+		    l->want->name, other,
+		    prefix_text(&l->is->af[FAMILY_IPV4].net, net), other,
+		    l->want->name, l->want->name);
+	}
+}
+
 /* By its address alone nobody can tell whose a packet is. */
 static void check_addresses(struct status *s, const struct run *run)
 {
@@ -946,6 +968,7 @@ void status_make(struct status *s, struct run *run,
 	check_edited(s, run);
 	check_links(s);
 	check_addresses(s, run);
+	check_overlaps(s);
 	check_run(s, run);
 	check_lan(s, run);
 	check_plan(s, run);

@@ -72,7 +72,7 @@ static void check_ruleset(void)
 	static const bool drained[LINKS_MAX];
 	static struct ruleset rs;
 	struct err err;
-	int code = ruleset_build(&rs, &conf, drained, &err);
+	int code = ruleset_build(&rs, &conf, drained, false, &err);
 
 	if (code)
 		must(code == -EINVAL && fuzz_explained(code, err.msg));

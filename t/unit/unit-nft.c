@@ -72,7 +72,7 @@ static bool build(void)
 {
 	struct err err = { "" };
 
-	if (ruleset_build(&rs, &conf, drained, &err)) {
+	if (ruleset_build(&rs, &conf, drained, false, &err)) {
 		printf("# %s\n", err.msg);
 		return false;
 	}
@@ -131,7 +131,7 @@ static void test_text(void)
 static void refuses(const char *what, const char *why)
 {
 	struct err err = { "" };
-	int code = ruleset_build(&rs, &conf, drained, &err);
+	int code = ruleset_build(&rs, &conf, drained, false, &err);
 
 	ok(code == -EINVAL && strstr(err.msg, why), "refused: %s", what);
 }

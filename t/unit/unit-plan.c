@@ -699,6 +699,7 @@ static void see_links(struct kernel *k)
 			.ifindex = d->ifindex, .up = d->up,
 			.carrier = d->carrier, .shared = d->shared,
 			.rp_filter = -ENOENT, .mtu = d->mtu,
+			.arp_ignore = -1, .arp_announce = -1,
 			.drained = drained[i], .held = held[i],
 			.af[FAMILY_IPV4] = {
 				.local = d->local,

@@ -49,7 +49,7 @@ static bool build(unsigned int n, enum balance balance, uint32_t sticky)
 		l->weight = (uint8_t)(n - i);
 		l->tier = 1;
 	}
-	return !ruleset_build(&rs, &conf, drained, &err);
+	return !ruleset_build(&rs, &conf, drained, false, &err);
 }
 
 static void begin(struct walk *w, uint32_t source)
