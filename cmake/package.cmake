@@ -39,6 +39,12 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_PACKAGE_CONTACT ${MWAN_MAINTAINER})
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
+if(MWAN_TRIPLET)
+	execute_process(COMMAND dpkg-architecture -f -t ${MWAN_TRIPLET}
+		-q DEB_HOST_ARCH
+		OUTPUT_VARIABLE CPACK_DEBIAN_PACKAGE_ARCHITECTURE
+		OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+endif()
 # Static programs, though a distribution likes shared ones better: pppd starts
 # the hooks as root with an environment that others can write to (LD_PRELOAD
 # before pppd 2.5.3), and their start is most of their time.
@@ -46,10 +52,20 @@ if(MWAN_STATIC)
 	set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS OFF)
 	include(cmake/debian/sources.cmake)
 	set(CPACK_MWAN_BUILT_USING ${mwan_sources})
-	set(CPACK_POST_BUILD_SCRIPTS ${mwan_debian}/built-using.cmake)
 else()
 	set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 endif()
+# The date in the changelog is the package's: no file of it is younger, so that
+# the same sources make the same package at any time.
+if(DEFINED ENV{SOURCE_DATE_EPOCH})
+	set(CPACK_MWAN_DATE $ENV{SOURCE_DATE_EPOCH})
+else()
+	execute_process(COMMAND dpkg-parsechangelog
+		-l ${CMAKE_BINARY_DIR}/changelog -S Timestamp
+		OUTPUT_VARIABLE CPACK_MWAN_DATE
+		OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+endif()
+set(CPACK_POST_BUILD_SCRIPTS ${mwan_debian}/repack.cmake)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS ppp)
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS logrotate)
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION

@@ -1,0 +1,60 @@
+#!/bin/bash
+# Whoever builds a package gets the same one: two builds of the same sources in
+# different folders, at different times, with another umask and locale, are the
+# same byte for byte, for each machine that a package is made for; and its
+# programs run there (by qemu-user).
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+. "$(dirname "$0")/lib/lib.sh"
+
+# clone DIR: the sources as a clone has them.
+clone() {
+	mkdir -p "$1" && (cd "$root" &&
+		git ls-files -zco --exclude-standard |
+		xargs -0 -I {} find {} -maxdepth 0 -print0 2>/dev/null |
+		tar --null -cT - | tar -xC "$1") &&
+		mkdir -p "$1/build" && ln -s "$root/build/deps" "$1/build/deps"
+}
+
+# shellcheck disable=SC2317 # ok calls it
+build() { # DIR PRESET
+	(cd "$1" && cmake --workflow --preset "$2")
+}
+
+# shellcheck disable=SC2317
+otherwise() (
+	umask 077
+	export LC_ALL=C.UTF-8 TZ=Asia/Tokyo
+	"$@"
+)
+
+here=$T/here
+there=$T/another/place/of/ours
+ok "a clone" clone "$here"
+ok "another one" clone "$there"
+find "$there" -type f -exec touch -d '2027-01-31 23:59' {} +
+machine=$(dpkg --print-architecture)
+for arch in amd64 arm64 armhf; do
+	preset=deb-$arch emulator=
+	case $arch in
+	"$machine")	preset=deb ;;
+	arm64)		emulator=qemu-aarch64 ;;
+	armhf)		emulator=qemu-arm ;;
+	*)		continue ;;
+	esac
+	ok "$arch: a package" build "$here" $preset
+	ok "$arch: again" otherwise build "$there" $preset
+	one=$(echo "$here/build/$preset"/mwan_*_"$arch".deb)
+	two=$(echo "$there/build/$preset"/mwan_*_"$arch".deb)
+	ok "$arch: one package" test -s "$one"
+	ok "$arch: byte for byte the same" cmp "$one" "$two"
+	dpkg -x "$one" "$T/$arch"
+	for tool in sbin/cprt sbin/mwan-rules libexec/mwan/ip-up.local \
+		libexec/mwan/ip-down.local; do
+		like "$arch: ${tool##*/} runs there" \
+			"$($emulator "$T/$arch/usr/$tool" --version 2>&1)" \
+			"^${tool##*/} [0-9.]+$"
+		not_ok "$arch: ${tool##*/} does not tell where it was built" \
+			grep -q -e "$here" -e "$root" "$T/$arch/usr/$tool"
+	done
+done
+done_testing
