@@ -19,11 +19,13 @@
 #include "tell/why_ask.h"
 #include "tool/hook.h"
 #include "tool/notify.h"
+#include "tool/service.h"
 #include "tool/priv.h"
 #include "tool/report.h"
+#include "watch/watch.h"
 
 #define TOOL "mwan-rules"
-#define COMMANDS "apply, flush, status, history, check, why, drain, " \
+#define COMMANDS "apply, flush, status, history, check, why, watch, drain, " \
 	"undrain, up, down or prefix"
 
 static const char usage[] =
@@ -35,6 +37,7 @@ static const char usage[] =
 	"       mwan-rules up LINK [ADDRESS [GATEWAY]] [-n]\n"
 	"       mwan-rules down LINK [-n]\n"
 	"       mwan-rules prefix LINK [PREFIX ...] [-n]\n"
+	"       mwan-rules watch\n"
 	"       mwan-rules why [-f FILE] SRC|self DST [PROTOCOL [SPORT DPORT]]\n"
 	"  apply    put rules, nftables table and sysctls in force (at boot)\n"
 	"  flush    take everything of ours out of the kernel\n"
@@ -47,6 +50,8 @@ static const char usage[] =
 	"  up, down what the client of a LINK that is not pppd's has to say:\n"
 	"           it has a new lease, or none any more\n"
 	"  prefix   note the IPv6 prefixes that LINK has now, for DHCPv6 clients\n"
+	"  watch    stay, find links that are up and lead nowhere, and put\n"
+	"           back what is taken away\n"
 	"  -f FILE  the configuration, in the place of " CONF_PATH "\n"
 	"  --json, --prometheus\n"
 	"           status, or history, for programs\n"
@@ -711,6 +716,16 @@ static int cmd_history(struct call *c)
 	return 0;
 }
 
+static int cmd_watch(struct call *c)
+{
+	struct err err;
+	int code = watch_run(&c->run, &c->report, &err);
+
+	if (code == -EBUSY)
+		return fail(c, "busy", &err, EXIT_BUSY);
+	return code ? fail(c, "failed", &err, EXIT_FAILED) : 0;
+}
+
 static int misuse(const char *what, const char *arg)
 {
 	fprintf(stderr, TOOL ": %s \"%s\"; see mwan-rules --help\n", what,
@@ -735,6 +750,14 @@ static int maybe_link(struct call *c, int argc, char **argv)
 	c->link = argv[0];
 	return c->svg && c->format ? misuse("--svg does not go with",
 					    "--json") : 0;
+}
+
+/* What it goes by has to outlive it, in the run directory. */
+static int no_options(struct call *c, int argc, char **argv)
+{
+	if (c->file || c->dry)
+		return misuse("neither -f nor -n goes with", c->name);
+	return no_words(c, argc, argv);
 }
 
 static int one_link(struct call *c, int argc, char **argv)
@@ -848,6 +871,7 @@ static const struct command {
 	{ "history", cmd_history, maybe_link },
 	{ "check", cmd_check, no_words },
 	{ "why", cmd_why, a_packet },
+	{ "watch", cmd_watch, no_options },
 	{ "drain", cmd_drain, one_link },
 	{ "undrain", cmd_undrain, one_link },
 	{ "up", cmd_up, an_event },
@@ -861,7 +885,7 @@ static int begin(struct call *c, int (*run)(struct call *c))
 	int status;
 
 	report_begin(&c->report, TOOL, c->name);
-	if (priv_drop(&err))
+	if (run == cmd_watch ? priv_drop_to_ask(&err) : priv_drop(&err))
 		report_say(&c->report, err.msg);
 	status = run(c);
 	if (!c->dry)
@@ -954,6 +978,7 @@ int main(int argc, char **argv)
 	if (report_help(TOOL, usage, argc, argv))
 		return 0;
 	call.colour = may_colour();
+	service_begin();
 	/* getopt() would read POSIXLY_CORRECT. */
 	clearenv();
 	if (read_options(&call, argc, argv))

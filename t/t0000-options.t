@@ -43,7 +43,7 @@ is "asking changes nothing" "$(ls -d /run/mwan /var/log/* 2>/dev/null)" ""
 
 # --- mwan-rules ---
 refuses 64 "mwan-rules: a command is missing: apply, flush, status, history, \
-check, why, drain, undrain, up, down or prefix; see mwan-rules --help" mwan-rules
+check, why, watch, drain, undrain, up, down or prefix; see mwan-rules --help" mwan-rules
 refuses 64 "mwan-rules: nothing is expected behind apply, but there is \
 \"flush\"; see mwan-rules --help" mwan-rules apply flush
 refuses 64 "mwan-rules: unknown command \"appply\"; see mwan-rules --help" \

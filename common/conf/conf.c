@@ -577,8 +577,7 @@ static int finish(struct parse *p)
 	c->last_resort_given = MWAN_LINE(p, last_resort);
 	for (i = 0; i < c->n_links; i++) {
 		c->link[i].mark_given = LINK_LINE(p, i, mark);
-		if (!LINK_LINE(p, i, qdisc))
-			c->link[i].qdisc = c->qdisc;
+		key_inherit(&c->link[i], c, p->link[i].key);
 		if (!c->link[i].table)
 			c->link[i].table = key_table(&p->tables,
 						     c->link[i].name);

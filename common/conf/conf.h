@@ -12,6 +12,7 @@
 #include "base/prefix.h"
 #include "conf/gateway.h"
 #include "conf/policy.h"
+#include "conf/watch.h"
 #include "kernel/pppd.h"
 #include "kernel/qdisc.h"
 
@@ -63,6 +64,7 @@ struct conf_link {
 	 * more of them than the file says.
 	 */
 	struct prefixes prefix6;
+	struct watch_conf watch;
 };
 
 /* What is wanted, complete: every default is filled in. */
@@ -85,6 +87,8 @@ struct conf {
 	bool last_resort_given;	/* by the file */
 	enum failback failback;
 	struct qdisc_conf qdisc;
+	struct watch_conf watch;
+	bool heal;		/* mwan-rules watch puts back what goes */
 	unsigned int n_lan;	/* 0: every interface that is not a link */
 	char lan[LAN_MAX][IFNAMSIZ];
 	unsigned int n_links;

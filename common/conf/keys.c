@@ -345,6 +345,70 @@ static void time_text(const struct key *k, const void *of,
 
 static const struct key_type duration = { set_time, time_text, false };
 
+/* --- a shorter time, in milliseconds --- */
+
+static const struct {
+	const char *name;
+	uint32_t ms;
+} span_units[] = {
+	{ "h", 60 * 60 * 1000 }, { "m", 60 * 1000 }, { "s", 1000 }, { "ms", 1 },
+};
+
+static void put_span(char *buf, size_t size, uint32_t ms)
+{
+	size_t i = 0;
+
+	while (ms % span_units[i].ms)
+		i++;
+	snprintf(buf, size, "%u%s", ms / span_units[i].ms, span_units[i].name);
+}
+
+static int refuse_span(const struct setting *s)
+{
+	char least[16], most[16];
+
+	put_span(least, sizeof(least), s->key->min ? s->key->min : 1);
+	put_span(most, sizeof(most), s->key->max);
+	return refuse(s, "is %s a time from %s to %s: a number and ms, s, m or "
+		      "h", s->key->min ? "not" : "neither 0 nor", least, most);
+}
+
+static int set_span(const struct setting *s)
+{
+	size_t digits = strspn(s->value, "0123456789"), i;
+	char head[12] = "";
+	uint32_t n;
+
+	put_number(s->key, s->of, 0);
+	if (!strcmp(s->value, "0") && !s->key->min)
+		return 0;
+	if (digits < sizeof(head))
+		memcpy(head, s->value, digits);
+	for (i = 0; i < COUNT(span_units); i++) {
+		if (strcmp(s->value + digits, span_units[i].name) ||
+		    u32_parse(head, 1, s->key->max / span_units[i].ms, &n) ||
+		    n * span_units[i].ms < s->key->min)
+			continue;
+		put_number(s->key, s->of, n * span_units[i].ms);
+		return 0;
+	}
+	return refuse_span(s);
+}
+
+static void span_text(const struct key *k, const void *of,
+		      const struct conf *conf, char *buf, size_t size)
+{
+	uint32_t ms = get_number(k, of);
+
+	(void)conf;
+	if (ms)
+		put_span(buf, size, ms);
+	else
+		str_copy(buf, size, "0");
+}
+
+static const struct key_type span = { set_span, span_text, false };
+
 /* --- a name that pppd gives a session --- */
 
 static int set_linkname(const struct setting *s)
@@ -399,6 +463,49 @@ static void gateway_value(const struct key *k, const void *of,
 }
 
 static const struct key_type gateway = { set_gateway, gateway_value, false };
+
+/* --- what is watched, and how --- */
+
+static int set_probe(const struct setting *s)
+{
+	struct err why = {""};
+
+	if (watch_probe_parse(s->value, field(s->key, s->of), &why))
+		return refuse(s, "is no probe: %s", why.msg);
+	return 0;
+}
+
+static void probe_text(const struct key *k, const void *of,
+		       const struct conf *conf, char *buf, size_t size)
+{
+	char text[WATCH_PROBE_TEXT];
+
+	(void)conf;
+	str_copy(buf, size, watch_probe_text(kept(k, of), text));
+}
+
+static const struct key_type probe = { set_probe, probe_text, false };
+
+static int set_targets(const struct setting *s)
+{
+	struct err why = {""};
+
+	if (watch_targets_parse(s->value, field(s->key, s->of), &why))
+		return err_set(s->err, -EINVAL, "%s: %s", s->key->name,
+			       why.msg);
+	return 0;
+}
+
+static void targets_text(const struct key *k, const void *of,
+			 const struct conf *conf, char *buf, size_t size)
+{
+	char text[WATCH_TARGETS_TEXT];
+
+	(void)conf;
+	str_copy(buf, size, watch_targets_text(kept(k, of), text));
+}
+
+static const struct key_type targets = { set_targets, targets_text, true };
 
 /* --- a policy's own --- */
 
@@ -491,6 +598,21 @@ static const struct key mwan_keys[] = {
 	{ "failback", &word, FIELD(conf, failback), .standard = "stay",
 	 WORDS(failbacks) },
 	{ "qdisc", &queue, FIELD(conf, qdisc), .standard = "auto" },
+	{ "detect", &span, FIELD(conf, watch.detect),
+	  .standard = "400ms", .min = 100, .max = 60 * 1000 },
+	{ "recover", &span, FIELD(conf, watch.recover),
+	  .standard = "5s", .max = 60 * 60 * 1000 },
+	{ "probe_interval", &span, FIELD(conf, watch.interval),
+	  .standard = "1s", .min = 100, .max = 60 * 60 * 1000 },
+	{ "targets", &targets, FIELD(conf, watch.targets) },
+	{ "probe", &probe, FIELD(conf, watch.probe),
+	  .standard = "icmp" },
+	{ "loss", &number, FIELD(conf, watch.loss),
+	  .standard = "0", .max = 100 },
+	{ "latency", &span, FIELD(conf, watch.latency),
+	  .standard = "0", .max = 60 * 1000 },
+	{ "heal", &yes_no, FIELD(conf, heal), .standard = "yes",
+	 WORDS(no_yes) },
 };
 
 static const struct key link_keys[] = {
@@ -504,6 +626,18 @@ static const struct key link_keys[] = {
 	{ "qdisc", &queue, FIELD(conf_link, qdisc) },
 	{ "prefix6", &prefixes, FIELD(conf_link, prefix6), .standard = "auto" },
 	{ "gateway", &gateway, FIELD(conf_link, gateway) },
+	{ "detect", &span, FIELD(conf_link, watch.detect),
+	  .min = 100, .max = 60 * 1000 },
+	{ "recover", &span, FIELD(conf_link, watch.recover),
+	  .max = 60 * 60 * 1000 },
+	{ "probe_interval", &span, FIELD(conf_link, watch.interval),
+	  .min = 100, .max = 60 * 60 * 1000 },
+	{ "targets", &targets, FIELD(conf_link, watch.targets) },
+	{ "probe", &probe, FIELD(conf_link, watch.probe) },
+	{ "loss", &number, FIELD(conf_link, watch.loss),
+	  .max = 100 },
+	{ "latency", &span, FIELD(conf_link, watch.latency),
+	  .max = 60 * 1000 },
 };
 
 static const struct key policy_keys[] = {
@@ -556,6 +690,35 @@ void key_defaults(enum section s, void *of)
 				.key = k, .of = of, .value = k->standard });
 }
 
+void key_inherit(struct conf_link *l, const struct conf *conf,
+		 const unsigned int *given)
+{
+	const struct key *k, *from;
+	int at;
+
+	for (k = link_keys; k < link_keys + COUNT(link_keys); k++) {
+		at = key_find(SECTION_MWAN, k->name);
+		if (at < 0 || given[k - link_keys])
+			continue;
+		from = &mwan_keys[at];
+		memcpy(field(k, l), kept(from, conf), k->size);
+	}
+}
+
+/* Is it what the link has of [mwan] anyway? */
+static bool inherited(enum section s, const struct key *k, const char *text,
+		      const struct conf *conf)
+{
+	int at = s == SECTION_LINK ? key_find(SECTION_MWAN, k->name) : -1;
+	char general[KEY_TEXT] = "";
+
+	if (at < 0)
+		return false;
+	mwan_keys[at].type->text(&mwan_keys[at], conf, conf, general,
+				 sizeof(general));
+	return !strcmp(text, general);
+}
+
 void key_print(enum section s, const void *of, const struct conf *conf,
 	       FILE *f)
 {
@@ -566,7 +729,7 @@ void key_print(enum section s, const void *of, const struct conf *conf,
 	for (k = is->keys; k < is->keys + is->n; k++) {
 		*text = '\0';
 		k->type->text(k, of, conf, text, sizeof(text));
-		if (*text)
+		if (*text && !inherited(s, k, text, conf))
 			fprintf(f, k->type->fills_line ? "%s=%s\n" :
 				"%s = %s\n", k->name, text);
 	}

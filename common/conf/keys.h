@@ -18,7 +18,7 @@ enum {
 	 */
 	LINE_LEN_MAX = 198,
 	/* No section has more: "was it given" is a line number for each. */
-	KEYS_MAX = 24,
+	KEYS_MAX = 40,
 	/* A policy's list of addresses, each a range of two. */
 	KEY_TEXT = POLICY_ADDRESSES * RANGE_TEXT,
 };
@@ -82,6 +82,12 @@ unsigned int key_at(enum section s, size_t offset);
 
 /* Give every key of section @s its default in @of. */
 void key_defaults(enum section s, void *of);
+
+/* Give @l the value of [mwan] for every key that both have and that @given, a
+ * line for each row of [link], does not have.
+ */
+void key_inherit(struct conf_link *l, const struct conf *conf,
+		 const unsigned int *given);
 
 /* Write every key of section @s that has a value in @of, a line each. */
 void key_print(enum section s, const void *of, const struct conf *conf,

@@ -208,6 +208,7 @@ static void session(struct history *h, const struct event *e)
 	update(h, (unsigned int)i, e->ms);
 }
 
+/* Of mwan-rules watch. A run that failed has an error in its line, no cause. */
 static void held(struct history *h, const struct event *e, bool is)
 {
 	int i = history_link(h, e->link);
@@ -265,9 +266,9 @@ void history_add(struct history *h, const struct event *e)
 	take_time(h, e->ms);
 	if (!strcmp(what, "up") || !strcmp(what, "down"))
 		session(h, e);
-	else if (!strcmp(what, "held"))
+	else if (!strcmp(what, "failed") && *e->cause)
 		held(h, e, true);
-	else if (!strcmp(what, "released"))
+	else if (!strcmp(what, "recovered"))
 		held(h, e, false);
 	else if (!strcmp(what, "apply"))
 		applied(h, e);

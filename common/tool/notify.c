@@ -80,11 +80,11 @@ static void fill(struct notice *n, const struct run *r, unsigned int i,
 
 	strcpy(n->link, r->conf.link[i].name);
 	strcpy(n->state, !up ? "down" : flushed ? "flushed" :
-	       l->drained ? "drained" : "up");
+	       l->held ? "held" : l->drained ? "drained" : "up");
 	say_addr(&l->af[FAMILY_IPV4].local, n->address);
 	say_addr(&l->af[FAMILY_IPV4].peer, n->peer);
 	say_addr(&l->af[FAMILY_IPV6].local, n->address6);
-	if (up)
+	if (up && !l->held)
 		strcpy(n->by, n->link);
 	else
 		run_standby_text(r, n->by, sizeof(n->by));

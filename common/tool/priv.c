@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -10,15 +11,17 @@
 #include "tool/priv.h"
 
 /* In the first of two words. */
-#define KEEP (1U << CAP_NET_ADMIN)
+#define ADMIN (1U << CAP_NET_ADMIN)
+#define RAW (1U << CAP_NET_RAW)
 
-static bool is_dropped(const struct __user_cap_data_struct has[2])
+static bool is_dropped(const struct __user_cap_data_struct has[2],
+		       uint32_t kept)
 {
-	return !((has[0].permitted & ~KEEP) | has[1].permitted |
+	return !((has[0].permitted & ~kept) | has[1].permitted |
 		 has[0].inheritable | has[1].inheritable);
 }
 
-int priv_drop(struct err *err)
+static int drop_all_but(uint32_t kept, struct err *err)
 {
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -39,10 +42,10 @@ int priv_drop(struct err *err)
 			       "and capget(2) in whatever starts it",
 			       strerror(errno));
 	/* A service manager that has done so may forbid the call as well. */
-	if (is_dropped(has))
+	if (is_dropped(has, kept))
 		return 0;
 	/* This also removes them from the ambient set. */
-	keep[0].permitted = has[0].permitted & KEEP;
+	keep[0].permitted = has[0].permitted & kept;
 	keep[0].effective = keep[0].permitted;
 	if (syscall(SYS_capset, &head, keep))
 		return err_set(err, -errno, "cannot give up its other "
@@ -50,4 +53,14 @@ int priv_drop(struct err *err)
 			       "capset(2) in whatever starts it",
 			       strerror(errno));
 	return 0;
+}
+
+int priv_drop(struct err *err)
+{
+	return drop_all_but(ADMIN, err);
+}
+
+int priv_drop_to_ask(struct err *err)
+{
+	return drop_all_but(ADMIN | RAW, err);
 }

@@ -13,4 +13,9 @@
  */
 int priv_drop(struct err *err);
 
+/* The same for mwan-rules watch, which keeps CAP_NET_RAW as well: for the packets
+ * that it asks with.
+ */
+int priv_drop_to_ask(struct err *err);
+
 #endif

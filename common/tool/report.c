@@ -33,6 +33,11 @@ void report_begin(struct report *r, const char *tool, const char *event)
 	report_event(r, event);
 }
 
+void report_restart(struct report *r)
+{
+	r->start_us = now_us();
+}
+
 void report_event(struct report *r, const char *event)
 {
 	log_begin(&r->line);

@@ -30,6 +30,9 @@ struct report {
  */
 void report_begin(struct report *r, const char *tool, const char *event);
 
+/* Begin the clock anew, in a process that goes on for long. */
+void report_restart(struct report *r);
+
 /* The event has turned out to be another one ("busy", "failed"). Loses what
  * has been added to the line.
  */

@@ -8,6 +8,7 @@ enum {
 	MILLION = 1000000,
 	/* A line's loss before it is known. */
 	LOSS_FIRST = MILLION / 50,
+	/* A line may lose more from one moment to the next. */
 	LOSS_LEAST = MILLION / 20,
 	LOSS_MEAN = 30,
 	/* How often a loss follows a loss: a mean of 16 of them, forgotten in
@@ -15,6 +16,10 @@ enum {
 	 */
 	AGAIN_MEAN = 16,
 	AGAIN_FADES = 256,
+	/* A verdict by chance alone: less often than once in so many. A line
+	 * that loses a third is doubted ten thousand times an hour.
+	 */
+	CHANCE = 10 * MILLION,
 	ENOUGH_MAX = 40,
 	/* A timeout before any round trip is known, and the longest: a full
 	 * buffer may hold a second or more.
@@ -42,6 +47,8 @@ enum {
 	 */
 	MISSES_MAX = 10,
 	RETRY = 32,
+	/* To each target, when a line comes up. */
+	OPENING = 2,
 	/* Lines that are asked as the control of one verdict. */
 	CONTROLS = 2,
 	/* Answers that a dead line must give, at least. */
@@ -126,7 +133,7 @@ unsigned int probe_enough(const struct probe_line *l)
 	/* Losses come in bursts. */
 	again = l->again > loss ? l->again : loss;
 	chance = one / MILLION * loss;
-	while (chance > one / MILLION && n < ENOUGH_MAX) {
+	while (chance > one / CHANCE && n < ENOUGH_MAX) {
 		chance = chance * again / MILLION;
 		n++;
 	}
@@ -215,6 +222,7 @@ static void prove(struct probe_line *l, bool by_answer, int64_t now)
 {
 	int64_t least = l->rules.detect / 4;
 	int64_t most = max64(min64(l->rules.interval, ROUTINE), least);
+	bool in_vain = by_answer && l->burst;
 
 	/* A silence that no other line could witness was no loss either. */
 	if (l->hopeless)
@@ -224,7 +232,10 @@ static void prove(struct probe_line *l, bool by_answer, int64_t now)
 	l->ask = 0;
 	l->used = false;
 	l->burst = 0;
-	l->quiet = by_answer ? min64(max64(l->quiet, least) * 2, most) : least;
+	if (in_vain)
+		l->quiet = min64(max64(l->quiet, least) * 2, most);
+	else if (!by_answer)
+		l->quiet = least;
 }
 
 static void judge(struct probe_line *l, enum probe_verdict verdict,
@@ -318,6 +329,7 @@ void probe_up(struct probe *p, unsigned int line, bool up, int64_t now)
 	l->up = up;
 	void_questions(l, now);
 	l->up_since = l->proof = l->outage = now;
+	l->opening = 0;
 	l->ask = 0;
 	l->hopeless = l->control = l->counting = false;
 	l->unmet = l->met = 0;
@@ -739,6 +751,14 @@ static void ask_silent(struct probe *p, struct probe_line *l, int64_t now)
 			 timeout(l, l->last_target) / (2 * probe_enough(l)));
 }
 
+/* Soon after it has come up it is known who answers by this line. */
+static void ask_first(struct probe_line *l, int64_t now)
+{
+	l->opening++;
+	put_question(l, now);
+	l->next = now + l->rules.detect / 4;
+}
+
 static void ask_live(struct probe *p, struct probe_line *l, int64_t now)
 {
 	const struct probe_rules *r = &l->rules;
@@ -750,6 +770,8 @@ static void ask_live(struct probe *p, struct probe_line *l, int64_t now)
 		find_silence(l, l->proof, 1, now, &s);
 	if (l->ask && (l->burst || s.n || now - l->ask >= l->quiet))
 		ask_silent(p, l, now);
+	else if (l->opening < OPENING * r->n_targets && now >= l->next)
+		ask_first(l, now);
 	else if (!l->ask && now - l->proof >= r->interval)
 		put_question(l, now);
 	else if (now - l->asked >= routine)

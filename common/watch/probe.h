@@ -15,7 +15,7 @@
  * Traffic is evidence first. A line whose connections get answers is alive, and
  * is hardly asked. When packets leave and nothing comes back, or nothing moves,
  * questions go to several targets. A line is dead when so many of them have no
- * answer that its own usual loss explains it less than once in a million times,
+ * answer that its own usual loss explains it less than once in ten million times,
  * while another line, asked meanwhile, has got an answer: else it is the
  * machine, or the targets, or everything.
  */
@@ -56,6 +56,7 @@ enum probe_why {
 	PROBE_LATE,		/* answers had been under way */
 	PROBE_BETTER,		/* no longer poor */
 	PROBE_TAKEN_OVER,	/* from who watched before */
+	PROBE_RELEASED,		/* who watched has ended */
 };
 
 /* Packet counters of a line, as read; they may begin anew. */
@@ -110,6 +111,7 @@ struct probe_line {
 	bool used;		/* ... and it was traffic that was sent */
 	int64_t sent_at;	/* last traffic */
 	int64_t quiet;		/* so long it may last before we ask */
+	unsigned int opening;	/* questions since it came up */
 	int64_t next;		/* question of those that follow each other */
 	int64_t asked;		/* last question */
 	int64_t voided;		/* questions before this count for nothing */

@@ -16,7 +16,7 @@ static int64_t now;
 static void check(const struct probe_line *l)
 {
 	must(probe_loss(l) <= 1000000);
-	must(probe_enough(l) >= 5 && probe_enough(l) <= 40);
+	must(probe_enough(l) >= 6 && probe_enough(l) <= 40);
 	must(probe_rtt(l) >= 0);
 	must(l->verdict != PROBE_DEAD || l->why != PROBE_NOTHING);
 	must(l->recover >= l->rules.recover);

@@ -32,6 +32,22 @@ static void put(const char *file, const char *what, size_t len)
 	close(fd);
 }
 
+static void put_watch(FILE *f, const struct watch_conf *w)
+{
+	char probe[WATCH_PROBE_TEXT], targets[WATCH_TARGETS_TEXT];
+
+	if (w->detect != 400 || w->recover != 5000 || w->interval != 1000)
+		fprintf(f, " within %u %u %u", w->detect, w->recover,
+			w->interval);
+	if (w->loss || w->latency)
+		fprintf(f, " poor %u %u", w->loss, w->latency);
+	if (w->probe.kind != WATCH_ICMP)
+		fprintf(f, " by %s", watch_probe_text(&w->probe, probe));
+	if (w->targets.n)
+		fprintf(f, " asks %s", watch_targets_text(&w->targets,
+							  targets));
+}
+
 /* The links, and what is not as it is by default. */
 static const char *summary(const struct conf *c)
 {
@@ -74,6 +90,7 @@ static const char *summary(const struct conf *c)
 			fprintf(f, " via %s", via);
 		for (k = 0; k < l->prefix6.n; k++)
 			fprintf(f, " %s", prefix_text(&l->prefix6.item[k], p));
+		put_watch(f, &l->watch);
 	}
 	fclose(f);
 	return buf;
@@ -159,6 +176,15 @@ static const struct {
 	{ "a prefix that is no provider's", "[link ppp0]\n"
 	  "prefix6 = fd00::/48\n", "mwan.ini:2: prefix6: \"fd00::/48\" is not "
 	  "a global IPv6 prefix like 2001:db8:1:100::/56" },
+	{ "what is watched, of all links and of one", "[mwan]\n"
+	  "detect = 1s\nprobe = dns\ntargets = 192.0.2.1, 192.0.2.2\n"
+	  "[link ppp0]\n[link ppp1]\ndetect = 250ms\nrecover = 0\n"
+	  "probe_interval = 30s\nprobe = tcp 443\ntargets = 198.51.100.7\n"
+	  "loss = 10\nlatency = 300ms\n", "parity; ppp0 201 0x1 within 1000 "
+	  "5000 1000 by dns asks 192.0.2.1 192.0.2.2; ppp1 202 0x2 within 250 "
+	  "0 30000 poor 10 300 by tcp 443 asks 198.51.100.7" },
+	{ "a link that is not watched", "[link ppp0]\nprobe = none\n",
+	  "source; ppp0 201 0x1 by none" },
 	{ "the links' queue, and a link's own", "[mwan]\nqdisc = fq_codel\n"
 	  "[link ppp0]\n[link ppp1]\nqdisc = cake\n",
 	  "parity; ppp0 201 0x1 fq_codel; ppp1 202 0x2 cake 0" },
@@ -250,6 +276,30 @@ static const struct {
 	{ "and by number", "[mwan]\nstandby_table = 253\n", "mwan.ini:2: "
 	  "standby_table = \"253\": the tables local, main and default are "
 	  "the system's, take another" },
+	{ "a time without a unit", "[mwan]\ndetect = 400\n", "mwan.ini:2: "
+	  "detect = \"400\" is not a time from 100ms to 1m: a number and ms, "
+	  "s, m or h" },
+	{ "a time too short", "[mwan]\ndetect = 99ms\n", "mwan.ini:2: "
+	  "detect = \"99ms\" is not a time from 100ms to 1m: a number and ms, "
+	  "s, m or h" },
+	{ "a time too long", "[link ppp0]\nrecover = 61m\n", "mwan.ini:2: "
+	  "recover = \"61m\" is neither 0 nor a time from 1ms to 1h: a number "
+	  "and ms, s, m or h" },
+	{ "a probe", "[mwan]\nprobe = ping\n", "mwan.ini:2: probe = \"ping\" "
+	  "is no probe: it is icmp, dns, tcp and a port, or none" },
+	{ "a probe's port", "[mwan]\nprobe = tcp 0\n", "mwan.ini:2: probe = "
+	  "\"tcp 0\" is no probe: a port from 1 to 65535 follows tcp, as in "
+	  "\"tcp 443\"" },
+	{ "a port where there is none", "[mwan]\nprobe = icmp 7\n",
+	  "mwan.ini:2: probe = \"icmp 7\" is no probe: it is icmp, dns, tcp and "
+	  "a port, or none" },
+	{ "a target by its name", "[mwan]\ntargets = 1.1.1.1 dns.google\n",
+	  "mwan.ini:2: targets: \"dns.google\" is no host's IPv4 address" },
+	{ "too many targets", "[mwan]\ntargets = 1.0.0.1 1.0.0.2 1.0.0.3 "
+	  "1.0.0.4 1.0.0.5 1.0.0.6 1.0.0.7 1.0.0.8 1.0.0.9\n", "mwan.ini:2: "
+	  "targets: there are more than 8" },
+	{ "more loss than there is", "[mwan]\nloss = 101\n", "mwan.ini:2: "
+	  "loss = \"101\" is not a number from 0 to 100" },
 	{ "a queue", "[mwan]\nqdisc = sfq\n", "mwan.ini:2: qdisc = \"sfq\" "
 	  "is none of: auto, none, prio-sfq, fq_codel, cake, cake "
 	  "bandwidth 20mbit" },
@@ -823,6 +873,40 @@ static bool same_prefixes(const struct prefixes *a, const struct prefixes *b)
 	return a->n == b->n;
 }
 
+static void random_watch(struct watch_conf *w)
+{
+	unsigned int i;
+
+	memset(w, 0, sizeof(*w));
+	w->detect = 100 + unit_random(60 * 1000 - 99);
+	w->recover = unit_random(2) ? 0 : unit_random(60 * 60 * 1000 + 1);
+	w->interval = 1000 * (1 + unit_random(60 * 60));
+	w->latency = unit_random(2) ? 0 : unit_random(60 * 1000 + 1);
+	w->loss = (uint8_t)unit_random(101);
+	w->probe.kind = unit_random(WATCH_NONE + 1);
+	if (w->probe.kind == WATCH_TCP)
+		w->probe.port = (uint16_t)(1 + unit_random(UINT16_MAX));
+	w->targets.n = unit_random(WATCH_TARGETS + 1);
+	for (i = 0; i < w->targets.n; i++) {
+		w->targets.addr[i].family = AF_INET;
+		w->targets.addr[i].v4.s_addr =
+			htonl(0x80000000 + unit_random(0x50000000));
+	}
+}
+
+static bool same_watch(const struct watch_conf *a, const struct watch_conf *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->targets.n && a->targets.n == b->targets.n; i++)
+		if (!addr_equal(&a->targets.addr[i], &b->targets.addr[i]))
+			return false;
+	return a->detect == b->detect && a->recover == b->recover &&
+	       a->interval == b->interval && a->latency == b->latency &&
+	       a->loss == b->loss && a->probe.kind == b->probe.kind &&
+	       a->probe.port == b->probe.port && a->targets.n == b->targets.n;
+}
+
 static void random_conf(struct conf *c)
 {
 	static const uint32_t mask[] = { 0xff, 0xff00, 0x3fc0000, 0xff000000,
@@ -844,6 +928,10 @@ static void random_conf(struct conf *c)
 	c->failback = unit_random(FAILBACK_MOVE + 1);
 	snprintf(c->log, sizeof(c->log), "/var/log/%u x", unit_random(999));
 	random_qdisc(&c->qdisc);
+	random_watch(&c->watch);
+	/* No line can take it back: others have what [mwan] says. */
+	c->watch.targets.n = 0;
+	c->heal = unit_random(2);
 	c->n_links = 1 + unit_random(unit_random(8) ? 4 : LINKS_MAX);
 	for (i = 0; i < c->n_links; i++) {
 		l = &c->link[i];
@@ -860,6 +948,9 @@ static void random_conf(struct conf *c)
 		random_qdisc(&l->qdisc);
 		random_gateway(&l->gateway);
 		random_prefixes(&l->prefix6);
+		l->watch = c->watch;
+		if (unit_random(2))
+			random_watch(&l->watch);
 	}
 	c->n_lan = unit_random(8);
 	for (i = 0; i < c->n_lan; i++)
@@ -888,7 +979,8 @@ static bool same(const struct conf *a, const struct conf *b)
 		    x->tier != y->tier || strcmp(x->linkname, y->linkname) ||
 		    !same_qdisc(&x->qdisc, &y->qdisc) ||
 		    !same_gateway(&x->gateway, &y->gateway) ||
-		    !same_prefixes(&x->prefix6, &y->prefix6))
+		    !same_prefixes(&x->prefix6, &y->prefix6) ||
+		    !same_watch(&x->watch, &y->watch))
 			return false;
 	}
 	for (i = 0; i < a->n_lan && a->n_lan == b->n_lan; i++)
@@ -905,6 +997,7 @@ static bool same(const struct conf *a, const struct conf *b)
 	       a->last_resort == b->last_resort &&
 	       a->failback == b->failback &&
 	       same_deal(a, b) &&
+	       same_watch(&a->watch, &b->watch) && a->heal == b->heal &&
 	       same_qdisc(&a->qdisc, &b->qdisc) && a->n_lan == b->n_lan &&
 	       a->n_links == b->n_links;
 }

@@ -62,8 +62,9 @@ static void one_word(const char *word)
 		{ 'D', "ip-down.local", "down if=ppp# default=ppp# "
 		  "result=unchanged" },
 		{ 'c', "mwan-watch", "down if=ppp# default=none result=ok" },
-		{ 'h', "mwan-watch", "held if=ppp# result=ok" },
-		{ 'r', "mwan-watch", "released if=ppp# result=ok" },
+		{ 'h', "mwan-rules", "failed if=ppp# cause=silent result=ok" },
+		{ 'r', "mwan-rules", "recovered if=ppp# cause=answers "
+		  "result=ok" },
 		{ 'p', "mwan-rules", "drain if=ppp# drained=x,ppp# result=ok" },
 		{ 'q', "mwan-rules", "undrain if=ppp# result=ok" },
 		{ 'a', "mwan-rules", "apply links=# result=ok" },

@@ -10,7 +10,7 @@
 #include "unit.h"
 
 /* What a program that the child executes may do; all bits set: unknown. */
-static unsigned long long permitted(bool drop)
+static unsigned long long permitted(int (*drop)(struct err *err))
 {
 	unsigned long long caps = ~0ULL;
 	struct err err;
@@ -24,7 +24,7 @@ static unsigned long long permitted(bool drop)
 		return caps;
 	if (!pid) {
 		if (dup2(fds[1], STDOUT_FILENO) < 0 ||
-		    (drop && priv_drop(&err)))
+		    (drop && drop(&err)))
 			_exit(1);
 		execlp("cat", "cat", "/proc/self/status", NULL);
 		_exit(1);
@@ -43,10 +43,14 @@ static unsigned long long permitted(bool drop)
 int main(void)
 {
 	unsigned long long keep = 1ULL << CAP_NET_ADMIN;
-	unsigned long long before = permitted(false), after = permitted(true);
+	unsigned long long before = permitted(NULL);
+	unsigned long long after = permitted(priv_drop);
+	unsigned long long asks = permitted(priv_drop_to_ask);
 
 	ok(before != ~0ULL, "a program has %llx", before);
 	ok(after == (before & keep), "and of that %llx, CAP_NET_ADMIN at the "
 	   "most, once the one that executes it has dropped the rest", after);
+	keep |= 1ULL << CAP_NET_RAW;
+	ok(asks == (before & keep), "and %llx where it goes on to ask", asks);
 	return done();
 }

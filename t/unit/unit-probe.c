@@ -745,7 +745,7 @@ static void chaos(void)
 			   unit_random(5 * PROBE_SECOND));
 		for (k = 0; k < p.n; k++)
 			bad += probe_loss(&p.line[k]) > 1000000 ||
-			       probe_enough(&p.line[k]) < 5 ||
+			       probe_enough(&p.line[k]) < 6 ||
 			       probe_enough(&p.line[k]) > 40 ||
 			       probe_rtt(&p.line[k]) < 0 ||
 			       p.line[k].recover > 300 * S ||
@@ -756,15 +756,15 @@ static void chaos(void)
 	ok(verdicts() > 10, "with %d verdicts", (int)verdicts());
 }
 
-/* K against the loss: p^K at most one in a million. */
+/* K against the loss: p^K at most one in ten million. */
 static void how_many(void)
 {
 	static const struct {
 		uint32_t loss;
 		unsigned int want;
 	} cases[] = {
-		{ 0, 5 }, { 50000, 5 }, { 60000, 5 }, { 200000, 9 },
-		{ 360000, 14 }, { 500000, 20 }, { 700000, 39 }, { 900000, 40 },
+		{ 0, 6 }, { 50000, 6 }, { 100000, 7 }, { 200000, 11 },
+		{ 360000, 16 }, { 500000, 24 }, { 700000, 40 }, { 900000, 40 },
 	};
 	unsigned int i, k;
 

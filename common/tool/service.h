@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_TOOL_SERVICE_H
+#define MWAN_TOOL_SERVICE_H
+
+#include <stdint.h>
+
+/* What a service manager wants to hear of a process that stays (sd_notify(3)).
+ * Without one all of this does nothing.
+ */
+
+/* Read where to, and how often, from the environment: before that is cleared. */
+void service_begin(void);
+
+/* Tell it, for example "READY=1". */
+void service_tell(const char *text);
+
+/* It wants "WATCHDOG=1" at least so often, in microseconds; 0: it does not. */
+int64_t service_watchdog(void);
+
+#endif

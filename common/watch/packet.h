@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_WATCH_PACKET_H
+#define MWAN_WATCH_PACKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "conf/watch.h"
+
+/* The questions of mwan-rules watch as packets, and what comes in as answers.
+ * Pure: everything that comes from the network is read here, and fuzzed.
+ */
+enum {
+	/* The longest question. */
+	PACKET_SIZE = 64,
+	/* What is read of an answer: headers, and no more than that. */
+	PACKET_READ = 256,
+};
+
+/* What a question is known by; random, the same for all of a process. */
+struct packet_key {
+	uint16_t id;
+	uint16_t secret;
+	uint64_t cookie;	/* goes along where there is room */
+};
+
+enum packet_form {
+	PACKET_IP,		/* an IPv4 header comes first: raw sockets */
+	PACKET_BARE,
+};
+
+enum packet_says {
+	PACKET_FOREIGN,		/* nothing of ours */
+	PACKET_ANSWER,
+	PACKET_REFUSAL,		/* a router on the way has sent it back */
+};
+
+/* What came in: from whom (PACKET_IP), or to whom the question was that was
+ * refused, and which question.
+ */
+struct packet_reply {
+	struct addr target;	/* family 0: the socket knows */
+	uint16_t seq;
+};
+
+/* Write question @seq. @source, @target and @port (host order) are needed for
+ * TCP's checksum alone. Returns the length; the IP header is the kernel's.
+ */
+size_t packet_write(const struct watch_probe *how, const struct packet_key *key,
+		    uint16_t seq, const struct addr *source,
+		    const struct addr *target, uint8_t buf[PACKET_SIZE]);
+
+/* Read what came in, whatever it is. */
+enum packet_says packet_read(const struct watch_probe *how,
+			     const struct packet_key *key,
+			     enum packet_form form, const uint8_t *buf,
+			     size_t len, struct packet_reply *reply);
+
+/* The source port of TCP questions: above what the kernel gives to sockets. */
+uint16_t packet_port(const struct packet_key *key);
+
+#endif
