@@ -21,6 +21,7 @@
 #include "tool/notify.h"
 #include "tool/service.h"
 #include "tool/priv.h"
+#include "tool/outcome.h"
 #include "tool/report.h"
 #include "watch/watch.h"
 
@@ -74,29 +75,39 @@ struct call {
 	struct why_packet packet;	/* of why */
 	struct ppp_event event;		/* of up and down */
 	const char *file;	/* of -f, absolute; NULL: the default */
-	struct prefixes prefixes;	/* of prefix */
+	struct prefixes prefixes;	/* of prefix ... */
+	char told[PREFIXES_MAX * PREFIX_TEXT];	/* ... in words; "": none yet */
 	bool dry;
 	int format;			/* of status, history: enum format */
 	const char *since, *svg;	/* of history; or NULL */
 	bool colour;
 	struct conf_faults *faults;	/* of check; else NULL */
+	enum plan_goal goal;		/* of what is changed */
 	struct report report;
-	struct run run;
+	struct session session;
+	struct outcome outcome;
 };
+
+static void say_subject(struct report *r, bool failed, void *of)
+{
+	const struct call *c = of;
+
+	if (failed)
+		log_add(&r->line, "command", "%s", c->name);
+	if (c->link)
+		log_add(&r->line, "if", "%s", c->link);
+	if (*c->told && !failed)
+		log_add(&r->line, "prefix", "%s", c->told);
+}
 
 /* Say why on stderr; what should have changed something also in the log. */
 static int fail(struct call *c, const char *event, const struct err *err,
 		int status)
 {
-	report_say(&c->report, err->msg);
-	if (event && !c->dry) {
-		report_event(&c->report, event);
-		log_add(&c->report.line, "command", "%s", c->name);
-		log_add(&c->report.line, "error", "%s", err->msg);
-		report_end(&c->report, c->run.conf.log[0] ? c->run.conf.log :
-			   CONF_LOG, event);
-	}
-	return status;
+	const struct outcome_words words = { .subject = say_subject, .of = c };
+
+	return outcome_refuse(&c->report, &c->session, c->dry || !event,
+			      &words, event, event, err, status);
 }
 
 /* The configuration of apply and check: the file, never a fallback. Not yet
@@ -104,16 +115,16 @@ static int fail(struct call *c, const char *event, const struct err *err,
  */
 static int read_conf(struct call *c, struct err *err)
 {
-	struct run *r = &c->run;
+	struct session *s = &c->session;
 	const char *path = c->file ? c->file : CONF_PATH;
-	int code = conf_read_all(&r->conf, path, c->file != NULL, c->faults,
+	int code = conf_read_all(&s->conf, path, c->file != NULL, c->faults,
 				 err);
 
 	if (code)
 		return code;
 	if (c->file || !access(path, F_OK) || errno != ENOENT)
-		(void)!strncpy(r->source, path, sizeof(r->source) - 1);
-	if (!r->conf.n_links)
+		(void)!strncpy(s->source, path, sizeof(s->source) - 1);
+	if (!s->conf.n_links)
 		return err_set(err, -EINVAL, "there are no links: describe "
 			       "them in %s ([link ppp0] ...), or name tables "
 			       "ppp0, ppp1 ... in /etc/iproute2/rt_tables",
@@ -126,18 +137,18 @@ static int read_conf(struct call *c, struct err *err)
  */
 static int recall(struct call *c, struct err *err)
 {
-	struct run *r = &c->run;
+	struct session *s = &c->session;
 
-	run_recall(r);
-	return run_ruleset(r, err);
+	session_recall(s);
+	return session_ruleset(s, err);
 }
 
 /* Returns 0 or an exit status. */
 static int take_lock(struct call *c)
 {
 	struct err err;
-	int code = c->dry ? 0 : lock_take(&c->run.lock, "lock", LOCK_WAIT_MS,
-					  &err);
+	int code = c->dry ? 0 : lock_take(&c->session.lock, "lock",
+					  LOCK_WAIT_MS, &err);
 
 	if (!code)
 		return 0;
@@ -146,12 +157,12 @@ static int take_lock(struct call *c)
 	return fail(c, "failed", &err, EXIT_FAILED);
 }
 
-static bool others_usable(const struct run *r)
+static bool others_usable(const struct session *s)
 {
-	const struct link *is = r->present.link;
+	const struct link *is = s->present.link;
 	unsigned int i;
 
-	for (i = 0; i < r->conf.n_links; i++)
+	for (i = 0; i < s->conf.n_links; i++)
 		if (link_usable(&is[i], FAMILY_IPV4) && !is[i].drained &&
 		    !is[i].af[FAMILY_IPV4].held)
 			return true;
@@ -161,12 +172,12 @@ static bool others_usable(const struct run *r)
 /* Links that nobody gets out by, though they are up. */
 static void tell_gateways(struct call *c)
 {
-	const struct run *r = &c->run;
+	const struct session *s = &c->session;
 	struct err why;
 	unsigned int i;
 
-	for (i = 0; i < r->conf.n_links; i++) {
-		if (!link_lacks_gateway(&r->conf.link[i], &r->present.link[i],
+	for (i = 0; i < s->conf.n_links; i++) {
+		if (!link_lacks_gateway(&s->conf.link[i], &s->present.link[i],
 					FAMILY_IPV4, &why))
 			continue;
 		report_say(&c->report, why.msg);
@@ -174,80 +185,63 @@ static void tell_gateways(struct call *c)
 	}
 }
 
-static void log_change(struct call *c, enum plan_goal goal)
+static void say_details(struct report *r, void *of)
 {
-	struct run *r = &c->run;
-	struct log *l = &c->report.line;
-	char drained[512], held[512];
+	struct call *c = of;
+	const struct session *s = &c->session;
+	char drained[512];
 	struct err note;
 
-	run_names(r, r->verdicts.drained, drained, sizeof(drained));
-	if (r->sysctls[0]) {
-		err_set(&note, 0, "set %s", r->sysctls);
-		report_say(&c->report, note.msg);
-		log_add(l, "sysctl", "%s", r->sysctls);
-	}
-	if (*drained && goal != PLAN_FLUSH)
-		log_add(l, "drained", "%s", drained);
-	if (*run_names(r, r->verdicts.held, held, sizeof(held)) &&
-	    goal != PLAN_FLUSH)
-		log_add(l, "held", "%s", held);
-	if (r->ended[0])
-		log_add(l, "ended", "%s", r->ended);
-	log_add(l, "links", "%u", r->conf.n_links);
-	log_add(l, "changes", "%u", r->changes);
-	if (goal == PLAN_FLUSH)
+	err_set(&note, 0, "set %s", c->outcome.sysctls);
+	if (c->outcome.sysctls[0])
+		report_say(r, note.msg);
+	log_add(&r->line, "links", "%u", s->conf.n_links);
+	if (c->goal == PLAN_FLUSH)
 		return;
 	tell_gateways(c);
-	if (!run_any_usable(r)) {
-		log_add(l, "note", "all links are down");
-	} else if (!others_usable(r)) {
+	if (!session_any_usable(s)) {
+		log_add(&r->line, "note", "all links are down");
+	} else if (!others_usable(s)) {
 		err_set(&note, 0, "no other link is up: what is drained (%s) "
-			"stays in use until one is", drained);
-		report_say(&c->report, note.msg);
-		log_add(l, "note", "%s", note.msg);
+			"stays in use until one is",
+			session_names(s, s->verdicts.drained, drained,
+				      sizeof(drained)));
+		report_say(r, note.msg);
+		log_add(&r->line, "note", "%s", note.msg);
 	}
 }
 
 /* With the lock, which it releases. */
 static int change(struct call *c, enum plan_goal goal)
 {
-	struct run *r = &c->run;
+	const struct outcome_words words = { .subject = say_subject,
+					     .details = say_details,
+					     .of = c };
+	struct session *s = &c->session;
+	struct outcome *o = &c->outcome;
 	struct plan_event what = { .goal = goal };
-	struct err err;
-	bool queues;
-	int code = run_open(r, &err);
 
-	if (!code)
-		code = run_rounds(r, &what, c->dry ? stdout : NULL, &err);
+	c->goal = goal;
+	outcome_begin(o);
+	o->code = session_open(s, &o->err);
+	if (!o->code)
+		session_carry_out(s, &what, c->dry ? stdout : NULL, o);
 	/* A flush that was killed is still to be done; an apply is done when
 	 * what is in force is known.
 	 */
-	if (!code && !c->dry && goal == PLAN_FLUSH)
-		code = accepted_drop(&err);
+	if (!o->code && !c->dry && goal == PLAN_FLUSH)
+		o->code = session_forget(s, &o->err);
 	/* After a flush there is to be nothing of ours, whatever has come up. */
 	if (goal == PLAN_FLUSH)
-		lock_release(&r->lock);
+		lock_release(&s->lock);
 	else if (!c->dry)
-		code = run_again(r, code, &err);
-	queues = code && apply_only_queues(&r->result);
-	if (code && !queues)
-		return fail(c, "failed", &err, EXIT_FAILED);
-	if (c->dry)
-		return 0;
-	if (queues)
-		report_warn(&c->report, &err);
-	/* A list that cannot be used is no reason to do nothing. */
-	report_warn(&c->report, &r->bad_drained);
-	report_warn(&c->report, &r->bad_held);
-	log_change(c, goal);
-	if (goal == PLAN_FLUSH && r->changes && run_any_usable(r))
+		session_again(s, o);
+	if (goal == PLAN_FLUSH && !c->dry && !outcome_failed(o) &&
+	    o->changes && session_any_usable(s))
 		report_say(&c->report, "the links that are up have no route "
 			   "of ours any more, until their next ip-up or "
 			   "\"mwan-rules apply\"");
-	report_end(&c->report, r->conf.log, queues ? "partial" :
-		   r->changes ? "ok" : "unchanged");
-	return queues ? EXIT_FAILED : 0;
+	return outcome_report(&c->report, s, c->dry, &words, o);
 }
 
 static int cmd_apply(struct call *c)
@@ -262,12 +256,13 @@ static int cmd_apply(struct call *c)
 		return code;
 	if (recall(c, &err))
 		return fail(c, "failed", &err, EXIT_CONFIG);
-	run_note_past(&c->run);
+	session_note_past(&c->session);
 	/* Before the first change: whatever kills this apply, the next hook
 	 * completes it.
 	 */
 	if (!c->dry)
-		code = accepted_write(&c->run.conf, c->run.source, &err);
+		code = accepted_write(&c->session.conf, c->session.source,
+				      &err);
 	if (code)
 		return fail(c, "failed", &err, EXIT_FAILED);
 	return change(c, PLAN_APPLY);
@@ -282,12 +277,12 @@ static int cmd_flush(struct call *c)
 		return code;
 	/* What is in force says what there is to flush. */
 	if (c->file)
-		code = conf_read(&c->run.conf, c->file, true, &err);
+		code = conf_read(&c->session.conf, c->file, true, &err);
 	else
-		code = run_conf(&c->run, &err);
+		code = session_conf(&c->session, &err);
 	if (code)
 		return fail(c, "failed", &err, EXIT_CONFIG);
-	run_note_past(&c->run);
+	session_note_past(&c->session);
 	return change(c, PLAN_FLUSH);
 }
 
@@ -301,15 +296,15 @@ static int only_root(const struct call *c, struct err *err)
 /* Returns 0 or an exit status, with a sentence. */
 static int known_link(struct call *c, int *link, struct err *err)
 {
-	struct run *r = &c->run;
+	struct session *s = &c->session;
 	char names[400] = "";
 	unsigned int i;
 
-	*link = conf_link_index(&r->conf, c->link);
+	*link = conf_link_index(&s->conf, c->link);
 	if (*link >= 0)
 		return 0;
-	for (i = 0; i < r->conf.n_links; i++)
-		str_add(names, sizeof(names), ", ", r->conf.link[i].name);
+	for (i = 0; i < s->conf.n_links; i++)
+		str_add(names, sizeof(names), ", ", s->conf.link[i].name);
 	err_set(err, 0, "there is no link \"%s\"; the links are: %s", c->link,
 		names);
 	return EXIT_USAGE;
@@ -320,17 +315,17 @@ static int known_link(struct call *c, int *link, struct err *err)
  */
 static int find_link(struct call *c, int *link, struct err *err)
 {
-	struct run *r = &c->run;
+	struct session *s = &c->session;
 
-	if (run_conf(r, err))
+	if (session_conf(s, err))
 		return EXIT_CONFIG;
-	if (r->bad_force.msg[0]) {
-		*err = r->bad_force;
+	if (s->bad_force.msg[0]) {
+		*err = s->bad_force;
 		return EXIT_FAILED;
 	}
-	if (r->unknown_force)
+	if (s->unknown_force)
 		return only_root(c, err);
-	if (!r->in_force) {
+	if (!s->in_force) {
 		err_set(err, 0, "nothing is in force that %s could be put "
 			"aside from: run \"mwan-rules apply\" first",
 			c->link);
@@ -345,14 +340,14 @@ static int find_link(struct call *c, int *link, struct err *err)
 static int note_drained(struct call *c, int link, bool drained,
 			struct err *err)
 {
-	struct run *r = &c->run;
-	bool new = r->verdicts.drained[link] != drained;
+	struct session *s = &c->session;
+	bool new = s->verdicts.drained[link] != drained;
 	char names[512];
 	int code = 0;
 
-	r->verdicts.drained[link] = drained;
+	s->verdicts.drained[link] = drained;
 	if (c->dry) {
-		run_names(r, r->verdicts.drained, names,
+		session_names(s, s->verdicts.drained, names,
 			  sizeof(names));
 		if (new && *names)
 			printf("echo %s | tr , '\\n' >%s\n", names,
@@ -361,14 +356,14 @@ static int note_drained(struct call *c, int link, bool drained,
 			printf("rm -f %s\n", DRAINED_PATH);
 		return 0;
 	}
-	if (!r->bad_conf.msg[0])
-		code = accepted_write(&r->conf, r->source, err);
-	return code ? code : drained_write(&r->conf, &r->verdicts, err);
+	if (!s->bad_conf.msg[0])
+		code = accepted_write(&s->conf, s->source, err);
+	return code ? code : drained_write(&s->conf, &s->verdicts, err);
 }
 
 static int drain(struct call *c, bool drained)
 {
-	struct run *r = &c->run;
+	struct session *s = &c->session;
 	struct err err;
 	int link = -1, code = take_lock(c);
 
@@ -377,14 +372,14 @@ static int drain(struct call *c, bool drained)
 	code = find_link(c, &link, &err);
 	if (code)
 		return fail(c, "failed", &err, code);
-	if (r->bad_conf.msg[0]) {
-		err_set(&err, 0, "%s%s", r->bad_conf.msg, run_bad_conf_use(r));
+	if (s->bad_conf.msg[0]) {
+		err_set(&err, 0, "%s%s", s->bad_conf.msg,
+			session_bad_conf_use(s));
 		report_say(&c->report, err.msg);
 	}
-	log_add(&c->report.line, "if", "%s", c->link);
 	/* It would be written anew without the names that it has. */
-	if (r->bad_drained.msg[0])
-		return fail(c, "failed", &r->bad_drained, EXIT_FAILED);
+	if (s->bad_drained.msg[0])
+		return fail(c, "failed", &s->bad_drained, EXIT_FAILED);
 	if (note_drained(c, link, drained, &err))
 		return fail(c, "failed", &err, EXIT_FAILED);
 	return change(c, PLAN_ALL);
@@ -420,51 +415,53 @@ static int cmd_down(struct call *c)
 /* Before the first change in the kernel, as with what is drained. */
 static int note_prefixes(struct call *c, int link, struct err *err)
 {
-	struct run *r = &c->run;
-	char text[PREFIX_TEXT], all[PREFIXES_MAX * PREFIX_TEXT] = "";
+	struct session *s = &c->session;
+	char text[PREFIX_TEXT];
 	unsigned int i;
 
 	for (i = 0; i < c->prefixes.n; i++)
-		str_add(all, sizeof(all), " ",
+		str_add(c->told, sizeof(c->told), " ",
 			prefix_text(&c->prefixes.item[i], text));
-	log_add(&c->report.line, "prefix", "%s", *all ? all : "none");
-	r->prefix6.of[link].told = c->prefixes;
-	r->prefix6.of[link].ifindex = if_nametoindex(c->link);
+	s->prefix6.of[link].told = c->prefixes;
+	s->prefix6.of[link].ifindex = if_nametoindex(c->link);
 	if (c->dry) {
 		printf("# %s: %s told %u %s\n", PREFIX6_PATH, c->link,
-		       r->prefix6.of[link].ifindex, all);
+		       s->prefix6.of[link].ifindex, c->told);
 		return 0;
 	}
-	return prefix6_write(&r->conf, &r->prefix6, err);
+	if (!c->prefixes.n)
+		strcpy(c->told, "none");
+	return prefix6_write(&s->conf, &s->prefix6, err);
 }
 
 /* Without anything in force it is kept for the next apply. */
 static int cmd_prefix(struct call *c)
 {
-	struct run *r = &c->run;
+	struct session *s = &c->session;
 	struct err err;
 	int link = -1, code = take_lock(c);
 
 	if (code)
 		return code;
-	if (run_conf(r, &err))
+	if (session_conf(s, &err))
 		return fail(c, "failed", &err, EXIT_CONFIG);
-	if (!r->in_force)
-		run_recall(r);
+	if (!s->in_force)
+		session_recall(s);
 	code = known_link(c, &link, &err);
 	if (code)
 		return fail(c, "failed", &err, code);
-	log_add(&c->report.line, "if", "%s", c->link);
 	/* What it has of other links would be lost. */
-	if (r->bad_prefix6.msg[0])
-		return fail(c, "failed", &r->bad_prefix6, EXIT_FAILED);
+	if (s->bad_prefix6.msg[0])
+		return fail(c, "failed", &s->bad_prefix6, EXIT_FAILED);
 	if (note_prefixes(c, link, &err))
 		return fail(c, "failed", &err, EXIT_FAILED);
-	if (r->in_force)
+	if (s->in_force)
 		return change(c, PLAN_ALL);
-	lock_release(&r->lock);
-	if (!c->dry)
-		report_end(&c->report, r->conf.log, "ok");
+	lock_release(&s->lock);
+	if (c->dry)
+		return 0;
+	say_subject(&c->report, false, c);
+	report_end(&c->report, s->conf.log, "ok");
 	return 0;
 }
 
@@ -485,7 +482,7 @@ static int tell_faults(struct call *c)
 static int cmd_check(struct call *c)
 {
 	static struct conf_faults faults;
-	struct run *r = &c->run;
+	struct session *s = &c->session;
 	const struct conf_link *l;
 	char gateway[GATEWAY_TEXT];
 	struct err err;
@@ -500,35 +497,35 @@ static int cmd_check(struct call *c)
 		code = recall(c, &err);
 	if (code)
 		return fail(c, NULL, &err, EXIT_CONFIG);
-	if (r->source[0])
-		printf("%s is fine, with these links:\n", r->source);
+	if (s->source[0])
+		printf("%s is fine, with these links:\n", s->source);
 	else
 		printf("There is no " CONF_PATH "; the tables' names give "
 		       "these links:\n");
-	for (i = 0; i < r->conf.n_links; i++) {
-		l = &r->conf.link[i];
+	for (i = 0; i < s->conf.n_links; i++) {
+		l = &s->conf.link[i];
 		gateway_text(&l->gateway, gateway);
 		printf("%s: table %u, mark 0x%x, weight %u, tier %u%s%s\n",
 		       l->name, l->table, l->mark, l->weight, l->tier,
 		       *gateway ? ", gateway " : "", gateway);
 	}
 	/* What is missing now is no mistake in the file. */
-	if (!run_open(r, &err) && !run_read(r, PLAN_LINKS, true, &err))
+	if (!session_open(s, &err) && !session_read(s, PLAN_LINKS, true, &err))
 		tell_gateways(c);
 	return 0;
 }
 
 /* A packet meets what is in force, whatever the file says by now. */
-static int go_by_force(struct run *r, struct why *why, struct err *err)
+static int go_by_force(struct session *s, struct why *why, struct err *err)
 {
 	int code;
 
-	if (r->bad_conf.msg[0] || !accepted_is(&r->conf))
-		why->changed = r->source[0] ? r->source : CONF_PATH;
-	code = accepted_read(&r->conf, err);
+	if (s->bad_conf.msg[0] || !accepted_is(&s->conf))
+		why->changed = s->source[0] ? s->source : CONF_PATH;
+	code = accepted_read(&s->conf, err);
 	if (code)
 		return err_prefix(err, code, "cannot read what is in force");
-	run_recall(r);
+	session_recall(s);
 	return 0;
 }
 
@@ -537,31 +534,31 @@ static int go_by_force(struct run *r, struct why *why, struct err *err)
  */
 static int look(struct call *c, struct why *why, struct err *err)
 {
-	struct run *r = &c->run;
-	int code = c->file ? conf_read(&r->conf, c->file, true, err) :
-			     run_conf(r, err);
+	struct session *s = &c->session;
+	int code = c->file ? conf_read(&s->conf, c->file, true, err) :
+			     session_conf(s, err);
 
 	if (code)
 		return EXIT_CONFIG;
 	if (c->file)
-		run_force(r);
-	if (r->bad_force.msg[0]) {
-		*err = r->bad_force;
+		session_force(s);
+	if (s->bad_force.msg[0]) {
+		*err = s->bad_force;
 		return EXIT_FAILED;
 	}
 	if (c->file)
-		run_recall(r);
-	else if (why && r->in_force && go_by_force(r, why, err))
+		session_recall(s);
+	else if (why && s->in_force && go_by_force(s, why, err))
 		return EXIT_FAILED;
-	if (!r->unknown_force && !r->conf.n_links && read_conf(c, err))
+	if (!s->unknown_force && !s->conf.n_links && read_conf(c, err))
 		return EXIT_CONFIG;
-	if (r->unknown_force)
+	if (s->unknown_force)
 		return only_root(c, err);
-	if (run_open(r, err) || run_ruleset(r, err) ||
-	    run_look(r, PLAN_ALL, false, err))
+	if (session_open(s, err) || session_ruleset(s, err) ||
+	    session_look(s, PLAN_ALL, false, err))
 		return EXIT_FAILED;
-	if (r->present.unread_code) {
-		*err = r->present.unread;
+	if (s->present.unread_code) {
+		*err = s->present.unread;
 		return EXIT_FAILED;
 	}
 	return 0;
@@ -571,12 +568,12 @@ static int cmd_status(struct call *c)
 {
 	static struct status status;
 	static struct facts facts;
-	struct run *r = &c->run;
+	struct session *s = &c->session;
 	struct err err;
 	int code = look(c, NULL, &err);
 
-	if (!code && facts_read(&facts, &r->conf, &r->present, &r->rtnl,
-				&r->nfnl, &err))
+	if (!code && facts_read(&facts, &s->conf, &s->present, &s->rtnl,
+				&s->nfnl, &err))
 		code = EXIT_FAILED;
 	if (code) {
 		fail(c, NULL, &err, code);
@@ -585,10 +582,10 @@ static int cmd_status(struct call *c)
 		status_fail(&status, code, &err);
 	} else {
 		/* Another file is there to be compared. */
-		r->edited = r->in_force && !r->bad_conf.msg[0] &&
-			    (!c->file || !strcmp(c->file, r->source)) &&
-			    !accepted_is(&r->conf);
-		status_make(&status, r, &facts);
+		s->edited = s->in_force && !s->bad_conf.msg[0] &&
+			    (!c->file || !strcmp(c->file, s->source)) &&
+			    !accepted_is(&s->conf);
+		status_make(&status, s, &facts);
 	}
 	if (c->format == FORMAT_JSON)
 		status_print_json(&status, stdout);
@@ -602,20 +599,20 @@ static int cmd_status(struct call *c)
 static int cmd_why(struct call *c)
 {
 	static struct why why;
-	const struct run *r = &c->run;
+	const struct session *s = &c->session;
 	struct err err;
 	int code = look(c, &why, &err);
 
-	if (!code && r->present.nft_code == -EPERM)
+	if (!code && s->present.nft_code == -EPERM)
 		code = only_root(c, &err);
 	if (code)
 		return fail(c, NULL, &err, code);
 	why.packet = c->packet;
 	why.what_if = c->file;
-	if (ask_why(&why, &r->conf, &r->ruleset, &r->present, &c->run.rtnl,
-		    &c->run.nfnl, &err))
+	if (ask_why(&why, &s->conf, &s->ruleset, &s->present, &c->session.rtnl,
+		    &c->session.nfnl, &err))
 		return fail(c, NULL, &err, EXIT_FAILED);
-	code = why_print(&why, &r->conf, &r->present, stdout);
+	code = why_print(&why, &s->conf, &s->present, stdout);
 	if (code) {
 		err_set(&err, code, "cannot say why: %s%s", strerror(-code),
 			err_advice(code));
@@ -640,19 +637,19 @@ static int64_t read_clock(int64_t *now)
  */
 static int recollect(struct call *c, struct history *h, struct err *err)
 {
-	struct run *r = &c->run;
+	struct session *s = &c->session;
 	struct err left;
 	unsigned int i;
 	int64_t now, boot = read_clock(&now);
-	int code = c->file ? conf_read(&r->conf, c->file, true, err) :
-			     run_conf(r, err);
+	int code = c->file ? conf_read(&s->conf, c->file, true, err) :
+			     session_conf(s, err);
 
 	if (code)
 		return EXIT_CONFIG;
 	history_begin(h, now);
-	for (i = 0; i < r->conf.n_links; i++)
-		history_link(h, r->conf.link[i].name);
-	if (history_read(h, r->conf.log, &left, err))
+	for (i = 0; i < s->conf.n_links; i++)
+		history_link(h, s->conf.link[i].name);
+	if (history_read(h, s->conf.log, &left, err))
 		return EXIT_FAILED;
 	if (left.msg[0])
 		report_say(&c->report, left.msg);
@@ -719,7 +716,7 @@ static int cmd_history(struct call *c)
 static int cmd_watch(struct call *c)
 {
 	struct err err;
-	int code = watch_run(&c->run, &c->report, &err);
+	int code = watch_run(&c->session, &c->report, &err);
 
 	if (code == -EBUSY)
 		return fail(c, "busy", &err, EXIT_BUSY);
@@ -889,7 +886,7 @@ static int begin(struct call *c, int (*run)(struct call *c))
 		report_say(&c->report, err.msg);
 	status = run(c);
 	if (!c->dry)
-		notify(&c->run, run == cmd_flush);
+		notify(&c->session, run == cmd_flush);
 	return report_status(&c->report, status);
 }
 
@@ -988,7 +985,7 @@ int main(int argc, char **argv)
 			"; see mwan-rules --help\n");
 		return EXIT_USAGE;
 	}
-	call.run.lock.fd = -1;
+	call.session.lock.fd = -1;
 	for (i = 0; i < COUNT(commands); i++) {
 		if (strcmp(argv[optind], commands[i].name))
 			continue;

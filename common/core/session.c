@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <linux/netlink.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,28 +31,28 @@ static bool marks_open(const struct conf *conf)
 	return false;
 }
 
-void run_recall(struct run *run)
+void session_recall(struct session *s)
 {
 	static struct conf old;
 
-	if ((marks_open(&run->conf) || !run->conf.standby_given) &&
+	if ((marks_open(&s->conf) || !s->conf.standby_given) &&
 	    !accepted_read(&old, NULL)) {
-		conf_give_marks(&run->conf, &old);
-		conf_keep_standby(&run->conf, &old);
+		conf_give_marks(&s->conf, &old);
+		conf_keep_standby(&s->conf, &old);
 	}
-	if (!drained_read(&run->conf, &run->verdicts, &run->bad_drained))
-		run->bad_drained.msg[0] = '\0';
-	if (!held_read(&run->conf, &run->verdicts, &run->bad_held))
-		run->bad_held.msg[0] = '\0';
-	if (!run->conf.ipv6 ||
-	    !prefix6_read(&run->conf, &run->prefix6, &run->bad_prefix6))
-		run->bad_prefix6.msg[0] = '\0';
+	if (!drained_read(&s->conf, &s->verdicts, &s->bad_drained))
+		s->bad_drained.msg[0] = '\0';
+	if (!held_read(&s->conf, &s->verdicts, &s->bad_held))
+		s->bad_held.msg[0] = '\0';
+	if (!s->conf.ipv6 ||
+	    !prefix6_read(&s->conf, &s->prefix6, &s->bad_prefix6))
+		s->bad_prefix6.msg[0] = '\0';
 }
 
-void run_note_past(struct run *run)
+void session_note_past(struct session *s)
 {
 	static struct conf old;
-	struct conf *c = &run->conf;
+	struct conf *c = &s->conf;
 	unsigned int i, n = c->n_links;
 
 	if (accepted_read(&old, NULL))
@@ -62,103 +63,113 @@ void run_note_past(struct run *run)
 	c->n_past = n - c->n_links;
 }
 
-void run_force(struct run *run)
+void session_force(struct session *s)
 {
-	int code = accepted_source(run->source, &run->bad_force);
+	int code = accepted_source(s->source, &s->bad_force);
 
-	run->in_force = !code;
-	run->unknown_force = code == -EACCES;
+	s->in_force = !code;
+	s->unknown_force = code == -EACCES;
 	if (!code || code == -ENOENT || code == -EACCES)
-		run->bad_force.msg[0] = '\0';
+		s->bad_force.msg[0] = '\0';
 }
 
-static int choose_conf(struct run *run, struct err *err)
+static int choose_conf(struct session *s, struct err *err)
 {
 	const char *path = CONF_PATH;
 	int code;
 
-	run_force(run);
-	if (run->in_force && run->source[0])
-		path = run->source;
-	code = conf_read(&run->conf, path, run->in_force, &run->bad_conf);
-	run->unknown_conf = code == -EACCES && geteuid();
+	session_force(s);
+	if (s->in_force && s->source[0])
+		path = s->source;
+	code = conf_read(&s->conf, path, s->in_force, &s->bad_conf);
+	s->unknown_conf = code == -EACCES && geteuid();
 	if (!code) {
-		run->bad_conf.msg[0] = '\0';
-		if (run->in_force && path != run->source)
-			strcpy(run->source, path);
+		s->bad_conf.msg[0] = '\0';
+		if (s->in_force && path != s->source)
+			strcpy(s->source, path);
 		return 0;
 	}
 	/* In force without a file: it was made from rt_tables. */
-	if (code == -ENOENT && !run->source[0])
-		run->bad_conf.msg[0] = '\0';
-	if (run->in_force && !accepted_read(&run->conf, NULL))
+	if (code == -ENOENT && !s->source[0])
+		s->bad_conf.msg[0] = '\0';
+	if (s->in_force && !accepted_read(&s->conf, NULL))
 		return 0;
-	return conf_read(&run->conf, "", false, err);
+	return conf_read(&s->conf, "", false, err);
 }
 
-int run_conf(struct run *run, struct err *err)
+int session_conf(struct session *s, struct err *err)
 {
-	int code = choose_conf(run, err);
+	int code = choose_conf(s, err);
 
-	memset(&run->verdicts, 0, sizeof(run->verdicts));
-	if (!code && run->in_force)
-		run_recall(run);
+	s->have_ruleset = s->have_said = false;
+	memset(&s->verdicts, 0, sizeof(s->verdicts));
+	if (!code && s->in_force)
+		session_recall(s);
 	return code;
 }
 
-const char *run_bad_conf_use(const struct run *run)
+const char *session_bad_conf_use(const struct session *s)
 {
-	return run->in_force ? "; until it is fixed, what is in force stays" :
+	return s->in_force ? "; until it is fixed, what is in force stays" :
 	       "; until it is fixed, the tables' names in rt_tables are used";
 }
 
-int run_open(struct run *run, struct err *err)
+int session_forget(struct session *s, struct err *err)
 {
-	int code = nl_watch(&run->watch, err);
+	int code = accepted_drop(err);
 
 	if (!code)
-		code = nl_open(&run->rtnl, NETLINK_ROUTE, err);
-	if (!code)
-		run->no_nfnl = nl_open(&run->nfnl, NETLINK_NETFILTER,
-				       &run->bad_nfnl);
+		memset(&s->verdicts, 0, sizeof(s->verdicts));
 	return code;
 }
 
-void run_close(struct run *run)
+int session_open(struct session *s, struct err *err)
 {
-	nl_close(&run->rtnl);
-	nl_close(&run->nfnl);
-	nl_close(&run->watch);
+	int code = nl_watch(&s->watch, err);
+
+	if (!code)
+		code = nl_open(&s->rtnl, NETLINK_ROUTE, err);
+	if (!code)
+		s->no_nfnl = nl_open(&s->nfnl, NETLINK_NETFILTER,
+				     &s->bad_nfnl);
+	return code;
 }
 
-int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
+void session_close(struct session *s)
+{
+	nl_close(&s->rtnl);
+	nl_close(&s->nfnl);
+	nl_close(&s->watch);
+}
+
+int session_read(struct session *s, enum plan_goal goal, bool dry,
+		 struct err *err)
 {
 	struct present_source from = {
-		.rtnl = &run->rtnl,
-		.nfnl = goal == PLAN_LINKS || run->no_nfnl ? NULL :
-			&run->nfnl,
-		.ruleset = run->have_ruleset ? &run->ruleset : NULL,
-		.known = !dry && run->verified.netns ? &run->verified : NULL,
-		.said = run->have_said ? &run->said : NULL,
-		.prefix6 = &run->prefix6,
+		.rtnl = &s->rtnl,
+		.nfnl = goal == PLAN_LINKS || s->no_nfnl ? NULL : &s->nfnl,
+		.ruleset = s->have_ruleset ? &s->ruleset : NULL,
+		.known = !dry && s->verified.netns ? &s->verified : NULL,
+		.said = s->have_said ? &s->said : NULL,
+		.prefix6 = &s->prefix6,
 		.every_queue = goal == PLAN_FLUSH,
 		.every_table = goal == PLAN_FLUSH || goal == PLAN_APPLY,
 	};
-	int code = present_read(&run->present, &run->conf, &from, err);
+	int code = present_read(&s->present, &s->conf, &from, err);
 	unsigned int i;
 
-	for (i = 0; i < run->conf.n_links; i++) {
-		run->present.link[i].drained = run->verdicts.drained[i];
-		run->present.link[i].held = run->verdicts.held[i];
+	for (i = 0; i < s->conf.n_links; i++) {
+		s->present.link[i].drained = s->verdicts.drained[i];
+		s->present.link[i].held = s->verdicts.held[i];
 	}
-	links_judge(run->present.link, run->conf.n_links);
-	if (goal != PLAN_LINKS && run->no_nfnl) {
-		run->present.nft_code = run->no_nfnl;
-		run->present.nft_err = run->bad_nfnl;
+	links_judge(s->present.link, s->conf.n_links);
+	if (goal != PLAN_LINKS && s->no_nfnl) {
+		s->present.nft_code = s->no_nfnl;
+		s->present.nft_err = s->bad_nfnl;
 	}
-	run->nft_unread = dry && run->present.nft_code == -EPERM;
-	if (run->nft_unread)
-		run->present.nft_code = 0;
+	s->nft_unread = dry && s->present.nft_code == -EPERM;
+	if (s->nft_unread)
+		s->present.nft_code = 0;
 	return code;
 }
 
@@ -166,29 +177,29 @@ int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err)
  * with something to recall: mwan-rules builds its ruleset before, and so what
  * it says or puts in force was really read.
  */
-static void recall_verified(struct run *run)
+static void recall_verified(struct session *s)
 {
-	struct verified *v = &run->verified;
+	struct verified *v = &s->verified;
 
-	if (run->no_nfnl || nl_netns(&run->nfnl, &v->netns))
+	if (s->no_nfnl || nl_netns(&s->nfnl, &v->netns))
 		v->netns = 0;
 	if (!v->netns)
 		return;
-	v->ruleset = nftmsg_digest(&run->ruleset);
-	v->n_links = run->ruleset.n_links;
+	v->ruleset = nftmsg_digest(&s->ruleset);
+	v->n_links = s->ruleset.n_links;
 	verified_read(v);
 }
 
 /* The table that the last round has read, for the next hook. What that round
  * then loaded it has not seen: the next hook reads it.
  */
-static void keep_verified(struct run *run)
+static void keep_verified(struct session *s)
 {
-	const struct nft_seen *is = &run->present.nft;
-	struct verified *v = &run->verified;
+	const struct nft_seen *is = &s->present.nft;
+	struct verified *v = &s->verified;
 
-	if (!v->netns || run->present.nft_code || is->known || !is->steady ||
-	    is->misfilled || !nft_intact(is, &run->ruleset))
+	if (!v->netns || s->present.nft_code || is->known || !is->steady ||
+	    is->misfilled || !nft_intact(is, &s->ruleset))
 		return;
 	v->state = is->state;
 	v->table = is->handle;
@@ -196,50 +207,58 @@ static void keep_verified(struct run *run)
 	verified_write(v);
 }
 
-int run_ruleset(struct run *run, struct err *err)
+int session_ruleset(struct session *s, struct err *err)
 {
-	run->have_ruleset = true;
-	run->verified.netns = 0;
-	return ruleset_build(&run->ruleset, &run->conf, run->verdicts.drained,
-			     run->twins, err);
+	s->have_ruleset = true;
+	s->verified.netns = 0;
+	return ruleset_build(&s->ruleset, &s->conf, s->verdicts.drained,
+			     s->twins, err);
 }
 
-static int build_ruleset(struct run *run, enum plan_goal goal,
-			 struct err *err)
+static int need_ruleset(struct session *s, enum plan_goal goal,
+			struct err *err)
 {
 	int code;
 
-	if (run->have_ruleset || (goal != PLAN_ALL && goal != PLAN_APPLY))
+	if (s->have_ruleset || (goal != PLAN_ALL && goal != PLAN_APPLY))
 		return 0;
-	code = run_ruleset(run, err);
+	code = session_ruleset(s, err);
 	if (!code && goal == PLAN_ALL)
-		recall_verified(run);
+		recall_verified(s);
 	return code;
 }
 
-int run_look(struct run *run, enum plan_goal goal, bool dry, struct err *err)
+int session_look(struct session *s, enum plan_goal goal, bool dry,
+		 struct err *err)
 {
-	int code = run_read(run, goal, dry, err);
+	int code = session_read(s, goal, dry, err);
 
-	if (code || !run->have_ruleset ||
-	    links_are_twins(run->present.link, run->conf.n_links) ==
-	    run->twins)
+	if (code || !s->have_ruleset ||
+	    links_are_twins(s->present.link, s->conf.n_links) == s->twins)
 		return code;
-	run->twins = !run->twins;
-	code = run_ruleset(run, err);
-	return code ? code : run_read(run, goal, dry, err);
+	s->twins = !s->twins;
+	code = session_ruleset(s, err);
+	return code ? code : session_read(s, goal, dry, err);
 }
 
-/* Before a prefix is lost from sight: its hosts may still use it. @dry: for this
- * plan alone.
- */
-static void keep_prefixes(struct run *run, enum plan_goal goal, bool dry)
+void outcome_begin(struct outcome *o)
 {
-	if ((goal != PLAN_ALL && goal != PLAN_APPLY) ||
-	    run->bad_prefix6.msg[0] ||
-	    !own_remember(&run->prefix6, &run->present, &run->conf) || dry)
-		return;
-	(void)prefix6_write(&run->conf, &run->prefix6, &run->bad_prefix6);
+	/* What is to be ended is large, and counted. */
+	memset(o, 0, offsetof(struct outcome, later));
+	o->later.n = o->later.kept = 0;
+}
+
+bool outcome_failed(const struct outcome *o)
+{
+	return o->code && !o->only_queues;
+}
+
+static void set_code(struct outcome *o, int code, const struct err *why)
+{
+	o->code = code;
+	if (code)
+		o->err = *why;
+	o->only_queues = code && apply_only_queues(&o->result);
 }
 
 /* Refusals that mean "it was different a moment ago". */
@@ -250,29 +269,41 @@ static bool transient(int code)
 }
 
 /* No setting of the host is changed silently. */
-static void note_ops(struct run *run)
+static void note_ops(const struct plan *plan, struct outcome *o)
 {
 	const struct op *op;
 	char text[SYSCTL_PATH_MAX + 16];
 	unsigned int i;
 
-	for (i = 0; i < run->plan.n_ops; i++) {
-		op = &run->plan.op[i];
+	for (i = 0; i < plan->n_ops; i++) {
+		op = &plan->op[i];
 		if (op->kind != OP_SYSCTL)
 			continue;
 		snprintf(text, sizeof(text), "%s=%d", op->sysctl.path,
 			 op->sysctl.value);
-		str_add(run->sysctls, sizeof(run->sysctls), " ", text);
+		str_add(o->sysctls, sizeof(o->sysctls), " ", text);
 	}
+}
+
+/* Before a prefix is lost from sight: its hosts may still use it. @dry: for this
+ * plan alone.
+ */
+static void keep_prefixes(struct session *s, enum plan_goal goal, bool dry)
+{
+	if ((goal != PLAN_ALL && goal != PLAN_APPLY) ||
+	    s->bad_prefix6.msg[0] ||
+	    !own_remember(&s->prefix6, &s->present, &s->conf) || dry)
+		return;
+	(void)prefix6_write(&s->conf, &s->prefix6, &s->bad_prefix6);
 }
 
 /* The rest is done; what could not even be looked at, or stood in the way, is a
  * failure. @planned and @why are plan_make()'s.
  */
-static int outcome(const struct run *run, int planned, const struct err *why,
-		   struct err *err)
+static int unread(const struct session *s, int planned, const struct err *why,
+		  struct err *err)
 {
-	const struct present *p = &run->present;
+	const struct present *p = &s->present;
 
 	if (planned)
 		return err_set(err, planned, "%s", why->msg);
@@ -289,18 +320,18 @@ static int outcome(const struct run *run, int planned, const struct err *why,
  */
 static int is_ours(const struct nlmsghdr *nlh, void *data)
 {
-	const struct run *run = data;
+	const struct session *s = data;
 	struct iface l;
 
-	return iface_event(nlh, &l) || !run->rounds ||
-	       present_link_of(&run->present, &run->conf, l.ifindex) >= 0 ||
-	       conf_link_index(&run->conf, l.name) >= 0;
+	return iface_event(nlh, &l) || !s->looked ||
+	       present_link_of(&s->present, &s->conf, l.ifindex) >= 0 ||
+	       conf_link_index(&s->conf, l.name) >= 0;
 }
 
 /* Have our links changed since the last look, or may they have? */
-static bool links_changed(struct run *run)
+static bool links_changed(struct session *s)
 {
-	return nl_heard(&run->watch, is_ours, run);
+	return nl_heard(&s->watch, is_ours, s);
 }
 
 static int64_t now_ns(void)
@@ -311,11 +342,11 @@ static int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
-	       struct err *err)
+static int rounds(struct session *s, struct plan_event *event, FILE *dry,
+		  struct outcome *o, struct err *err)
 {
 	struct err why, no_ruleset;
-	int ruleset = build_ruleset(run, event->goal, &no_ruleset);
+	int ruleset = need_ruleset(s, event->goal, &no_ruleset);
 	int code, planned;
 	bool again = false;
 
@@ -323,38 +354,37 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 	if (ruleset)
 		event->goal = PLAN_LINKS;
 	do {
-		run->rounds++;
-		code = run_look(run, event->goal, dry, err);
+		o->rounds++;
+		code = session_look(s, event->goal, dry, err);
 		if (code)
 			return code;
-		run->looked = now_ns();
-		keep_prefixes(run, event->goal, dry);
-		planned = plan_make(&run->plan, &run->conf, &run->present,
-				    &run->ruleset, event, &why);
+		s->looked = now_ns();
+		keep_prefixes(s, event->goal, dry);
+		planned = plan_make(&s->plan, &s->conf, &s->present,
+				    &s->ruleset, event, &why);
 		if (dry) {
-			if (run->nft_unread)
+			if (s->nft_unread)
 				fputs("# Only root can read nftables: our "
 				      "table counts as missing here.\n", dry);
-			plan_print(&run->plan, dry);
+			plan_print(&s->plan, dry);
 			break;
 		}
-		note_ops(run);
-		apply_plan(&run->plan, &run->rtnl, &run->nfnl, &run->present,
-			   &run->later, &run->result);
-		run->changes += run->result.done;
+		note_ops(&s->plan, o);
+		apply_plan(&s->plan, &s->rtnl, &s->nfnl, &s->present,
+			   &o->later, &o->result);
+		o->changes += o->result.done;
 		/* Done once; nothing in the kernel shows it. */
-		if (run_any_usable(run))
+		if (session_any_usable(s))
 			event->gone.family = 0;
-		again = links_changed(run) || run->plan.more ||
-			transient(run->result.code) ||
-			transient(run->present.unread_code);
-	} while (again && run->rounds < ROUNDS_MAX);
+		again = links_changed(s) || s->plan.more ||
+			transient(o->result.code) ||
+			transient(s->present.unread_code);
+	} while (again && o->rounds < ROUNDS_MAX);
 	if (ruleset)
 		return err_set(err, ruleset, "%s", no_ruleset.msg);
-	if (!dry && run->result.failed)
-		return err_set(err, run->result.code, "%s",
-			       run->result.first.msg);
-	code = outcome(run, planned, &why, err);
+	if (!dry && o->result.failed)
+		return err_set(err, o->result.code, "%s", o->result.first.msg);
+	code = unread(s, planned, &why, err);
 	if (!code && again)
 		return err_set(err, -EAGAIN, "interfaces keep coming and "
 			       "going: the next event goes on from here, and "
@@ -362,81 +392,85 @@ int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
 	return code;
 }
 
-int run_links(struct run *run, struct plan_event *event, FILE *dry,
-	      struct err *err)
+void session_carry_out(struct session *s, struct plan_event *event, FILE *dry,
+		       struct outcome *o)
+{
+	struct err why;
+
+	set_code(o, rounds(s, event, dry, o, &why), &why);
+}
+
+void session_links(struct session *s, struct plan_event *event, FILE *dry,
+		   struct outcome *o)
 {
 	/* Who may not know is shown all of it. */
-	bool all = run->in_force || (dry && run->unknown_force);
+	bool all = s->in_force || (dry && s->unknown_force);
+	struct err why;
 	int code;
 
 	event->goal = all ? PLAN_ALL : PLAN_LINKS;
-	code = run_rounds(run, event, dry, err);
+	session_carry_out(s, event, dry, o);
 	/* The links' part is done, and it may be all. */
-	if (!code && run->bad_force.msg[0]) {
-		*err = run->bad_force;
-		return -EIO;
-	}
-	if (code || dry || !run->in_force || run->bad_conf.msg[0] ||
-	    run->no_lock.msg[0])
-		return code;
-	code = accepted_write(&run->conf, run->source, err);
+	if (!o->code && s->bad_force.msg[0])
+		set_code(o, -EIO, &s->bad_force);
+	if (o->code || dry || !s->in_force || s->bad_conf.msg[0] ||
+	    s->no_lock.msg[0])
+		return;
+	code = accepted_write(&s->conf, s->source, &why);
+	set_code(o, code, &why);
 	if (!code)
-		keep_verified(run);
-	return code;
+		keep_verified(s);
 }
 
 /* Is there something that nobody has seen who still holds the lock? Who holds
  * it now has taken it since, and reads all of it.
  */
-static bool missed(struct run *run)
+static bool missed(struct session *s)
 {
 	struct err err;
 
-	return run->watch.sock && links_changed(run) &&
-	       lock_take(&run->lock, "lock", 0, &err) != -EBUSY;
+	return s->watch.sock && links_changed(s) &&
+	       lock_take(&s->lock, "lock", 0, &err) != -EBUSY;
 }
 
 /* End the flows that are to be ended, without the lock. Returns whether rules
  * that remembered them can go now, with the lock then. When somebody else holds
  * it for long, the rules stay, and the next run of anything removes them.
  */
-static bool ended(struct run *run, int *code, struct err *err)
+static bool ended(struct session *s, struct outcome *o)
 {
-	bool queues = apply_only_queues(&run->result);
-	unsigned int done = run->result.done;
+	unsigned int done = o->result.done;
 	struct err why, busy;
-	int failed;
+	int code;
 
-	if (!apply_waits(&run->later))
+	if (!apply_waits(&o->later))
 		return false;
-	failed = apply_later(&run->later, &run->plan, &run->present, &run->nfnl,
-			     &run->result, run->ended, sizeof(run->ended),
-			     &why);
-	run->changes += run->result.done - done;
-	if (failed && (!*code || queues)) {
-		*code = failed;
-		*err = why;
-	}
-	return !failed && run->later.kept &&
-	       lock_take(&run->lock, "lock", LOCK_WAIT_MS, &busy) != -EBUSY;
+	code = apply_later(&o->later, &s->plan, &s->present, &s->nfnl,
+			   &o->result, o->ended, sizeof(o->ended), &why);
+	o->changes += o->result.done - done;
+	if (code && (!o->code || o->only_queues))
+		set_code(o, code, &why);
+	return !code && o->later.kept &&
+	       lock_take(&s->lock, "lock", LOCK_WAIT_MS, &busy) != -EBUSY;
 }
 
-int run_again(struct run *run, int code, struct err *err)
+void session_again(struct session *s, struct outcome *o)
 {
 	struct plan_event event = { .gone_link = -1 };
+	struct err why;
+	int code;
 
-	lock_release(&run->lock);
-	while (ended(run, &code, err) || missed(run)) {
+	lock_release(&s->lock);
+	while (ended(s, o) || missed(s)) {
 		/* By now it may be another configuration. */
-		run->have_ruleset = run->have_said = false;
-		code = run_conf(run, err);
+		code = session_conf(s, &why);
+		set_code(o, code, &why);
 		if (!code)
-			code = run_links(run, &event, NULL, err);
-		lock_release(&run->lock);
-		if (code)
+			session_links(s, &event, NULL, o);
+		lock_release(&s->lock);
+		if (o->code)
 			break;
 	}
-	return code;
 }
 
 static int on_main_default(const struct route *r, void *data)
@@ -448,7 +482,7 @@ static int on_main_default(const struct route *r, void *data)
 	return 0;
 }
 
-bool run_main_refuses(struct run *run, struct route *by)
+bool session_main_refuses(struct session *s, struct route *by)
 {
 	struct fib_packet p = { .destination = { .family = AF_INET } };
 	struct fib fib;
@@ -457,50 +491,51 @@ bool run_main_refuses(struct run *run, struct route *by)
 
 	/* TEST-NET-1: a route of its own leads there at most to refuse. */
 	p.destination.v4.s_addr = htonl(0xc0000201);
-	for (i = 0; i < run->conf.n_links && !p.mark; i++)
-		if (link_usable(&run->present.link[i], FAMILY_IPV4))
-			p.mark = run->conf.link[i].mark;
-	if (!p.mark || !run->in_force || fib_ask(&run->rtnl, &p, &fib, &err) ||
+	for (i = 0; i < s->conf.n_links && !p.mark; i++)
+		if (link_usable(&s->present.link[i], FAMILY_IPV4))
+			p.mark = s->conf.link[i].mark;
+	if (!p.mark || !s->in_force || fib_ask(&s->rtnl, &p, &fib, &err) ||
 	    !fib.code)
 		return false;
 	by->family = 0;
-	return !route_dump_defaults(&run->rtnl, AF_INET, TABLE_MAIN,
+	return !route_dump_defaults(&s->rtnl, AF_INET, TABLE_MAIN,
 				    on_main_default, by, &err) &&
 	       by->family && route_refuses(by);
 }
 
-bool run_any_usable(const struct run *run)
+bool session_any_usable(const struct session *s)
 {
 	unsigned int i;
 
-	for (i = 0; i < run->conf.n_links; i++)
-		if (link_usable(&run->present.link[i], FAMILY_IPV4))
+	for (i = 0; i < s->conf.n_links; i++)
+		if (link_usable(&s->present.link[i], FAMILY_IPV4))
 			return true;
 	return false;
 }
 
-bool run_any_down(const struct run *run)
+bool session_any_down(const struct session *s)
 {
 	unsigned int i;
 
-	for (i = 0; i < run->conf.n_links; i++)
-		if (!link_usable(&run->present.link[i], FAMILY_IPV4))
+	for (i = 0; i < s->conf.n_links; i++)
+		if (!link_usable(&s->present.link[i], FAMILY_IPV4))
 			return true;
 	return false;
 }
 
-const char *run_standby_text(const struct run *run, char *buf, size_t size)
+const char *session_standby_text(const struct session *s, char *buf,
+				 size_t size)
 {
-	const struct conf_link *link = run->conf.link;
-	const struct link *is = run->present.link;
+	const struct conf_link *link = s->conf.link;
+	const struct link *is = s->present.link;
 	unsigned int i, best = RANKS;
 
-	for (i = 0; i < run->conf.n_links; i++)
+	for (i = 0; i < s->conf.n_links; i++)
 		if (link_usable(&is[i], FAMILY_IPV4) &&
 		    link_rank(&link[i], &is[i], FAMILY_IPV4) < best)
 			best = link_rank(&link[i], &is[i], FAMILY_IPV4);
 	*buf = '\0';
-	for (i = 0; i < run->conf.n_links; i++)
+	for (i = 0; i < s->conf.n_links; i++)
 		if (link_usable(&is[i], FAMILY_IPV4) &&
 		    link_rank(&link[i], &is[i], FAMILY_IPV4) == best)
 			str_add(buf, size, ",", link[i].name);
@@ -509,14 +544,14 @@ const char *run_standby_text(const struct run *run, char *buf, size_t size)
 	return buf;
 }
 
-const char *run_names(const struct run *run, const bool *which, char *buf,
-		      size_t size)
+const char *session_names(const struct session *s, const bool *which,
+			  char *buf, size_t size)
 {
 	unsigned int i;
 
 	*buf = '\0';
-	for (i = 0; i < run->conf.n_links; i++)
+	for (i = 0; i < s->conf.n_links; i++)
 		if (which[i])
-			str_add(buf, size, ",", run->conf.link[i].name);
+			str_add(buf, size, ",", s->conf.link[i].name);
 	return buf;
 }

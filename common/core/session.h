@@ -13,10 +13,11 @@
 #include "core/present.h"
 #include "nft/table.h"
 
-/* The one code path of the hooks and of mwan-rules: what is wanted, what is
- * there, what was done. Large; the tools have one, static.
+/* What a process holds, whatever it does: its sockets, what is wanted, and what
+ * was there at the last look. The hooks and mwan-rules have one code path that
+ * can be taken any number of times. Large; the tools have one, static.
  */
-struct run {
+struct session {
 	struct conf conf;
 	char source[LOG_PATH_MAX];	/* the file of conf; "": none */
 	bool in_force;
@@ -35,110 +36,130 @@ struct run {
 	struct err bad_prefix6;		/* why that is not known; "": it is */
 	struct ruleset ruleset;
 	bool twins;			/* it is for two links of one address */
-	bool have_ruleset;
+	bool have_ruleset;		/* of this conf and these verdicts */
 	struct gateways said;		/* the file's content, where a caller
 					 * has just changed it ... */
 	bool have_said;			/* ... and has he? */
 	struct verified verified;	/* of the ruleset; netns 0: not known */
 	struct present present;
+	int64_t looked;			/* when the kernel was last read, by
+					 * CLOCK_BOOTTIME in ns; 0: never */
 	bool nft_unread;		/* the table counts as missing */
-	struct plan plan;
+	struct plan plan;		/* of the last round */
 	struct nl rtnl, nfnl, watch;
 	int no_nfnl;			/* negative: why there is no nfnl ... */
 	struct err bad_nfnl;		/* ... in a sentence */
 	struct lock lock;
 	struct err no_lock;		/* why there is none; "": there is */
-	unsigned int rounds;		/* of reading and changing, until now */
-	int64_t looked;			/* when the kernel was last read, by
-					 * CLOCK_BOOTTIME in ns; 0: never */
-	struct apply_result result;	/* of the last round */
-	struct apply_later later;	/* flows that are to be ended */
-	unsigned int changes;		/* of all rounds */
-	char sysctls[256];		/* "path=value ..." that were set */
-	char ended[256];		/* links whose flows were (failback) */
 };
 
+/* What one carrying-out has brought; a new one for each. */
+struct outcome {
+	/* 0, or the negative errno of what could not be done, and its sentence.
+	 * What could be done is done.
+	 */
+	int code;
+	struct err err;
+	bool only_queues;	/* ... and that is queues: the ways are right */
+	unsigned int rounds;	/* of reading and changing */
+	unsigned int changes;	/* of all rounds */
+	char sysctls[256];	/* "path=value ..." that were set */
+	char ended[256];	/* links whose flows were (failback) */
+	struct apply_result result;	/* of the last round */
+	struct apply_later later;	/* flows that are to be ended */
+};
+
+/* Make it new. */
+void outcome_begin(struct outcome *o);
+
+/* Is more undone than queues? */
+bool outcome_failed(const struct outcome *o);
+
 /* Find out whether anything is in force, and the file that it was made from. */
-void run_force(struct run *run);
+void session_force(struct session *s);
 
 /* Choose the configuration of a hook: the file that is in force, or the
  * default one; when it is not usable the accepted copy, else what rt_tables
  * says. Fails only when there is nothing at all to go by.
  */
-int run_conf(struct run *run, struct err *err);
+int session_conf(struct session *s, struct err *err);
 
-/* What is used in the place of a file with run.bad_conf, for behind that
- * sentence.
- */
-const char *run_bad_conf_use(const struct run *run);
+/* What is used in place of a file with bad_conf, to follow that sentence. */
+const char *session_bad_conf_use(const struct session *s);
 
-/* Add to a configuration that was read from its file what has been before: the
- * marks and the standby table that it leaves open, and which links are drained.
+/* Carry over what has been before to a configuration that was read from its
+ * file: the marks and the standby table that it leaves open, and the verdicts
+ * on its links.
  */
-void run_recall(struct run *run);
+void session_recall(struct session *s);
 
 /* Note the links of the accepted copy that the configuration does not have, so
  * that their queues go: before the copy is another one.
  */
-void run_note_past(struct run *run);
+void session_note_past(struct session *s);
+
+/* Nothing is in force any more: remove what the run directory has of it.
+ * Returns 0 or a negative errno with a sentence.
+ */
+int session_forget(struct session *s, struct err *err);
 
 /* Open the sockets. A kernel without netfilter still gets its links. */
-int run_open(struct run *run, struct err *err);
-void run_close(struct run *run);
+int session_open(struct session *s, struct err *err);
+void session_close(struct session *s);
 
 /* Observe the kernel, as far as it matters for @goal. @dry: without privilege
  * the nftables table, which only root may read, counts as missing.
  */
-int run_read(struct run *run, enum plan_goal goal, bool dry, struct err *err);
+int session_read(struct session *s, enum plan_goal goal, bool dry,
+		 struct err *err);
 
-/* Build the table that is wanted. run_look(): and observe the kernel, which may
- * show that it has to be another one (links_are_twins()). Return 0 or a negative
- * errno with a sentence.
+/* Build the ruleset of the configuration. session_look(): and observe the
+ * kernel, which may show that it has to be another one (links_are_twins()).
+ * Return 0 or a negative errno with a sentence.
  */
-int run_ruleset(struct run *run, struct err *err);
-int run_look(struct run *run, enum plan_goal goal, bool dry, struct err *err);
+int session_ruleset(struct session *s, struct err *err);
+int session_look(struct session *s, enum plan_goal goal, bool dry,
+		 struct err *err);
 
 /* Observe, plan and apply, and again as long as interfaces or addresses change
  * meanwhile, within limits: pppd does not call a second time for what happens
- * during a hook. With @dry set, print the plan to it instead. Returns 0, or the
- * negative errno of what could not be done with its sentence; what could be
- * done is done.
+ * during a hook. With @dry set, print the plan to it instead. Adds to @o.
  */
-int run_rounds(struct run *run, struct plan_event *event, FILE *dry,
-	       struct err *err);
+void session_carry_out(struct session *s, struct plan_event *event, FILE *dry,
+		       struct outcome *o);
 
-/* What a hook does with the lock: run_rounds() for all that is in force, and
- * the accepted copy kept up to date. Sets @event's goal.
+/* What a hook does with the lock: session_carry_out() for all that is in force,
+ * and the accepted copy kept up to date. Sets @event's goal.
  */
-int run_links(struct run *run, struct plan_event *event, FILE *dry,
-	      struct err *err);
+void session_links(struct session *s, struct plan_event *event, FILE *dry,
+		   struct outcome *o);
 
 /* Release the lock, end the flows that are to be ended, and look whether an
  * interface or address has changed since the last look: a hook that has waited
  * for the lock in vain relies on its holder, which may have been at its end. If
- * so, or if rules remembered those flows, do as that hook would
- * have, with what is in force by now. @code and @err are the outcome until
- * now; returns the last one.
+ * so, or if rules remembered those flows, do as that hook would have, with what
+ * is in force by now. Adds to @o.
  */
-int run_again(struct run *run, int code, struct err *err);
+void session_again(struct session *s, struct outcome *o);
 
 /* The names of the links that carry the traffic of those that are down, with
  * commas between; "none".
  */
-const char *run_standby_text(const struct run *run, char *buf, size_t size);
+const char *session_standby_text(const struct session *s, char *buf,
+				 size_t size);
 
 /* Does main refuse what it has no route for, and so all that is marked? Then
  * @by is its default, and true is returned. Asks the kernel.
  */
-bool run_main_refuses(struct run *run, struct route *by);
+bool session_main_refuses(struct session *s, struct route *by);
 
-bool run_any_usable(const struct run *run);
-bool run_any_down(const struct run *run);
+bool session_any_usable(const struct session *s);
+bool session_any_down(const struct session *s);
 
-/* The names of those links for which @which, an array of run.verdicts, says so,
+/* The names of those links for which @which, an array of the verdicts, says so,
  * with commas between; "" without any.
  */
-const char *run_names(const struct run *run, const bool *which, char *buf,
-		      size_t size);
+const char *session_names(const struct session *s, const bool *which,
+			  char *buf, size_t size);
 
 #endif

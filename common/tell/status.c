@@ -99,16 +99,16 @@ static const struct route *first_default(const struct present *p,
 }
 
 /* A link's own table, the standby, and then main: as the rules have it. */
-static void find_way(const struct status *s, const struct run *run,
+static void find_way(const struct status *s, const struct session *now,
 		     struct status_link *l)
 {
-	const struct present *p = &run->present;
+	const struct present *p = &now->present;
 	const struct facts *f = s->facts;
 	const struct route *r = first_default(p, l->want->table);
 	unsigned int i;
 
 	if (!r)
-		r = first_default(p, run->conf.standby_table);
+		r = first_default(p, now->conf.standby_table);
 	for (i = 0; i < f->n_defaults && !r; i++)
 		if (f->default_[i].route.table == TABLE_MAIN)
 			r = &f->default_[i].route;
@@ -210,7 +210,7 @@ static void check_overlaps(struct status *s)
 }
 
 /* By its address alone nobody can tell whose a packet is. */
-static void check_addresses(struct status *s, const struct run *run)
+static void check_addresses(struct status *s, const struct session *now)
 {
 	const struct status_link *a, *b;
 	const struct addr *local;
@@ -234,7 +234,7 @@ static void check_addresses(struct status *s, const struct run *run)
 			break;
 		}
 	}
-	if (run->present.extras_left)
+	if (now->present.extras_left)
 		say(s, "addresses", "", "The links have more addresses than "
 		    "%d beside their first: what the router binds to the rest "
 		    "leaves by any link; bind it to the interface instead.",
@@ -242,47 +242,47 @@ static void check_addresses(struct status *s, const struct run *run)
 }
 
 /* Before all others: what they say of the kernel may come of it. */
-static void check_edited(struct status *s, const struct run *run)
+static void check_edited(struct status *s, const struct session *now)
 {
-	if (run->edited)
+	if (now->edited)
 		say(s, "configuration", "", "%s was changed since it was put "
 		    "in force, and what follows comes of that: " APPLY ".",
-		    run->source);
+		    now->source);
 }
 
-static void check_run(struct status *s, const struct run *run)
+static void check_run(struct status *s, const struct session *now)
 {
-	if (run->unknown_conf)
+	if (now->unknown_conf)
 		say(s, "privilege", "", "Only root can read the configuration, "
 		    "and what is shown here comes of %s: run mwan-rules "
-		    "status as root.", run->in_force ? "what is in force" :
+		    "status as root.", now->in_force ? "what is in force" :
 		    "the tables' names");
-	else if (run->bad_conf.msg[0])
+	else if (now->bad_conf.msg[0])
 		say(s, "configuration", "", "%s: fix it, and " APPLY ".",
-		    run->bad_conf.msg);
-	if (run->bad_drained.msg[0])
-		say(s, "configuration", "", "%s.", run->bad_drained.msg);
-	if (run->bad_held.msg[0])
-		say(s, "configuration", "", "%s.", run->bad_held.msg);
-	if (run->bad_prefix6.msg[0])
-		say(s, "configuration", "", "%s.", run->bad_prefix6.msg);
+		    now->bad_conf.msg);
+	if (now->bad_drained.msg[0])
+		say(s, "configuration", "", "%s.", now->bad_drained.msg);
+	if (now->bad_held.msg[0])
+		say(s, "configuration", "", "%s.", now->bad_held.msg);
+	if (now->bad_prefix6.msg[0])
+		say(s, "configuration", "", "%s.", now->bad_prefix6.msg);
 	if (s->facts->bad_rundir.msg[0])
 		say(s, "configuration", "", "%s.", s->facts->bad_rundir.msg);
 	if (s->facts->bad_log.msg[0])
 		say(s, "log", "", "%s.", s->facts->bad_log.msg);
-	if (!run->in_force && s->facts->conf_exists)
+	if (!now->in_force && s->facts->conf_exists)
 		say(s, "not-in-force", "", "Rules and nftables are not in "
 		    "force, though there is " CONF_PATH ": " APPLY ".");
-	if (run->present.nft_code == -EPERM)
+	if (now->present.nft_code == -EPERM)
 		say(s, "privilege", "", "Only root can see the nftables table "
 		    "and count connections: run mwan-rules status as root.");
-	else if (run->present.nft_code)
-		say(s, "nftables", "", "%s.", run->present.nft_err.msg);
+	else if (now->present.nft_code)
+		say(s, "nftables", "", "%s.", now->present.nft_err.msg);
 }
 
-static void check_lan(struct status *s, const struct run *run)
+static void check_lan(struct status *s, const struct session *now)
 {
-	const struct conf *c = &run->conf;
+	const struct conf *c = &now->conf;
 	char names[300] = "";
 	unsigned int i, n = 0;
 
@@ -297,7 +297,7 @@ static void check_lan(struct status *s, const struct run *run)
 		    "in by another one is not shared: fix lan in %s, and "
 		    APPLY ".", names, n > 1 ? "are no such interfaces" :
 		    "is no such interface",
-		    run->source[0] ? run->source : CONF_PATH);
+		    now->source[0] ? now->source : CONF_PATH);
 }
 
 /* --- what the next run would do --- */
@@ -365,7 +365,7 @@ static void tell_sysctl(struct status *s, const struct op *op)
 	    op->sysctl.path, op->sysctl.value);
 }
 
-static void tell(struct status *s, const struct run *run,
+static void tell(struct status *s, const struct session *now,
 		 const struct op *op)
 {
 	char addr[ADDR_TEXT], text[RULE_TEXT], prefix[PREFIX_TEXT];
@@ -428,9 +428,9 @@ static void tell(struct status *s, const struct run *run,
 	case OP_NFT_LOAD:
 	case OP_NFT_DELETE:
 		say(s, "nftables", "", "The nftables table \"inet mwan\" %s: "
-		    APPLY "%s.", !run->present.nft.present ? "is missing" :
-		    run->edited ? "is of the configuration before" :
-		    "was changed", run->edited ? "" :
+		    APPLY "%s.", !now->present.nft.present ? "is missing" :
+		    now->edited ? "is of the configuration before" :
+		    "was changed", now->edited ? "" :
 		    ", and again whenever something flushes nftables");
 		return;
 	case OP_NFT_FILL:
@@ -441,7 +441,7 @@ static void tell(struct status *s, const struct run *run,
 		say(s, "conntrack", "", "There may still be connections of "
 		    "the address %s, which is %s: " APPLY ".",
 		    addr_text(&op->addr, addr),
-		    present_has_addr(&run->present, &op->addr) ?
+		    present_has_addr(&now->present, &op->addr) ?
 		    "of a link that is held" : "gone");
 		return;
 	case OP_CT_PREFIX:
@@ -450,7 +450,7 @@ static void tell(struct status *s, const struct run *run,
 		    prefix_text(&op->lost.prefix, prefix), op->dev);
 		return;
 	case OP_CT_STRAY:
-		if (run->present.nft.masquerades)
+		if (now->present.nft.masquerades)
 			say(s, "conntrack", "", "There may still be "
 			    "connections that left untranslated while the "
 			    "nftables table was missing: " APPLY ".");
@@ -462,30 +462,30 @@ static void tell(struct status *s, const struct run *run,
 	}
 }
 
-static void check_plan(struct status *s, struct run *run)
+static void check_plan(struct status *s, struct session *now)
 {
-	struct plan_event now = {
-		.goal = run->in_force ? PLAN_ALL : PLAN_LINKS,
+	struct plan_event event = {
+		.goal = now->in_force ? PLAN_ALL : PLAN_LINKS,
 	};
 	struct err err;
 	unsigned int i;
 
-	if (plan_make(&run->plan, &run->conf, &run->present, &run->ruleset,
-		      &now, &err))
+	if (plan_make(&now->plan, &now->conf, &now->present, &now->ruleset,
+		      &event, &err))
 		say(s, "nexthop", "", "%s.", err.msg);
-	for (i = 0; i < run->plan.n_ops; i++)
-		tell(s, run, &run->plan.op[i]);
+	for (i = 0; i < now->plan.n_ops; i++)
+		tell(s, now, &now->plan.op[i]);
 }
 
 /* The kernel has refused one rule of the table, see nft_load(). */
-static void check_guard(struct status *s, const struct run *run)
+static void check_guard(struct status *s, const struct session *now)
 {
-	const struct nft_seen *is = &run->present.nft;
+	const struct nft_seen *is = &now->present.nft;
 
 	s->guards = is->present && is->guards;
 	s->stopped = s->guards ? is->stopped : 0;
-	if (is->present && is->masquerades && !is->guards && run->in_force &&
-	    run->conf.masquerade && nft_intact(is, &run->ruleset))
+	if (is->present && is->masquerades && !is->guards && now->in_force &&
+	    now->conf.masquerade && nft_intact(is, &now->ruleset))
 		say(s, "nftables", "", "This kernel lacks nft_fib_inet, so "
 		    "nothing keeps packets that are not masqueraded from "
 		    "leaving under a private address: install that module, "
@@ -494,16 +494,16 @@ static void check_guard(struct status *s, const struct run *run)
 
 /* --- sysctls --- */
 
-static void check_rp_filter(struct status *s, const struct run *run,
+static void check_rp_filter(struct status *s, const struct session *now,
 			    const struct status_link *l)
 {
 	int own = l->is->rp_filter;
 	const char *name = l->want->name;
 	char advice[80] = APPLY;
 
-	if (!l->usable || !sysctl_rp_strict(run->present.rp_filter_all, own))
+	if (!l->usable || !sysctl_rp_strict(now->present.rp_filter_all, own))
 		return;
-	if (!run->conf.sysctl)
+	if (!now->conf.sysctl)
 		snprintf(advice, sizeof(advice),
 			 "\"sysctl -w net/ipv4/conf/%s/rp_filter=2\"", name);
 	say(s, "rp-filter", name, "net/ipv4/conf/%s/rp_filter is 1, strict, "
@@ -511,7 +511,7 @@ static void check_rp_filter(struct status *s, const struct run *run,
 	    own == RP_STRICT ? name : "all", name, advice);
 }
 
-static void check_linkdown(struct status *s, const struct run *run,
+static void check_linkdown(struct status *s, const struct session *now,
 			   const struct status_link *l)
 {
 	char path[SYSCTL_PATH_MAX];
@@ -522,21 +522,21 @@ static void check_linkdown(struct status *s, const struct run *run,
 	sysctl_linkdown_path(l->want->name, path);
 	say(s, "linkdown", l->want->name, "%s is 0, and if %s loses its "
 	    "carrier, its packets go on to nowhere: %s%s%s.", path,
-	    l->want->name, run->conf.sysctl ? APPLY : "\"sysctl -w ",
-	    run->conf.sysctl ? "" : path, run->conf.sysctl ? "" : "=1\"");
+	    l->want->name, now->conf.sysctl ? APPLY : "\"sysctl -w ",
+	    now->conf.sysctl ? "" : path, now->conf.sysctl ? "" : "=1\"");
 }
 
-static void check_sysctls(struct status *s, const struct run *run)
+static void check_sysctls(struct status *s, const struct session *now)
 {
 	unsigned int i;
 
-	if (run->present.ip_forward == 0)
+	if (now->present.ip_forward == 0)
 		say(s, "ip-forward", "", "net/ipv4/ip_forward is 0, and "
-		    "nothing is forwarded: %s.", run->conf.sysctl ? APPLY :
+		    "nothing is forwarded: %s.", now->conf.sysctl ? APPLY :
 		    "\"sysctl -w net/ipv4/ip_forward=1\"");
 	for (i = 0; i < s->n_links; i++) {
-		check_rp_filter(s, run, &s->link[i]);
-		check_linkdown(s, run, &s->link[i]);
+		check_rp_filter(s, now, &s->link[i]);
+		check_linkdown(s, now, &s->link[i]);
 	}
 }
 
@@ -545,14 +545,14 @@ static void check_sysctls(struct status *s, const struct run *run)
 /* Is it before all of ours in its table? Through a link it is no matter, but in
  * the standby: the plan replaces it.
  */
-static bool is_first(const struct status *s, const struct run *run,
+static bool is_first(const struct status *s, const struct session *now,
 		     const struct route *r)
 {
-	const struct route *first = first_default(&run->present, r->table);
+	const struct route *first = first_default(&now->present, r->table);
 
 	return first && first->protocol == r->protocol &&
 	       first->metric == r->metric && first->ifindex == r->ifindex &&
-	       (r->table == run->conf.standby_table ||
+	       (r->table == now->conf.standby_table ||
 		link_of_ifindex(s, r->ifindex) < 0);
 }
 
@@ -592,11 +592,11 @@ static const char *default_advice(const struct status *s,
 }
 
 /* Not where it is wanted, nor where it is the only way that is left. */
-static void check_main_default(struct status *s, const struct run *run,
+static void check_main_default(struct status *s, const struct session *now,
 			       const struct route *r, const char *table,
 			       const char *text)
 {
-	const struct conf *c = &run->conf;
+	const struct conf *c = &now->conf;
 
 	if (s->code == STATUS_NO_LINK || fails_over(s, r) ||
 	    (c->last_resort_given && c->last_resort == LAST_RESORT_MAIN))
@@ -651,7 +651,7 @@ static void check_half(struct status *s)
 		    "redirect-gateway).", text, text);
 }
 
-static void check_default(struct status *s, const struct run *run,
+static void check_default(struct status *s, const struct session *now,
 			  const struct facts_default *d)
 {
 	const char *link = "";
@@ -666,19 +666,19 @@ static void check_default(struct status *s, const struct run *run,
 		return;
 	}
 	if (d->route.table == TABLE_MAIN) {
-		check_main_default(s, run, &d->route, "main", text);
+		check_main_default(s, now, &d->route, "main", text);
 		return;
 	}
 	if (d->route.table == TABLE_DEFAULT) {
-		check_main_default(s, run, &d->route, "default",
+		check_main_default(s, now, &d->route, "default",
 				   text);
 		return;
 	}
 	for (i = 0; i < s->n_links; i++)
 		if (s->link[i].want->table == d->route.table)
 			link = s->link[i].want->name;
-	if (is_first(s, run, &d->route)) {
-		if (*link || d->route.table == run->conf.standby_table)
+	if (is_first(s, now, &d->route)) {
+		if (*link || d->route.table == now->conf.standby_table)
 			say(s, "foreign-default", link, "Table %u, %s%s, has "
 			    "a default of somebody else's before ours: \"ip "
 			    "route del %s\".", d->route.table,
@@ -712,7 +712,7 @@ static unsigned int rule_takes(const struct status *s, const struct rule *r,
 	return n;
 }
 
-static void check_rule(struct status *s, const struct run *run,
+static void check_rule(struct status *s, const struct session *now,
 		       const struct rule *r)
 {
 	char names[100], text[RULE_TEXT];
@@ -723,7 +723,7 @@ static void check_rule(struct status *s, const struct run *run,
 	    "%u, leads what is marked for %s %s before ours do: \"ip rule del "
 	    "%s\", or give it a priority above %u.", r->priority, names,
 	    r->action == FR_ACT_TO_TBL ? "elsewhere" : "nowhere",
-	    rule_text(r, text), run->conf.rule_priority + RULE_STANDBY);
+	    rule_text(r, text), now->conf.rule_priority + RULE_STANDBY);
 }
 
 /* Is it for a mark that is a link's here? */
@@ -776,13 +776,14 @@ static void late_advice(const struct conf *c, const struct rule *r, bool all,
 /* A rule of somebody else's after ours. Who has written a policy with use = main
  * has decided what goes there.
  */
-static void check_late(struct status *s, const struct run *run, unsigned int i)
+static void check_late(struct status *s, const struct session *now,
+		       unsigned int i)
 {
 	const struct rule *r = &s->facts->late[i];
-	const struct conf *c = &run->conf;
+	const struct conf *c = &now->conf;
 	char names[100], what[RULE_TEXT], advice[2 * RULE_TEXT + 60];
 
-	if (!run->in_force || !rule_takes(s, r, names, sizeof(names)))
+	if (!now->in_force || !rule_takes(s, r, names, sizeof(names)))
 		return;
 	rule_what(r, what, sizeof(what));
 	if (collides(r, c->mark_mask)) {
@@ -947,39 +948,39 @@ static void check_programs(struct status *s)
 	}
 }
 
-void status_make(struct status *s, struct run *run,
+void status_make(struct status *s, struct session *now,
 		 const struct facts *facts)
 {
 	struct status_link *l;
 	unsigned int i;
 
 	s->facts = facts;
-	s->in_force = run->in_force;
-	s->code = run_any_usable(run) ? STATUS_OK : STATUS_NO_LINK;
-	s->n_links = run->conf.n_links;
+	s->in_force = now->in_force;
+	s->code = session_any_usable(now) ? STATUS_OK : STATUS_NO_LINK;
+	s->n_links = now->conf.n_links;
 	for (i = 0; i < s->n_links; i++) {
 		l = &s->link[i];
-		l->want = &run->conf.link[i];
-		l->is = &run->present.link[i];
+		l->want = &now->conf.link[i];
+		l->is = &now->present.link[i];
 		l->usable = link_usable(l->is, FAMILY_IPV4);
 	}
 	for (i = 0; i < s->n_links; i++)
-		find_way(s, run, &s->link[i]);
-	check_edited(s, run);
+		find_way(s, now, &s->link[i]);
+	check_edited(s, now);
 	check_links(s);
-	check_addresses(s, run);
+	check_addresses(s, now);
 	check_overlaps(s);
-	check_run(s, run);
-	check_lan(s, run);
-	check_plan(s, run);
-	check_guard(s, run);
-	check_sysctls(s, run);
+	check_run(s, now);
+	check_lan(s, now);
+	check_plan(s, now);
+	check_guard(s, now);
+	check_sysctls(s, now);
 	for (i = 0; i < facts->n_rules; i++)
-		check_rule(s, run, &facts->rule[i]);
+		check_rule(s, now, &facts->rule[i]);
 	for (i = 0; i < facts->n_late; i++)
-		check_late(s, run, i);
+		check_late(s, now, i);
 	for (i = 0; i < facts->n_defaults; i++)
-		check_default(s, run, &facts->default_[i]);
+		check_default(s, now, &facts->default_[i]);
 	check_half(s);
 	check_networkd(s);
 	if (any_pppd(s)) {

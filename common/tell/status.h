@@ -50,11 +50,11 @@ struct status {
 	struct status_problem problem[STATUS_PROBLEMS_MAX];
 };
 
-/* Compare what @run has read with what it should be. Pure: no sockets, no
- * files, no clock. @run's plan becomes what the next run would do. It points
- * into @run and @facts.
+/* Compare what @now has read with what it should be. Pure: no sockets, no
+ * files, no clock. @now's plan becomes what the next run would do. It points
+ * into @now and @facts.
  */
-void status_make(struct status *s, struct run *run,
+void status_make(struct status *s, struct session *now,
 		 const struct facts *facts);
 
 /* Nothing could be looked at: that is the one problem there is. */

@@ -6,10 +6,10 @@
 #include "conf/state.h"
 #include "core/session.h"
 #include "tool/hook.h"
+#include "tool/outcome.h"
 #include "tool/notify.h"
 #include "tool/ppp.h"
 #include "tool/priv.h"
-#include "tool/report.h"
 
 #define USAGE \
 	"Usage: %s [-n] [ifname tty speed local remote [ipparam]]\n" \
@@ -29,7 +29,8 @@ struct hook {
 	struct ppp_event event;
 	int link;
 	struct report report;
-	struct run run;
+	struct session session;
+	struct outcome outcome;
 };
 
 /* Large: what is not used is never touched. */
@@ -51,9 +52,8 @@ static void log_addr(struct log *l, const char *key, const struct addr *a)
 		log_add(l, key, "%s", addr_text(a, text));
 }
 
-static void log_session(struct hook *h)
+static void log_session(struct log *l, const struct hook *h)
 {
-	struct log *l = &h->report.line;
 	const struct ppp_event *e = &h->event;
 
 	log_add(l, "if", "%s", e->ifname);
@@ -69,12 +69,31 @@ static void log_session(struct hook *h)
 		log_add(l, "received", "%s", e->received);
 }
 
-/* Something to know of the link @is. */
-static void log_note(struct hook *h, const struct link *is, bool usable)
+/* Say what the kernel now does with this link's traffic, and with the traffic
+ * of other links that are down.
+ */
+static void log_carriers(struct log *l, const struct hook *h)
 {
-	const struct conf_link *want = &h->run.conf.link[h->link];
+	const struct session *s = &h->session;
+	const struct link *is = &s->present.link[h->link];
+	char carriers[512];
+
+	session_standby_text(s, carriers, sizeof(carriers));
+	log_add(l, "default", "%s", link_usable(is, FAMILY_IPV4) ?
+		h->event.ifname : carriers);
+	if (session_any_usable(s) && session_any_down(s))
+		log_add(l, "takeover", "%s", carriers);
+	log_addr(l, "gateway", &is->af[FAMILY_IPV4].gateway);
+}
+
+/* Something to know of the link. */
+static void say_note(struct report *r, const struct hook *h)
+{
+	const struct conf_link *want = &h->session.conf.link[h->link];
+	const struct link *is = &h->session.present.link[h->link];
+	bool usable = link_usable(is, FAMILY_IPV4);
 	const char *name = h->event.ifname;
-	struct log *l = &h->report.line;
+	struct log *l = &r->line;
 	char addr[ADDR_TEXT];
 	struct err why;
 
@@ -82,9 +101,9 @@ static void log_note(struct hook *h, const struct link *is, bool usable)
 		log_add(l, "note", "%s is not used: pppd says that it is not "
 			"the session of linkname %s", name, want->linkname);
 	} else if (link_lacks_gateway(want, is, FAMILY_IPV4, &why)) {
-		report_say(&h->report, why.msg);
+		report_say(r, why.msg);
 		log_add(l, "note", "%s", why.msg);
-	} else if (!run_any_usable(&h->run)) {
+	} else if (!session_any_usable(&h->session)) {
 		log_add(l, "note", "all links are down");
 	} else if (!h->up && usable) {
 		log_add(l, "note", "%s has %s address %s: it stays in use",
@@ -95,122 +114,98 @@ static void log_note(struct hook *h, const struct link *is, bool usable)
 	}
 }
 
-/* Say what the kernel now does with this link's traffic, and with the traffic
- * of other links that are down.
- */
-static void log_outcome(struct hook *h)
-{
-	struct log *l = &h->report.line;
-	const struct run *r = &h->run;
-	const struct link *is = &r->present.link[h->link];
-	bool usable = link_usable(is, FAMILY_IPV4);
-	char carriers[512], names[512];
-
-	run_standby_text(r, carriers, sizeof(carriers));
-	log_add(l, "default", "%s", usable ? h->event.ifname : carriers);
-	if (run_any_usable(r) && run_any_down(r))
-		log_add(l, "takeover", "%s", carriers);
-	if (*run_names(r, r->verdicts.drained, names, sizeof(names)))
-		log_add(l, "drained", "%s", names);
-	if (*run_names(r, r->verdicts.held, names, sizeof(names)))
-		log_add(l, "held", "%s", names);
-	log_addr(l, "gateway", &is->af[FAMILY_IPV4].gateway);
-	if (r->ended[0])
-		log_add(l, "ended", "%s", r->ended);
-	log_note(h, is, usable);
-}
-
 /* The link is up, and nobody gets out by it. */
-static void log_refusal(struct hook *h)
+static void warn_refusal(struct report *r, struct session *s)
 {
 	char text[ROUTE_TEXT];
 	struct route by;
 	struct err err;
 
-	if (!run_main_refuses(&h->run, &by))
+	if (!session_main_refuses(s, &by))
 		return;
 	err_set(&err, 0, "the table main refuses all that goes by a link "
 		"(%s): see mwan-rules status", route_text(&by, "", text));
-	report_say(&h->report, err.msg);
-	log_add(&h->report.line, "warning", "%s", err.msg);
+	report_warn(r, &err);
 }
 
-/* The link's own words for "the file is bad, and this is what I did". */
-static void tell_bad_conf(struct hook *h)
+/* Say that the file is bad, and what was used in its place. */
+static void tell_bad_conf(struct report *r, const struct session *s)
 {
 	struct err err;
 
-	if (!h->run.bad_conf.msg[0])
+	if (!s->bad_conf.msg[0])
 		return;
-	err_set(&err, 0, "%s%s", h->run.bad_conf.msg,
-		run_bad_conf_use(&h->run));
-	report_say(&h->report, err.msg);
-	log_add(&h->report.line, "config", "%s", err.msg);
+	err_set(&err, 0, "%s%s", s->bad_conf.msg, session_bad_conf_use(s));
+	report_say(r, err.msg);
+	log_add(&r->line, "config", "%s", err.msg);
 }
 
-static int refuse_event(struct hook *h, const struct err *err)
+static void say_subject(struct report *r, bool failed, void *of)
 {
-	report_say(&h->report, err->msg);
-	if (!h->dry) {
-		report_event(&h->report, "failed");
-		log_add(&h->report.line, "error", "%s", err->msg);
-		report_end(&h->report, h->run.conf.log, "usage");
-	}
-	return EXIT_USAGE;
+	const struct hook *h = of;
+
+	log_session(&r->line, h);
+	if (failed)
+		tell_bad_conf(r, &h->session);
+	else
+		log_carriers(&r->line, h);
+}
+
+static void say_details(struct report *r, void *of)
+{
+	struct hook *h = of;
+
+	say_note(r, h);
+	warn_refusal(r, &h->session);
+	tell_bad_conf(r, &h->session);
+}
+
+/* Nothing came of it. */
+static int refuse(struct hook *h, const char *event, const struct err *err,
+		  int status)
+{
+	const struct outcome_words words = { .subject = say_subject, .of = h };
+
+	return outcome_refuse(&h->report, &h->session, h->dry, &words, event,
+			      event, err, status);
 }
 
 static int ignore(struct hook *h)
 {
+	const struct session *s = &h->session;
+	bool bad = s->bad_conf.msg[0];
 	struct err note;
 
 	if (h->dry)
-		return h->run.bad_conf.msg[0] ? EXIT_CONFIG : 0;
+		return bad ? EXIT_CONFIG : 0;
 	report_event(&h->report, "ignored");
-	log_session(h);
+	log_session(&h->report.line, h);
 	err_set(&note, 0, "%s is not a configured link", h->event.ifname);
 	/* A person may have meant another one. */
 	if (h->told)
 		report_say(&h->report, note.msg);
 	log_add(&h->report.line, "note", "%s", note.msg);
-	tell_bad_conf(h);
-	if (h->run.bad_conf.msg[0]) {
-		report_end(&h->report, h->run.conf.log, "config");
-		return EXIT_CONFIG;
-	}
-	report_end(&h->report, h->run.conf.log, "ok");
-	return 0;
-}
-
-static int fail(struct hook *h, const char *event, const char *result,
-		const struct err *err, int status)
-{
-	report_say(&h->report, err->msg);
-	if (!h->dry) {
-		report_event(&h->report, event);
-		log_session(h);
-		log_add(&h->report.line, "error", "%s", err->msg);
-		tell_bad_conf(h);
-		report_end(&h->report, h->run.conf.log, result);
-	}
-	return status;
+	tell_bad_conf(&h->report, s);
+	report_end(&h->report, s->conf.log, bad ? "config" : "ok");
+	return bad ? EXIT_CONFIG : 0;
 }
 
 /* The file as it is to be, in a person's words. */
-static void print_gateways(const struct run *r)
+static void print_gateways(const struct session *s)
 {
 	bool any = false;
 	char addr[ADDR_TEXT];
 	unsigned int i, f;
 
-	for (i = 0; i < r->conf.n_links; i++)
+	for (i = 0; i < s->conf.n_links; i++)
 		for (f = 0; f < FAMILIES; f++) {
-			if (!r->said.said[i][f].family)
+			if (!s->said.said[i][f].family)
 				continue;
 			if (!any)
 				printf("cat >%s <<'END'\n", GATEWAY_PATH);
 			any = true;
-			printf("%s %s\n", r->conf.link[i].name,
-			       addr_text(&r->said.said[i][f], addr));
+			printf("%s %s\n", s->conf.link[i].name,
+			       addr_text(&s->said.said[i][f], addr));
 		}
 	if (any)
 		puts("END");
@@ -224,16 +219,16 @@ static void print_gateways(const struct run *r)
 static int note_gateway(struct hook *h, struct err *err)
 {
 	const struct addr *new = &h->event.gateway;
-	struct run *r = &h->run;
+	struct session *s = &h->session;
 	struct addr *of;
 	unsigned int f;
 	bool change = false;
-	int code = gateways_read(&r->conf, &r->said, err);
+	int code = gateways_read(&s->conf, &s->said, err);
 
 	if (code)
 		return code;
 	for (f = 0; f < FAMILIES; f++) {
-		of = &r->said.said[h->link][f];
+		of = &s->said.said[h->link][f];
 		if (h->up && (!new->family || addr_family(new) != f))
 			continue;
 		change = change || !addr_equal(of, new);
@@ -241,10 +236,10 @@ static int note_gateway(struct hook *h, struct err *err)
 	}
 	if (!change)
 		return 0;
-	r->have_said = true;
+	s->have_said = true;
 	if (!h->dry)
-		return gateways_write(&r->conf, &r->said, err);
-	print_gateways(r);
+		return gateways_write(&s->conf, &s->said, err);
+	print_gateways(s);
 	return 0;
 }
 
@@ -253,10 +248,12 @@ static int note_gateway(struct hook *h, struct err *err)
  */
 static int carry_out(struct hook *h)
 {
-	struct run *r = &h->run;
+	const struct outcome_words words = { .subject = say_subject,
+					     .details = say_details,
+					     .of = h };
+	struct session *s = &h->session;
+	struct outcome *o = &h->outcome;
 	struct plan_event event = { .gone_link = -1 };
-	struct err err;
-	bool queues;
 	int code;
 
 	/* Of IPv6 the rules remember what is gone. */
@@ -264,71 +261,54 @@ static int carry_out(struct hook *h)
 		event.gone = h->event.local;
 		event.gone_link = h->link;
 	}
-	code = run_open(r, &err);
-	if (!code && h->told)
-		code = note_gateway(h, &err);
-	if (!code)
-		code = run_links(r, &event, h->dry ? stdout : NULL, &err);
+	outcome_begin(o);
+	o->code = session_open(s, &o->err);
+	if (!o->code && h->told)
+		o->code = note_gateway(h, &o->err);
+	if (!o->code)
+		session_links(s, &event, h->dry ? stdout : NULL, o);
 	if (!h->dry)
-		code = run_again(r, code, &err);
+		session_again(s, o);
 	/* By now it may be another configuration. */
-	h->link = conf_link_index(&r->conf, h->event.ifname);
+	h->link = conf_link_index(&s->conf, h->event.ifname);
 	if (h->link < 0)
 		return ignore(h);
-	queues = code && apply_only_queues(&r->result);
-	if (code && !queues)
-		return fail(h, "failed", "failed", &err, EXIT_FAILED);
-	if (h->dry)
-		return 0;
-	log_session(h);
-	log_outcome(h);
-	if (queues)
-		report_warn(&h->report, &err);
-	log_refusal(h);
-	log_add(&h->report.line, "changes", "%u", r->changes);
-	if (r->sysctls[0])
-		log_add(&h->report.line, "sysctl", "%s", r->sysctls);
-	tell_bad_conf(h);
-	report_warn(&h->report, &r->bad_drained);
-	report_warn(&h->report, &r->bad_held);
-	report_warn(&h->report, &r->bad_prefix6);
-	if (r->no_lock.msg[0])
-		log_add(&h->report.line, "warning", "%s", r->no_lock.msg);
-	report_end(&h->report, r->conf.log, queues ? "partial" :
-		   r->changes ? "ok" : "unchanged");
-	if (r->bad_conf.msg[0])
-		return EXIT_CONFIG;
-	return queues ? EXIT_FAILED : 0;
+	code = outcome_report(&h->report, s, h->dry, &words, o);
+	return h->dry || outcome_failed(o) || !s->bad_conf.msg[0] ? code :
+	       EXIT_CONFIG;
 }
 
 /* With the lock, or without the right to it. */
 static int run_locked(struct hook *h, const struct err *bad_event)
 {
+	const struct outcome_words none = { NULL };
 	struct err err;
-	int code = run_conf(&h->run, &err);
+	int code = session_conf(&h->session, &err);
 
 	if (bad_event)
-		return refuse_event(h, bad_event);
-	h->link = code ? -1 : conf_link_index(&h->run.conf, h->event.ifname);
+		return outcome_refuse(&h->report, &h->session, h->dry, &none,
+				      "failed", "usage", bad_event,
+				      EXIT_USAGE);
+	h->link = code ? -1 : conf_link_index(&h->session.conf,
+					      h->event.ifname);
 	if (h->link >= 0)
 		return carry_out(h);
 	/* Without the lock, see carry_out(). */
-	lock_release(&h->run.lock);
-	return code ? fail(h, "failed", "failed", &err, EXIT_CONFIG) :
-	       ignore(h);
+	lock_release(&h->session.lock);
+	return code ? refuse(h, "failed", &err, EXIT_CONFIG) : ignore(h);
 }
 
 /* Somebody else holds the lock, and looks once more when he has let go of it
- * (run_again()).
+ * (session_again()).
  */
 static int give_up(struct hook *h, const struct err *busy)
 {
 	struct err err;
 
-	if (!run_conf(&h->run, &err) &&
-	    conf_link_index(&h->run.conf, h->event.ifname) < 0)
+	if (!session_conf(&h->session, &err) &&
+	    conf_link_index(&h->session.conf, h->event.ifname) < 0)
 		return ignore(h);
-	return fail(h, "busy", "busy", busy, EXIT_BUSY);
+	return refuse(h, "busy", busy, EXIT_BUSY);
 }
 
 static int hook_run(struct hook *h, const struct err *bad_event)
@@ -339,23 +319,23 @@ static int hook_run(struct hook *h, const struct err *bad_event)
 	report_begin(&h->report, h->tool, event_word(&h->event));
 	if (priv_drop(&err))
 		report_say(&h->report, err.msg);
-	h->run.lock.fd = -1;
+	h->session.lock.fd = -1;
 	if (!h->dry && !bad_event)
-		code = lock_take(&h->run.lock, "lock", LOCK_WAIT_MS, &err);
+		code = lock_take(&h->session.lock, "lock", LOCK_WAIT_MS, &err);
 	if (code == -EBUSY)
 		return give_up(h, &err);
 	/* pppd may run its hooks without root: changing routes needs only
 	 * CAP_NET_ADMIN, the lock needs a directory below /run.
 	 */
 	if (code) {
-		h->run.no_lock = err;
+		h->session.no_lock = err;
 		report_say(&h->report, err.msg);
 	}
 	code = run_locked(h, bad_event);
-	run_close(&h->run);
-	lock_release(&h->run.lock);
+	session_close(&h->session);
+	lock_release(&h->session.lock);
 	if (!h->dry)
-		notify(&h->run, false);
+		notify(&h->session, false);
 	return report_status(&h->report, code);
 }
 

@@ -48,7 +48,7 @@ struct notice {
 struct told {
 	uint32_t size;		/* of this struct: another version's is not read */
 	uint32_t n;
-	int64_t looked;		/* struct run */
+	int64_t looked;		/* struct session */
 	uint64_t number;	/* of the newest notice */
 	struct notice link[LINKS_MAX];
 };
@@ -72,13 +72,13 @@ static void say_addr(const struct addr *a, char text[ADDR_TEXT])
 		addr_text(a, text);
 }
 
-static void fill(struct notice *n, const struct run *r, unsigned int i,
+static void fill(struct notice *n, const struct session *s, unsigned int i,
 		 bool flushed)
 {
-	const struct link *l = &r->present.link[i];
+	const struct link *l = &s->present.link[i];
 	bool up = is_up(l);
 
-	strcpy(n->link, r->conf.link[i].name);
+	strcpy(n->link, s->conf.link[i].name);
 	strcpy(n->state, !up ? "down" : flushed ? "flushed" :
 	       l->held ? "held" : l->drained ? "drained" : "up");
 	say_addr(&l->af[FAMILY_IPV4].local, n->address);
@@ -87,7 +87,7 @@ static void fill(struct notice *n, const struct run *r, unsigned int i,
 	if (up && !l->held)
 		strcpy(n->by, n->link);
 	else
-		run_standby_text(r, n->by, sizeof(n->by));
+		session_standby_text(s, n->by, sizeof(n->by));
 }
 
 static struct notice *find(struct told *t, const char *link)
@@ -151,7 +151,7 @@ static void read_told(union told_room *u, int events)
 /* Who has looked later has told all of it. Returns false when there is nothing
  * new.
  */
-static bool record(const struct run *r, bool flushed, int events)
+static bool record(const struct session *s, bool flushed, int events)
 {
 	static union told_room u;
 	struct notice now = { .at = time(NULL) };
@@ -164,10 +164,10 @@ static bool record(const struct run *r, bool flushed, int events)
 		return false;
 	read_told(&u, events);
 	before = u.told.number;
-	if (u.told.looked < r->looked) {
-		u.told.looked = r->looked;
-		for (i = 0; i < r->conf.n_links; i++) {
-			fill(&now, r, i, flushed);
+	if (u.told.looked < s->looked) {
+		u.told.looked = s->looked;
+		for (i = 0; i < s->conf.n_links; i++) {
+			fill(&now, s, i, flushed);
 			update(&u.told, &now);
 		}
 		(void)file_replace(events, EVENTS, LINKS, (char *)&u.told,
@@ -362,7 +362,7 @@ static void detach(int keep)
 	signal(SIGCHLD, SIG_DFL);
 }
 
-static void tell(const struct run *run, bool flushed, int dir)
+static void tell(const struct session *s, bool flushed, int dir)
 {
 	static struct programs programs;
 	unsigned int i;
@@ -371,19 +371,19 @@ static void tell(const struct run *run, bool flushed, int dir)
 	detach(dir);
 	programs_read(&programs, dir);
 	events = open_events();
-	if (programs.unsafe || events < 0 || !record(run, flushed, events))
+	if (programs.unsafe || events < 0 || !record(s, flushed, events))
 		return;
 	for (i = 0; i < programs.n; i++)
 		if (programs.program[i].fault == PROGRAM_FINE)
 			start_worker(programs.program[i].name, events);
 }
 
-void notify(const struct run *run, bool flushed)
+void notify(const struct session *s, bool flushed)
 {
 	pid_t pid;
 	int dir;
 
-	if (!run->looked)
+	if (!s->looked)
 		return;
 	dir = open(PROGRAMS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
@@ -392,7 +392,7 @@ void notify(const struct run *run, bool flushed)
 	if (!pid) {
 		/* Whoever lives on is nobody's child any more. */
 		if (!fork())
-			tell(run, flushed, dir);
+			tell(s, flushed, dir);
 		_exit(EXIT_SUCCESS);
 	}
 	if (pid > 0)

@@ -9,6 +9,6 @@
  * lock, at the end. Returns at once: all else happens in a process of its own.
  * Where that directory is missing, looking for it is all that is done.
  */
-void notify(const struct run *run, bool flushed);
+void notify(const struct session *s, bool flushed);
 
 #endif

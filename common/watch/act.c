@@ -48,87 +48,93 @@ static void add_line(struct log *l, const struct act_note *n)
 		(long long)probe_rtt(is) / 100 % 10);
 }
 
-static void tell(const struct run *r, struct report *report,
-		 const struct act_note *n, const char *name,
-		 const struct err *err, const char *result)
+/* What an act brought, and what it was about. */
+struct telling {
+	const struct session *s;
+	struct report *report;
+	const struct outcome *o;
+	const char *result;
+};
+
+static void tell(const struct telling *t, const struct act_note *n,
+		 const char *name)
 {
-	struct log *l = &report->line;
+	const struct session *s = t->s;
+	struct log *l = &t->report->line;
 	char names[512];
 
-	report_event(report, n ? events[n->event] : "healed");
+	report_event(t->report, n ? events[n->event] : "healed");
 	if (n) {
 		log_add(l, "if", "%s", name);
 		add_line(l, n);
 		log_add(l, "default", "%s",
-			run_standby_text(r, names, sizeof(names)));
+			session_standby_text(s, names, sizeof(names)));
 	}
-	if (*run_names(r, r->verdicts.drained, names, sizeof(names)))
+	if (*session_names(s, s->verdicts.drained, names, sizeof(names)))
 		log_add(l, "drained", "%s", names);
-	if (*run_names(r, r->verdicts.held, names, sizeof(names)))
+	if (*session_names(s, s->verdicts.held, names, sizeof(names)))
 		log_add(l, "held", "%s", names);
-	log_add(l, "changes", "%u", r->changes);
-	if (r->sysctls[0])
-		log_add(l, "sysctl", "%s", r->sysctls);
-	if (err->msg[0])
-		log_add(l, "error", "%s", err->msg);
-	report_end(report, r->conf.log, result);
+	log_add(l, "changes", "%u", t->o->changes);
+	if (t->o->sysctls[0])
+		log_add(l, "sysctl", "%s", t->o->sysctls);
+	if (t->o->code)
+		log_add(l, "error", "%s", t->o->err.msg);
+	report_end(t->report, s->conf.log, t->result);
 }
 
-/* @code and @err are how it went. */
-static void tell_all(const struct run *r, struct report *report,
-		     const struct act_note *note, const struct conf *conf,
-		     int code, const struct err *err)
+static void tell_all(const struct telling *t, const struct act_note *note,
+		     const struct conf *conf)
 {
-	const char *result = !code ? r->changes ? "ok" : "unchanged" :
-			     apply_only_queues(&r->result) ? "partial" :
-			     "failed";
 	bool told = false;
 	unsigned int i;
 
-	if (code)
-		report_say(report, err->msg);
+	if (t->o->code)
+		report_say(t->report, t->o->err.msg);
 	for (i = 0; i < conf->n_links; i++) {
 		if (note[i].event == ACT_NOTHING)
 			continue;
-		tell(r, report, &note[i], conf->link[i].name, err, result);
+		tell(t, &note[i], conf->link[i].name);
 		told = true;
 	}
 	/* Nobody wants to read that there was nothing to do. */
-	if (!told && (code || r->changes))
-		tell(r, report, NULL, NULL, err, result);
+	if (!told && (t->o->code || t->o->changes))
+		tell(t, NULL, NULL);
 }
 
-static enum act_outcome act(struct run *r, struct report *report,
+static enum act_outcome act(struct session *s, struct report *report,
 			    const struct act_note *note)
 {
-	struct plan_event event = { .gone_link = -1 };
-	struct err err = { "" };
+	static struct outcome outcome;
 	static struct conf conf;
-	int code;
+	struct outcome *o = &outcome;
+	struct telling t = { .s = s, .report = report, .o = o };
+	struct plan_event event = { .gone_link = -1 };
 
 	/* Its links are those of the notes, whatever is in force by now. */
-	conf = r->conf;
+	conf = s->conf;
 	report_restart(report);
-	code = lock_take(&r->lock, "lock", LOCK_WAIT_MS, &err);
-	if (code == -EBUSY)
+	outcome_begin(o);
+	o->code = lock_take(&s->lock, "lock", LOCK_WAIT_MS, &o->err);
+	if (o->code == -EBUSY)
 		return ACT_BUSY;
-	if (!code)
-		code = run_conf(r, &err);
-	if (!code && !r->in_force)
+	if (!o->code)
+		o->code = session_conf(s, &o->err);
+	if (!o->code && !s->in_force)
 		return ACT_UNCHANGED;
-	if (!code)
-		code = nl_watch(&r->watch, &err);
-	if (!code)
-		code = run_links(r, &event, NULL, &err);
-	code = run_again(r, code, &err);
-	tell_all(r, report, note, &conf, code, &err);
-	notify(r, false);
-	if (code && !apply_only_queues(&r->result))
-		return ACT_BAD;
-	return r->changes ? ACT_CHANGED : ACT_UNCHANGED;
+	if (!o->code)
+		o->code = nl_watch(&s->watch, &o->err);
+	if (!o->code)
+		session_links(s, &event, NULL, o);
+	session_again(s, o);
+	t.result = outcome_failed(o) ? "failed" : o->code ? "partial" :
+		   o->changes ? "ok" : "unchanged";
+	tell_all(&t, note, &conf);
+	notify(s, false);
+	return outcome_failed(o) ? ACT_BAD :
+	       o->changes ? ACT_CHANGED : ACT_UNCHANGED;
 }
 
-pid_t act_begin(struct run *run, const struct report *report,
+pid_t act_begin(struct session *s, const struct report *report,
 		const struct act_note *note)
 {
 	static struct report mine;
@@ -137,7 +143,7 @@ pid_t act_begin(struct run *run, const struct report *report,
 	if (pid)
 		return pid < 0 ? -errno : pid;
 	mine = *report;
-	_exit(act(run, &mine, note));
+	_exit(act(s, &mine, note));
 }
 
 enum act_outcome act_outcome(int status)

@@ -23,7 +23,7 @@ struct act_note {
 
 /* Bring the kernel about, in a process of its own: it may have to wait for the
  * lock, and nothing that it does can harm who watches. It uses the sockets of
- * @run, whose changes are known as ours by their ports.
+ * @s, whose changes are known as ours by their ports.
  */
 enum act_outcome {
 	ACT_CHANGED,
@@ -33,9 +33,9 @@ enum act_outcome {
 };
 
 /* Begin. Returns the process, or a negative errno. @note has a note of each
- * link of @run's configuration.
+ * link of @s's configuration.
  */
-pid_t act_begin(struct run *run, const struct report *report,
+pid_t act_begin(struct session *s, const struct report *report,
 		const struct act_note *note);
 
 /* The word for a verdict's reason. */

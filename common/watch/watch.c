@@ -49,7 +49,7 @@ enum {
 
 /* All that is kept while it runs. */
 struct watch {
-	struct run *run;
+	struct session *session;
 	struct report *report;
 	struct probe probe;
 	struct counter counter;
@@ -132,7 +132,7 @@ static bool same_targets(const struct watch_targets *a,
 
 static void set_line(struct watch *w, unsigned int i)
 {
-	const struct watch_conf *c = &w->run->conf.link[i].watch;
+	const struct watch_conf *c = &w->session->conf.link[i].watch;
 	struct watch_targets targets = c->targets;
 	struct probe_rules rules;
 	bool anew;
@@ -158,14 +158,14 @@ static void carry_over(struct watch *w, const struct conf *old)
 	before = w->probe;
 	memcpy(watched, w->watched, sizeof(watched));
 	memcpy(targets, w->targets, sizeof(targets));
-	probe_begin(&w->probe, w->run->conf.n_links, w->now);
+	probe_begin(&w->probe, w->session->conf.n_links, w->now);
 	memset(w->targets, 0, sizeof(w->targets));
 	memset(w->note, 0, sizeof(w->note));
 	memset(w->watched, 0, sizeof(w->watched));
 	for (i = 0; i < LINKS_MAX; i++)
 		ask_close(&w->ask[i]);
-	for (i = 0; i < w->run->conf.n_links; i++) {
-		k = conf_link_index(old, w->run->conf.link[i].name);
+	for (i = 0; i < w->session->conf.n_links; i++) {
+		k = conf_link_index(old, w->session->conf.link[i].name);
 		if (k < 0 || (unsigned int)k >= before.n)
 			continue;
 		w->probe.line[i] = before.line[k];
@@ -182,12 +182,12 @@ static void take_over(struct watch *w)
 	struct err err;
 	unsigned int i;
 
-	if (held_read(&w->run->conf, &v, &err)) {
+	if (held_read(&w->session->conf, &v, &err)) {
 		say(w, &err);
 		return;
 	}
 	for (i = 0; i < w->probe.n; i++)
-		if (v.held[i] && w->run->conf.link[i].watch.probe.kind !=
+		if (v.held[i] && w->session->conf.link[i].watch.probe.kind !=
 					 WATCH_NONE)
 			probe_take_over(&w->probe, i, w->now);
 }
@@ -196,7 +196,7 @@ static void count_links(struct watch *w)
 {
 	struct err err;
 
-	if (!counter_make(&w->counter, &w->run->conf, &err)) {
+	if (!counter_make(&w->counter, &w->session->conf, &err)) {
 		w->blind = false;
 		return;
 	}
@@ -213,12 +213,12 @@ static int read_conf(struct watch *w, struct err *err)
 	unsigned int i;
 	int code;
 
-	old = w->run->conf;
+	old = w->session->conf;
 	w->accepted = accepted_time();
-	code = run_conf(w->run, err);
+	code = session_conf(w->session, err);
 	if (code)
 		return code;
-	w->in_force = w->run->in_force;
+	w->in_force = w->session->in_force;
 	carry_over(w, &old);
 	for (i = 0; i < w->probe.n; i++)
 		set_line(w, i);
@@ -234,8 +234,8 @@ static int read_conf(struct watch *w, struct err *err)
 
 static void see_line(struct watch *w, unsigned int i)
 {
-	const struct link *is = &w->run->present.link[i];
-	const struct conf_link *want = &w->run->conf.link[i];
+	const struct link *is = &w->session->present.link[i];
+	const struct conf_link *want = &w->session->conf.link[i];
 	bool up = w->in_force && want->watch.probe.kind != WATCH_NONE &&
 		  link_usable(is, FAMILY_IPV4);
 	struct err err;
@@ -257,7 +257,8 @@ static void see_links(struct watch *w)
 	struct err err;
 	unsigned int i;
 
-	if (present_read(&w->run->present, &w->run->conf, &from, &err)) {
+	if (present_read(&w->session->present, &w->session->conf, &from,
+			 &err)) {
 		say(w, &err);
 		return;
 	}
@@ -276,7 +277,7 @@ static void keep_held(struct watch *w)
 		w->held.held[i] = w->probe.line[i].verdict == PROBE_DEAD &&
 				  !w->ending;
 	w->renewed = w->now;
-	if (held_write(&w->run->conf, &w->held, HELD_SECONDS, &err))
+	if (held_write(&w->session->conf, &w->held, HELD_SECONDS, &err))
 		say(w, &err);
 }
 
@@ -307,7 +308,7 @@ static void keep_watched(struct watch *w)
 
 	for (i = 0; i < w->probe.n; i++)
 		keep_line(&w->probe.line[i], &w->targets[i], &w->watched[i]);
-	if (watched_write(&w->run->conf, w->watched, WATCHED_SECONDS, &err))
+	if (watched_write(&w->session->conf, w->watched, WATCHED_SECONDS, &err))
 		say(w, &err);
 }
 
@@ -466,8 +467,8 @@ static void tick(struct watch *w)
 static void hear(struct watch *w)
 {
 	const struct monitor_ours ours = {
-		.conf = &w->run->conf, .link = w->run->present.link,
-		.port = { w->run->rtnl.portid, w->run->nfnl.portid,
+		.conf = &w->session->conf, .link = w->session->present.link,
+		.port = { w->session->rtnl.portid, w->session->nfnl.portid,
 			  counter_port(&w->counter) },
 	};
 	unsigned int heard = monitor_hear(&w->monitor, &ours);
@@ -476,7 +477,7 @@ static void hear(struct watch *w)
 
 	if (heard & MONITOR_LINKS)
 		see_links(w);
-	if (!heard || !w->in_force || !w->run->conf.heal)
+	if (!heard || !w->in_force || !w->session->conf.heal)
 		return;
 	w->nft_alone = heard == MONITOR_NFT && (!w->heal_at || w->nft_alone);
 	if (!w->heal_at || at < w->heal_at)
@@ -504,7 +505,7 @@ static void begin_act(struct watch *w)
 	w->act_now = false;
 	w->heal_at = 0;
 	w->acted = w->now;
-	w->child = act_begin(w->run, w->report, w->telling);
+	w->child = act_begin(w->session, w->report, w->telling);
 	if (w->child > 0)
 		return;
 	err_set(&err, w->child, "cannot start a process: %s; trying again",
@@ -516,14 +517,14 @@ static void begin_act(struct watch *w)
 
 static void open_run(struct watch *w)
 {
-	struct run *r = w->run;
+	struct session *s = w->session;
 	struct err err;
 
-	nl_close(&r->rtnl);
-	nl_close(&r->nfnl);
-	if (nl_open(&r->rtnl, NETLINK_ROUTE, &err))
+	nl_close(&s->rtnl);
+	nl_close(&s->nfnl);
+	if (nl_open(&s->rtnl, NETLINK_ROUTE, &err))
 		say(w, &err);
-	r->no_nfnl = nl_open(&r->nfnl, NETLINK_NETFILTER, &r->bad_nfnl);
+	s->no_nfnl = nl_open(&s->nfnl, NETLINK_NETFILTER, &s->bad_nfnl);
 }
 
 /* What it has not done is still to be done. */
@@ -632,7 +633,7 @@ static void release(struct watch *w)
 		w->telling[i].line.why = PROBE_RELEASED;
 	}
 	keep_held(w);
-	w->child = act_begin(w->run, w->report, w->telling);
+	w->child = act_begin(w->session, w->report, w->telling);
 	if (w->child > 0)
 		waitpid(w->child, &status, 0);
 }
@@ -675,13 +676,13 @@ static int open_all(struct watch *w, struct err *err)
 	return code;
 }
 
-int watch_run(struct run *run, struct report *report, struct err *err)
+int watch_run(struct session *s, struct report *report, struct err *err)
 {
 	struct watch *w = &watch;
 	struct lock alone;
 	int code;
 
-	w->run = run;
+	w->session = s;
 	w->report = report;
 	w->now = w->second = boot_us();
 	w->pause = PAUSE;
@@ -697,7 +698,7 @@ int watch_run(struct run *run, struct report *report, struct err *err)
 	see_links(w);
 	set_timer(w);
 	/* What has happened before. */
-	w->heal_at = run->conf.heal ? w->now : 0;
+	w->heal_at = s->conf.heal ? w->now : 0;
 	service_tell("READY=1");
 	while (!w->ending)
 		once(w);

@@ -8,9 +8,9 @@
 /* mwan-rules watch: stay, ask by each link whether it leads anywhere, hold out
  * those that do not, and put back what somebody has taken away. Ends by SIGTERM
  * or SIGINT, when nothing is held out any more, and returns 0; or a negative
- * errno with a sentence, when it cannot do its work at all. @run is empty, and
+ * errno with a sentence, when it cannot do its work at all. @s is empty, and
  * @report begun. With @ready the caller is told that it runs.
  */
-int watch_run(struct run *run, struct report *report, struct err *err);
+int watch_run(struct session *s, struct report *report, struct err *err);
 
 #endif

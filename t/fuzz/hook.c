@@ -18,8 +18,8 @@ enum { ARGS_MAX = 8, TEXT_MAX = 300 };
 static struct hook *the_hook;
 static unsigned int lines;
 
-int __real_run_conf(struct run *run, struct err *err);
-int __wrap_run_conf(struct run *run, struct err *err);
+int __real_session_conf(struct session *s, struct err *err);
+int __wrap_session_conf(struct session *s, struct err *err);
 int __wrap_lock_take(struct lock *l, const char *name, unsigned int ms,
 		     struct err *err);
 int __wrap_priv_drop(struct err *err);
@@ -31,10 +31,10 @@ void __wrap_report_say(const struct report *r, const char *sentence);
 int __wrap_sysctl_read(const char *path);
 int __wrap_sysctl_write(const char *path, int value, struct err *err);
 
-int __wrap_run_conf(struct run *run, struct err *err)
+int __wrap_session_conf(struct session *s, struct err *err)
 {
-	the_hook = (void *)((char *)run - offsetof(struct hook, run));
-	return __real_run_conf(run, err);
+	the_hook = (void *)((char *)s - offsetof(struct hook, session));
+	return __real_session_conf(s, err);
 }
 
 int __wrap_lock_take(struct lock *l, const char *name, unsigned int ms,

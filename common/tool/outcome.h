@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef MWAN_TOOL_OUTCOME_H
+#define MWAN_TOOL_OUTCOME_H
+
+#include "core/session.h"
+#include "tool/report.h"
+
+/* What a report on a carrying-out says of its own. Each adds fields to the log
+ * line of @r; NULL: it has none.
+ */
+struct outcome_words {
+	/* Of every line: what it is about. @failed: the line's event is no
+	 * longer the one that the report began with.
+	 */
+	void (*subject)(struct report *r, bool failed, void *of);
+	/* Of a success: what there is now. May also say something. */
+	void (*details)(struct report *r, void *of);
+	void *of;		/* for both */
+};
+
+/* Say and log that nothing came of it: @event is "failed", "busy" ..., @result
+ * the last word of the line. A dry run only says it. Returns @status.
+ */
+int outcome_refuse(struct report *r, const struct session *s, bool dry,
+		   const struct outcome_words *words, const char *event,
+		   const char *result, const struct err *err, int status);
+
+/* Report what a carrying-out has brought, for hooks, commands and whatever else
+ * carries out: on stderr what a person should know, in the log all of it.
+ * Returns the exit status.
+ */
+int outcome_report(struct report *r, const struct session *s, bool dry,
+		   const struct outcome_words *words, const struct outcome *o);
+
+#endif
