@@ -8,6 +8,7 @@
 
 set(MWAN_PPP_DIR /etc/ppp CACHE PATH "Where pppd looks for its hooks")
 option(MWAN_DEB "Lay the files out as a .deb has them (the preset deb)" OFF)
+option(MWAN_RPM "Lay the files out as an .rpm has them (the preset rpm)" OFF)
 set(mwan_libexec ${CMAKE_INSTALL_LIBEXECDIR}/mwan)
 set(mwan_doc ${CMAKE_INSTALL_DATADIR}/doc/mwan)
 
@@ -15,7 +16,7 @@ set(mwan_doc ${CMAKE_INSTALL_DATADIR}/doc/mwan)
 # OpenWrt's pppd run the links in ip-up.d; there an ip-up.local would keep
 # other packages' hooks from running. 0000mwan is the first of them: what comes
 # before it, the default routes would wait for.
-if(NOT MWAN_DEB)
+if(NOT MWAN_DEB AND NOT MWAN_RPM)
 	install(CODE "
 	set(ppp \"\$ENV{DESTDIR}${MWAN_PPP_DIR}\")
 	set(libexec \"\${CMAKE_INSTALL_PREFIX}/${mwan_libexec}\")
@@ -98,6 +99,9 @@ install(DIRECTORY etc/ DESTINATION ${mwan_doc}/examples
 
 if(MWAN_DEB)
 	include(cmake/package.cmake)
+	return()
+elseif(MWAN_RPM)
+	include(cmake/rpm.cmake)
 	return()
 endif()
 
