@@ -81,6 +81,7 @@ struct conf {
 	bool clamp_mss;
 	bool sysctl;
 	bool ipv6;
+	bool translate6;	/* what is foreign to the link it leaves by */
 	/* Networks of the LAN that are remembered (IPv6). */
 	uint32_t onlink_table;
 	enum last_resort last_resort;

@@ -249,6 +249,8 @@ static const char *const failbacks[] = {
 	[FAILBACK_MOVE] = "move",
 };
 
+static const char *const translations[] = { "no", "foreign" };
+
 static const char *const no_yes[] = { "no", "yes" };
 
 static int find_word(const struct setting *s)
@@ -592,6 +594,8 @@ static const struct key mwan_keys[] = {
 	 WORDS(no_yes) },
 	{ "ipv6", &yes_no, FIELD(conf, ipv6), .standard = "no",
 	 WORDS(no_yes) },
+	{ "translate6", &word, FIELD(conf, translate6), .standard = "foreign",
+	 WORDS(translations) },
 	{ "onlink_table", &table, FIELD(conf, onlink_table) },
 	{ "last_resort", &word, FIELD(conf, last_resort), .standard = "main",
 	 WORDS(last_resorts) },

@@ -25,12 +25,14 @@ enum {
 	/* A number of 64 bits and a space more. */
 	HELD_MAX = LINKS_MAX * (IFNAMSIZ + 21),
 	GATEWAY_MAX = FAMILIES * LINKS_MAX * (IFNAMSIZ + ADDR_TEXT + 1),
-	/* Three numbers of 64 bits and one of 32, each with what follows, and
-	 * a number of 32 bits a link.
-	 */
-	VERIFIED_MAX = 3 * 17 + 9 + LINKS_MAX * 11 + 1,
 	PREFIX6_LINE = IFNAMSIZ + 24 + PREFIXES_MAX * PREFIX_TEXT,
 	PREFIX6_MAX = 3 * LINKS_MAX * PREFIX6_LINE,
+	/* Three numbers of 64 bits and one of 32, each with what follows; a
+	 * line a link, with a number of 32 bits and its prefixes.
+	 */
+	VERIFIED_HEAD = 3 * 17 + 9 + 1,
+	VERIFIED_LINE = 12 + PREFIXES_MAX * PREFIX_TEXT,
+	VERIFIED_MAX = VERIFIED_HEAD + LINKS_MAX * VERIFIED_LINE,
 };
 
 int accepted_source(char source[LOG_PATH_MAX], struct err *err)
@@ -376,53 +378,95 @@ int prefix6_write(const struct conf *conf, const struct prefix6 *p,
 	       drop_file(PREFIX6_PATH, err);
 }
 
-static size_t verified_text(const struct verified *v, char text[VERIFIED_MAX])
+static size_t verified_head(const struct verified *v, char *text)
 {
-	size_t len = (size_t)snprintf(text, VERIFIED_MAX, "%jx %jx %jx %jx\n",
-				      (uintmax_t)v->netns,
-				      (uintmax_t)v->ruleset,
-				      (uintmax_t)v->table,
-				      (uintmax_t)v->generation);
+	return (size_t)snprintf(text, VERIFIED_HEAD, "%jx %jx %jx %jx\n",
+				(uintmax_t)v->netns, (uintmax_t)v->ruleset,
+				(uintmax_t)v->table, (uintmax_t)v->generation);
+}
+
+/* A line of what a link has in the table. */
+static size_t verified_link(const struct table_link *l, char *text)
+{
+	size_t len = (size_t)snprintf(text, VERIFIED_LINE, "%u", l->mtu);
+	char prefix[PREFIX_TEXT];
 	unsigned int i;
 
-	for (i = 0; i < v->n_links; i++)
-		len += (size_t)snprintf(text + len, VERIFIED_MAX - len, "%u\n",
-					v->state.link[i].mtu);
-	return len;
+	for (i = 0; i < l->own6.n; i++)
+		len += (size_t)snprintf(text + len, VERIFIED_LINE - len, " %s",
+					prefix_text(&l->own6.item[i], prefix));
+	return len + (size_t)snprintf(text + len, VERIFIED_LINE - len, "\n");
+}
+
+/* Read it back; *@p is then behind it. Is it what verified_link() writes? */
+static bool parse_link(struct table_link *l, char **p)
+{
+	char word[PREFIX_TEXT], again[VERIFIED_LINE];
+	const char *line = *p;
+	size_t len;
+
+	l->mtu = (uint32_t)strtoul(*p, p, 10);
+	for (l->own6.n = 0; **p == ' ' && l->own6.n < PREFIXES_MAX;
+	     l->own6.n++) {
+		len = strcspn(++*p, " \n");
+		snprintf(word, sizeof(word), "%.*s", (int)len, *p);
+		if (prefix_parse(&l->own6.item[l->own6.n], word))
+			return false;
+		*p += len;
+	}
+	*p += **p == '\n';
+	len = verified_link(l, again);
+	return len == (size_t)(*p - line) && !memcmp(line, again, len);
+}
+
+/* The same of the first line. */
+static bool parse_head(struct verified *v, char **p)
+{
+	char again[VERIFIED_HEAD];
+	const char *line = *p;
+	size_t len;
+
+	v->netns = strtoull(*p, p, 16);
+	v->ruleset = strtoull(*p, p, 16);
+	v->table = strtoull(*p, p, 16);
+	v->generation = (uint32_t)strtoul(*p, p, 16);
+	*p += **p == '\n';
+	len = verified_head(v, again);
+	return len == (size_t)(*p - line) && !memcmp(line, again, len);
 }
 
 void verified_read(struct verified *v)
 {
-	static char text[VERIFIED_MAX + 1], again[VERIFIED_MAX];
-	static struct verified was;
-	char *p;
+	static char text[VERIFIED_MAX + 1];
+	const uint64_t netns = v->netns, ruleset = v->ruleset;
 	unsigned int i;
+	char *p = text;
+	bool good;
 
 	v->table = v->generation = 0;
 	if (file_read(AT_FDCWD, VERIFIED_PATH, text, sizeof(text),
 		      FILE_NO_SYMLINK | FILE_PLAIN | FILE_OWN_OR_ROOTS |
 		      FILE_OWNER_WRITES, NULL) <= 0)
 		return;
-	was.netns = strtoull(text, &p, 16);
-	was.ruleset = strtoull(p, &p, 16);
-	was.table = strtoull(p, &p, 16);
-	was.generation = (uint32_t)strtoul(p, &p, 16);
-	was.n_links = v->n_links;
-	for (i = 0; i < v->n_links; i++)
-		was.state.link[i].mtu = (uint32_t)strtoul(p, &p, 10);
-	/* Exactly what verified_write() writes. */
-	verified_text(&was, again);
-	if (!strcmp(text, again) && was.netns == v->netns &&
-	    was.ruleset == v->ruleset)
-		*v = was;
+	good = parse_head(v, &p) && v->netns == netns &&
+	       v->ruleset == ruleset;
+	for (i = 0; good && i < v->n_links; i++)
+		good = parse_link(&v->state.link[i], &p);
+	v->netns = netns;
+	v->ruleset = ruleset;
+	if (!good || *p)
+		v->table = v->generation = 0;
 }
 
 void verified_write(const struct verified *v)
 {
 	static char text[VERIFIED_MAX];
-	size_t len = verified_text(v, text);
+	size_t len = verified_head(v, text);
 	struct err err;
+	unsigned int i;
 
+	for (i = 0; i < v->n_links; i++)
+		len += verified_link(&v->state.link[i], text + len);
 	(void)write_file(VERIFIED_NAME, text, len, &err);
 }
 

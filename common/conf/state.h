@@ -79,6 +79,10 @@ int gateways_write(const struct conf *conf, const struct gateways *g,
 struct table_state {
 	struct table_link {
 		uint32_t mtu;	/* 0: not known */
+		/* What the provider takes from the link; none: not known, and
+		 * nothing is foreign to it.
+		 */
+		struct prefixes own6;
 	} link[LINKS_MAX];
 };
 

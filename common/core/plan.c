@@ -1703,8 +1703,9 @@ static void want_table(struct making *m)
 			   link_usable(is, FAMILY_IPV6);
 
 		want->link[i].mtu = any ? is->mtu : 0;
+		want->link[i].own6 = is->own6;
 	}
-	table_state_merge(m->plan->ruleset, want, &m->present->nft.state);
+	table_state_complete(m->plan->ruleset, want, &m->present->nft.state);
 }
 
 /* Before the ways by a link: what comes in by it is to be treated right from the

@@ -150,9 +150,9 @@ struct plan {
 	unsigned int n_members;
 	struct nexthop_member member[FAMILIES * 2 * LINKS_MAX];
 	const struct ruleset *ruleset;
-	struct table_state table;	/* what its named sets are to hold */
 	bool more;		/* another round is needed for the rest */
 	int primary[FAMILIES];	/* the link of the last rules; -1: none */
+	struct table_state table;	/* what its named sets are to hold */
 };
 
 /* What has happened, as far as the kernel cannot tell. */

@@ -201,7 +201,8 @@ static void keep_verified(struct session *s)
 	if (!v->netns || s->present.nft_code || is->known || !is->steady ||
 	    is->misfilled || !nft_intact(is, &s->ruleset))
 		return;
-	v->state = is->state;
+	memcpy(v->state.link, is->state.link,
+	       v->n_links * sizeof(v->state.link[0]));
 	v->table = is->handle;
 	v->generation = is->generation;
 	verified_write(v);

@@ -12,11 +12,14 @@
 
 enum ruleset_what {
 	KEY_IPV4,
+	KEY_IPV6,
 	KEY_IIFNAME,
 	KEY_OIFNAME,
 	KEY_NEW,
 	KEY_REPLY,
+	KEY_ORIGINAL,
 	KEY_SNAT,
+	KEY_BARE,		/* confirmed without any translation? */
 	KEY_META_MARK,
 	KEY_CT_MARK,
 	KEY_PRIORITY,
@@ -26,12 +29,17 @@ enum ruleset_what {
 	KEY_SYN,
 	KEY_SADDR,
 	KEY_DADDR,
+	KEY_SADDR6,
+	KEY_DADDR6,
+	KEY_TUPLE6,		/* addresses, ports, protocol */
 	KEY_PROTOCOL,
 	KEY_PORTS_OF,		/* the same; its text is that of the ports */
 	KEY_SPORT,
 	KEY_DPORT,
 	KEY_HASH,
 	KEY_FLOW,
+	KEY_HASH6,
+	KEY_FLOW6,
 	KEY_RANDOM,
 	KEY_TURNS,
 	KEYS,
@@ -63,6 +71,7 @@ enum key_from {
 	FROM_NETWORK,		/* an offset in its header */
 	FROM_TRANSPORT,		/* an offset in its header */
 	FROM_TCP,		/* the same, of TCP alone */
+	FROM_TUPLE,		/* several of them in a row */
 	FROM_HASH,		/* of addresses and ports */
 	FROM_NUMGEN,		/* NFT_NG_… */
 };
@@ -74,6 +83,7 @@ enum key_type {
 	TYPE_NONE,		/* never in a set */
 	TYPE_INTEGER = 4,
 	TYPE_IPV4 = 7,
+	TYPE_IPV6 = 8,
 	TYPE_PROTOCOL = 12,
 	TYPE_SERVICE = 13,
 	TYPE_MARK = 19,

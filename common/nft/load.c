@@ -7,6 +7,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -56,12 +57,20 @@ static const struct nft_chain *find_seen(const struct nft_seen *seen,
 	return NULL;
 }
 
-/* Its chain is for what needs fib alone, and empty without it: so a rule that
+/* A chain of the guard, which has "guard" or "guard6" for its name, or a link's
+ * name after that.
+ */
+static bool is_guard(const char *name)
+{
+	return !strncmp(name, RULESET_GUARD, sizeof(RULESET_GUARD) - 1);
+}
+
+/* Its chains are for what needs fib alone, and empty without it: so a rule that
  * somebody has deleted is none that the kernel has refused.
  */
 static bool in_guard(const struct ruleset *rs, const struct ruleset_rule *r)
 {
-	return !strcmp(rs->chain[r->chain].name, RULESET_GUARD);
+	return is_guard(rs->chain[r->chain].name);
 }
 
 /* Mark which of the wanted chains the kernel has as they should be, and which
@@ -109,7 +118,8 @@ static bool same_set(const struct nft_set *is, const struct ruleset_set *want)
 	return is->timeout == want->timeout * 1000ULL &&
 	       is->flags == k->flags && is->size == k->size &&
 	       is->key_type == k->key_type && is->key_len == k->key_len &&
-	       is->data_type == k->data_type && is->data_len == k->data_len;
+	       is->data_type == k->data_type &&
+	       (!k->data_len || is->data_len == k->data_len);
 }
 
 static const struct nft_set *find_set(const struct nft_seen *seen,
@@ -231,6 +241,13 @@ static int encode_removal(struct nftmsg_out *o, struct load *l)
 			code = nftmsg_names(o, NFT_MSG_DELRULE, 0,
 					    NFTA_RULE_TABLE, NFTA_RULE_CHAIN,
 					    seen->chain[i].name);
+	/* What is in a map holds chains. */
+	for (i = 0; !code && i < seen->n_sets; i++)
+		if (!(seen->set[i].flags & NFT_SET_EVAL))
+			code = nftmsg_names(o, NFT_MSG_DELSETELEM, 0,
+					    NFTA_SET_ELEM_LIST_TABLE,
+					    NFTA_SET_ELEM_LIST_SET,
+					    seen->set[i].name);
 	for (i = 0; !code && i < seen->n_sets; i++)
 		if (set_goes(l, &seen->set[i]))
 			code = nftmsg_names(o, NFT_MSG_DELSET, 0,
@@ -366,9 +383,9 @@ static const char *module_of(const struct ruleset *rs,
 		from = key_of(kind)->from;
 		if (kind == DO_MASQUERADE)
 			return "nft_masq";
-		if (kind == DO_REJECT)
+		if (kind == DO_REJECT || kind == DO_REJECT_ANY)
 			return "nft_reject_inet";
-		if (kind == COPY_CT_MARK)
+		if (kind == COPY_CT_MARK || kind == DO_ZONE)
 			return "nft_ct";
 		if ((kind & OP_MASK) != OP_DO && from < COUNT(module) &&
 		    module[from])
@@ -599,8 +616,11 @@ struct reader {
 	const struct ruleset *rs;
 	unsigned int set;	/* the one whose elements are read */
 	unsigned int n_elements;
-	struct ruleset_element element[SET_CONTENT_MAX];
+	struct ruleset_element *element;	/* ELEMENTS_MAX of them */
 };
+
+/* A range is two of them, and nft has one more before the first. */
+enum { ELEMENTS_MAX = 2 * SET_CONTENT_MAX + 1 };
 
 static bool ours(const struct nlmsghdr *nlh, unsigned int op,
 		 const struct nlattr *table)
@@ -635,9 +655,13 @@ static bool our_set(const char *name)
 {
 	unsigned int i;
 
-	for (i = 0; i < SET_KINDS; i++)
-		if (!strcmp(name, set_shape(i)->name))
+	for (i = 0; i < SET_KINDS; i++) {
+		const struct set_shape *k = set_shape(i);
+
+		if (k->of_link ? !strncmp(name, k->name, strlen(k->name)) :
+		    !strcmp(name, k->name))
 			return true;
+	}
 	return false;
 }
 
@@ -677,33 +701,65 @@ static int read_set(const struct nlmsghdr *nlh, void *data)
 	return 0;
 }
 
-/* One element of a set that links fill. What does not look like one of ours
- * makes the set odd, and it is filled anew.
+/* The chain of a verdict; RULESET_NONE: none that is wanted, or no verdict. */
+static uint16_t chain_of(const struct reader *r, const struct nlattr *data)
+{
+	const struct nlattr *verdict[NFTA_VERDICT_CHAIN + 1];
+	const char *name;
+	unsigned int i;
+
+	if (!data || nl_nested(data, verdict, NFTA_VERDICT_CHAIN) ||
+	    nl_be32(verdict[NFTA_VERDICT_CODE]) != (uint32_t)NFT_GOTO)
+		return RULESET_NONE;
+	name = nl_str(verdict[NFTA_VERDICT_CHAIN]);
+	for (i = 0; i < r->rs->n_chains; i++)
+		if (!strcmp(r->rs->chain[i].name, name))
+			return (uint16_t)i;
+	return RULESET_NONE;
+}
+
+/* The bytes of a key or value, when there are @len of them; else NULL. */
+static const void *bytes_of(const struct nlattr *a, size_t len)
+{
+	return a && mnl_attr_get_payload_len(a) == len ?
+	       mnl_attr_get_payload(a) : NULL;
+}
+
+/* One element of a set that links fill; the end of a range has 1 as last.hi.
+ * What does not look like one of ours makes the set odd, and it is filled anew.
  */
 static int read_element(struct reader *r, const struct nlattr *elem)
 {
-	const struct nlattr *one[NFTA_SET_ELEM_DATA + 1];
+	const struct set_shape *k = set_shape(r->rs->set[r->set].kind);
+	const struct nlattr *one[NFTA_SET_ELEM_FLAGS + 1];
 	const struct nlattr *key[NFTA_DATA_VALUE + 1];
-	const struct nlattr *data[NFTA_DATA_VALUE + 1];
+	const struct nlattr *data[NFTA_DATA_VERDICT + 1] = { NULL };
 	struct ruleset_element *e = &r->element[r->n_elements];
-	uint16_t mss;
+	const void *bytes, *number;
 
-	if (nl_nested(elem, one, NFTA_SET_ELEM_DATA) ||
-	    !one[NFTA_SET_ELEM_KEY] || !one[NFTA_SET_ELEM_DATA] ||
+	if (nl_nested(elem, one, NFTA_SET_ELEM_FLAGS) ||
+	    !one[NFTA_SET_ELEM_KEY] ||
 	    nl_nested(one[NFTA_SET_ELEM_KEY], key, NFTA_DATA_VALUE) ||
-	    nl_nested(one[NFTA_SET_ELEM_DATA], data, NFTA_DATA_VALUE))
+	    (one[NFTA_SET_ELEM_DATA] &&
+	     nl_nested(one[NFTA_SET_ELEM_DATA], data, NFTA_DATA_VERDICT)))
 		return -EBADMSG;
-	if (r->n_elements == SET_CONTENT_MAX || !key[NFTA_DATA_VALUE] ||
-	    mnl_attr_get_payload_len(key[NFTA_DATA_VALUE]) != IFNAMSIZ ||
-	    !data[NFTA_DATA_VALUE] ||
-	    mnl_attr_get_payload_len(data[NFTA_DATA_VALUE]) != sizeof(mss)) {
+	bytes = bytes_of(key[NFTA_DATA_VALUE], k->key_len);
+	number = bytes_of(data[NFTA_DATA_VALUE], k->data_len);
+	if (r->n_elements == ELEMENTS_MAX || !bytes ||
+	    (k->headers && !number)) {
 		r->seen->misfilled = true;
 		return 0;
 	}
 	memset(e, 0, sizeof(*e));
-	memcpy(e->name, mnl_attr_get_payload(key[NFTA_DATA_VALUE]), IFNAMSIZ);
-	memcpy(&mss, mnl_attr_get_payload(data[NFTA_DATA_VALUE]), sizeof(mss));
-	e->last = wide(ntohs(mss));
+	if (k->headers) {
+		memcpy(e->name, bytes, IFNAMSIZ);
+		e->last = wide_get(number, k->data_len);
+	} else {
+		e->key = wide_get(bytes, k->key_len);
+		e->last.hi = nl_be32(one[NFTA_SET_ELEM_FLAGS]) &
+			     NFT_SET_ELEM_INTERVAL_END;
+		e->chain = chain_of(r, data[NFTA_DATA_VERDICT]);
+	}
 	r->n_elements++;
 	return 0;
 }
@@ -804,7 +860,7 @@ static uint64_t rule_hash(const struct nlattr *udata)
 	return hash;
 }
 
-/* How many packets the guard has stopped: the count of its only counter. */
+/* How many packets the guard has stopped: the sum of its counters. */
 static void read_guard(struct nft_seen *seen, const struct nlattr *list)
 {
 	const struct nlattr *expr[NFTA_EXPR_MAX + 1];
@@ -820,7 +876,7 @@ static void read_guard(struct nft_seen *seen, const struct nlattr *list)
 		    nl_nested(expr[NFTA_EXPR_DATA], count, NFTA_COUNTER_MAX))
 			continue;
 		seen->guards = true;
-		seen->stopped = nl_be64(count[NFTA_COUNTER_PACKETS]);
+		seen->stopped += nl_be64(count[NFTA_COUNTER_PACKETS]);
 	}
 }
 
@@ -849,7 +905,7 @@ static int read_rule(const struct nlmsghdr *nlh, void *data)
 		k->n_rules++;
 		k->digest = nftmsg_fold(k->digest,
 				 rule_hash(tb[NFTA_RULE_USERDATA]));
-		if (tb[NFTA_RULE_EXPRESSIONS] && !strcmp(name, RULESET_GUARD))
+		if (tb[NFTA_RULE_EXPRESSIONS] && is_guard(name))
 			read_guard(seen, tb[NFTA_RULE_EXPRESSIONS]);
 		return 0;
 	}
@@ -896,42 +952,155 @@ static int by_name(const struct reader *r, const char *name)
 	return -1;
 }
 
-/* What the elements say of the links. */
-static void take_content(struct reader *r, const struct set_shape *k)
+static int by_key(const void *a, const void *b)
 {
-	struct table_state *state = &r->seen->state;
+	const struct ruleset_element *x = a, *y = b;
+	int order = strncmp(x->name, y->name, IFNAMSIZ);
+
+	if (!order)
+		order = wide_compare(x->key, y->key);
+	/* What ends comes before what begins there. */
+	return order ? order : (y->last.hi > x->last.hi) -
+			       (y->last.hi < x->last.hi);
+}
+
+/* The beginnings and ends of ranges become ranges. */
+static void join_ranges(struct reader *r)
+{
+	struct ruleset_element *e = r->element;
+	const struct wide none = wide_not(wide(0));
+	unsigned int i, n = 0, count = r->n_elements;
+	struct wide next;
+
+	for (i = 0; i < count; i++) {
+		if (e[i].last.hi)
+			continue;
+		e[n] = e[i];
+		/* The number before that one. */
+		next = i + 1 < count ? e[i + 1].key : wide(0);
+		e[n].last = i + 1 < count ? next : none;
+		if (i + 1 < count) {
+			e[n].last.lo--;
+			e[n].last.hi -= !next.lo;
+		}
+		n++;
+	}
+	r->n_elements = n;
+}
+
+/* What the set of a link says of it. */
+static void take_own(struct reader *r, struct prefixes *own)
+{
+	const struct ruleset_element *e = r->element;
+	struct prefix p = { { .family = AF_INET6 }, 0 };
+	unsigned int i;
+	int len;
+
+	own->n = 0;
+	for (i = 0; i < r->n_elements; i++, e++) {
+		len = wide_prefix(e->key, e->last, 8 * WIDE_BYTES);
+		if (len < 0 || own->n == PREFIXES_MAX) {
+			r->seen->misfilled = true;
+			return;
+		}
+		/* All there is: nothing is known. */
+		if (!len)
+			return;
+		wide_put(e->key, p.addr.bytes, WIDE_BYTES);
+		p.len = (uint8_t)len;
+		own->item[own->n++] = p;
+	}
+	/* Nothing is its own: not what we would say. */
+	r->seen->misfilled |= !own->n;
+}
+
+static void take_sizes(struct reader *r, const struct set_shape *k)
+{
 	unsigned int i;
 	int link;
 
 	for (i = 0; i < r->n_elements; i++) {
 		link = by_name(r, r->element[i].name);
-		if (link < 0)
-			r->seen->misfilled = true;
-		else
-			state->link[link].mtu = (uint32_t)
+		if (link >= 0)
+			r->seen->state.link[link].mtu = (uint32_t)
 				r->element[i].last.lo + k->headers;
 	}
 }
 
+/* Is it what follows from what the links have? */
+static bool as_expected(struct reader *r)
+{
+	static struct ruleset_element want[SET_CONTENT_MAX];
+	const struct ruleset_element *is = r->element;
+	unsigned int i, n = set_content(r->rs, r->set, &r->seen->state, want);
+	bool addresses = !set_shape(r->rs->set[r->set].kind)->headers;
+
+	if (n != r->n_elements)
+		return false;
+	qsort(want, n, sizeof(*want), by_key);
+	for (i = 0; i < n; i++, is++)
+		if (strncmp(is->name, want[i].name, IFNAMSIZ) != 0 ||
+		    !wide_equal(is->key, want[i].key) ||
+		    !wide_equal(is->last, want[i].last) ||
+		    (addresses && is->chain != want[i].chain))
+			return false;
+	return true;
+}
+
+/* What the elements say of the links, from the sets that say it first. */
+static void take_content(struct reader *r)
+{
+	const struct ruleset_set *set = &r->rs->set[r->set];
+	const struct set_shape *k = set_shape(set->kind);
+
+	qsort(r->element, r->n_elements, sizeof(r->element[0]), by_key);
+	if (k->flags & NFT_SET_INTERVAL)
+		join_ranges(r);
+	if (set->kind == SET_MSS)
+		take_sizes(r, k);
+	if (set->kind == SET_OWN6)
+		take_own(r, &r->seen->state.link[set->link].own6);
+	if (!as_expected(r))
+		r->seen->misfilled = true;
+}
+
+static int read_one(struct nl *nl, struct reader *r, unsigned int set)
+{
+	int code;
+
+	/* One that goes says nothing. */
+	if (!set_is_filled(r->rs, set) ||
+	    !good_set(r->seen, &r->rs->set[set]))
+		return 0;
+	r->set = set;
+	r->n_elements = 0;
+	code = dump(nl, r, NFT_MSG_GETSETELEM, read_elements,
+		    NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET,
+		    r->rs->set[set].name);
+	if (!code)
+		take_content(r);
+	return code;
+}
+
+/* Which link a host belongs to follows from what the links have: that comes
+ * last.
+ */
 static int read_content(struct nl *nl, struct reader *r)
 {
 	const struct ruleset *rs = r->rs;
 	unsigned int i;
 	int code = 0;
 
-	memset(r->seen->state.link, 0,
-	       rs->n_links * sizeof(r->seen->state.link[0]));
-	for (i = 0; i < rs->n_sets && !code; i++) {
-		/* One that goes says nothing. */
-		if (!set_is_filled(rs, i) || !good_set(r->seen, &rs->set[i]))
-			continue;
-		r->n_elements = 0;
-		code = dump(nl, r, NFT_MSG_GETSETELEM, read_elements,
-			    NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET,
-			    rs->set[i].name);
-		if (!code)
-			take_content(r, set_shape(rs->set[i].kind));
+	for (i = 0; i < rs->n_links; i++) {
+		r->seen->state.link[i].mtu = 0;
+		r->seen->state.link[i].own6.n = 0;
 	}
+	for (i = 0; i < rs->n_sets && !code; i++)
+		if (rs->set[i].kind != SET_NATIVE6)
+			code = read_one(nl, r, i);
+	for (i = 0; i < rs->n_sets && !code; i++)
+		if (rs->set[i].kind == SET_NATIVE6)
+			code = read_one(nl, r, i);
 	return code;
 }
 
@@ -986,16 +1155,13 @@ int nft_read(struct nl *nl, struct nft_seen *seen, const struct ruleset *rs,
 	     const struct verified *known, struct err *err)
 {
 	char buf[4 * NL_ROOM] __attribute__((aligned(8)));
-	static struct reader r;
+	static struct ruleset_element element[ELEMENTS_MAX];
+	struct reader r = { .seen = seen, .err = err, .rs = rs,
+			    .element = element };
 	struct nl_batch batch;
 	struct nftmsg_out o = { .nl = nl, .batch = &batch };
 	int code;
 
-	r.seen = seen;
-	r.err = err;
-	r.rs = rs;
-	r.at = 0;
-	r.changed = false;
 	seen->present = seen->masquerades = seen->odd = false;
 	seen->guards = seen->steady = seen->known = false;
 	seen->stopped = seen->handle = 0;
@@ -1051,7 +1217,8 @@ static int no_sticky(const struct nl_refusal *no, void *data)
 	return no->code == -ENOENT ? 0 : no->code;
 }
 
-int nft_sticky(struct nl *nl, uint32_t host, uint32_t *mark, struct err *err)
+int nft_sticky(struct nl *nl, const struct addr *host, uint32_t *mark,
+	       struct err *err)
 {
 	char buf[2 * NL_ROOM] __attribute__((aligned(8)));
 	struct nl_batch batch;
@@ -1062,7 +1229,7 @@ int nft_sticky(struct nl *nl, uint32_t host, uint32_t *mark, struct err *err)
 	nl_batch_init(&batch, nl, buf, sizeof(buf));
 	nftmsg_get_sticky(&o, host);
 	code = nl_send(nl, &batch, NULL, no_sticky, on_sticky, mark, err);
-	return code ? err_set(err, code, "cannot read the map " RULESET_STICKY
-			      " of nftables: %s%s", strerror(-code),
+	return code ? err_set(err, code, "cannot read the map of the hosts' "
+			      "links of nftables: %s%s", strerror(-code),
 			      err_advice(code)) : 0;
 }

@@ -51,11 +51,11 @@ struct nft_seen {
 	bool steady;		/* nothing changed while it was read */
 	bool known;		/* it was found intact before and is the same:
 				 * its sets, chains and rules were not read */
-	unsigned int n_sets;
-	struct nft_set set[NFT_SEEN_SETS];
+	bool misfilled;		/* the named sets hold more than state says,
+				 * or something else */
+	unsigned int n_chains, n_sets;
 	struct table_state state;	/* what they say of the links */
-	bool misfilled;		/* they hold more, or something else */
-	unsigned int n_chains;
+	struct nft_set set[NFT_SEEN_SETS];
 	struct nft_chain chain[NFT_SEEN_CHAINS];
 };
 
@@ -107,10 +107,11 @@ int nft_fill(struct nl *nl, const struct ruleset *rs,
 	     const struct table_state *state, const struct nft_seen *seen,
 	     struct err *err);
 
-/* The mark that the map of the hosts' links has for @host (in host order), 0
- * when it has none or there is no map. Returns 0 or a negative errno.
+/* The mark that the map of the hosts' links has for @host, 0 when it has none or
+ * there is no map. Returns 0 or a negative errno.
  */
-int nft_sticky(struct nl *nl, uint32_t host, uint32_t *mark, struct err *err);
+int nft_sticky(struct nl *nl, const struct addr *host, uint32_t *mark,
+	       struct err *err);
 
 /* Delete our table; an absent one is fine. */
 int nft_delete(struct nl *nl, struct err *err);

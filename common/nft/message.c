@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
@@ -164,22 +165,20 @@ static void close_expr(struct nlmsghdr *nlh, struct expr e)
 	mnl_attr_nest_end(nlh, e.list);
 }
 
-/* meta, ct and rt have the same two attributes under different numbers.
- * Everything is computed in register 1.
- */
+/* meta, ct and rt have the same two attributes under different numbers. */
 static void load(struct nlmsghdr *nlh, const char *name, uint16_t key_attr,
-		 uint16_t dreg_attr, uint32_t key)
+		 uint16_t dreg_attr, uint32_t key, uint32_t dreg)
 {
 	struct expr e = open_expr(nlh, name);
 
 	put32(nlh, key_attr, key);
-	put32(nlh, dreg_attr, NFT_REG_1);
+	put32(nlh, dreg_attr, dreg);
 	close_expr(nlh, e);
 }
 
 static void load_meta(struct nlmsghdr *nlh, uint32_t key)
 {
-	load(nlh, "meta", NFTA_META_KEY, NFTA_META_DREG, key);
+	load(nlh, "meta", NFTA_META_KEY, NFTA_META_DREG, key, NFT_REG_1);
 }
 
 static void load_payload(struct nlmsghdr *nlh, uint32_t dreg, uint32_t base,
@@ -282,19 +281,20 @@ static void put_set_lookup(struct nlmsghdr *nlh,
 	close_expr(nlh, e);
 }
 
-/* nft puts this before the first field of an IPv4 header in an inet chain, and
+/* nft puts this before the first field of a header in an inet chain, and
  * without it would print the field as raw bits.
  */
-static void only_ipv4(struct nlmsghdr *nlh)
+static void only_family(struct nlmsghdr *nlh, uint8_t family)
 {
 	load_meta(nlh, NFT_META_NFPROTO);
-	compare8(nlh, NFT_CMP_EQ, NFPROTO_IPV4);
+	compare8(nlh, NFT_CMP_EQ, family);
 }
 
-static bool needs_ipv4(const struct ruleset_statement *s)
+static uint8_t needs_family(const struct ruleset_statement *s)
 {
-	return (s->kind & OP_MASK) != OP_DO &&
-	       key_of(s->kind)->family == NFPROTO_IPV4;
+	if (s->kind == DO_REJECT)
+		return NFPROTO_IPV4;
+	return (s->kind & OP_MASK) == OP_DO ? 0 : key_of(s->kind)->family;
 }
 
 /* Addresses, ports and slots may be ranges; a set of single ones is no set of
@@ -335,16 +335,49 @@ static uint32_t load_flow(struct nlmsghdr *nlh)
 	return 5 * sizeof(uint32_t);
 }
 
+static uint32_t load_flow6(struct nlmsghdr *nlh)
+{
+	load_field(nlh, NFT_REG_2, KEY_SADDR6);
+	load_field(nlh, NFT_REG_3, KEY_DADDR6);
+	load(nlh, "meta", NFTA_META_KEY, NFTA_META_DREG, NFT_META_L4PROTO,
+	     NFT_REG_4);
+	load_field(nlh, NFT_REG32_13, KEY_SPORT);
+	load_field(nlh, NFT_REG32_14, KEY_DPORT);
+	return (4 + 4 + 3) * sizeof(uint32_t);
+}
+
+static void load_tuple6(struct nlmsghdr *nlh)
+{
+	load_field(nlh, NFT_REG_1, KEY_SADDR6);
+	load_field(nlh, NFT_REG_2, KEY_DADDR6);
+	load_field(nlh, NFT_REG_3, KEY_SPORT);
+	load_field(nlh, NFT_REG32_09, KEY_DPORT);
+	load(nlh, "meta", NFTA_META_KEY, NFTA_META_DREG, NFT_META_L4PROTO,
+	     NFT_REG32_10);
+}
+
+/* What is hashed, to registers from NFT_REG_2 on; returns its length. */
+static uint32_t load_hashed(struct nlmsghdr *nlh, unsigned int kind)
+{
+	unsigned int field = KEY_SADDR;
+
+	switch (kind) {
+	case TO_FLOW:
+		return load_flow(nlh);
+	case TO_FLOW6:
+		return load_flow6(nlh);
+	case TO_HASH6:
+		field = KEY_SADDR6;
+	}
+	load_field(nlh, NFT_REG_2, field);
+	return key_of(field)->len;
+}
+
 static void hash(struct nlmsghdr *nlh, const struct ruleset_statement *s)
 {
-	uint32_t len = sizeof(uint32_t);
-	struct expr e;
+	uint32_t len = load_hashed(nlh, s->kind);
+	struct expr e = open_expr(nlh, "hash");
 
-	if (s->kind == TO_FLOW)
-		len = load_flow(nlh);
-	else
-		load_field(nlh, NFT_REG_2, KEY_SADDR);
-	e = open_expr(nlh, "hash");
 	put32(nlh, NFTA_HASH_SREG, NFT_REG_2);
 	put32(nlh, NFTA_HASH_DREG, NFT_REG_1);
 	put32(nlh, NFTA_HASH_LEN, len);
@@ -388,10 +421,12 @@ static void load_key(struct nlmsghdr *nlh, const struct ruleset *rs,
 		load_meta(nlh, k->number);
 		break;
 	case FROM_CT:
-		load(nlh, "ct", NFTA_CT_KEY, NFTA_CT_DREG, k->number);
+		load(nlh, "ct", NFTA_CT_KEY, NFTA_CT_DREG, k->number,
+		     NFT_REG_1);
 		break;
 	case FROM_RT:
-		load(nlh, "rt", NFTA_RT_KEY, NFTA_RT_DREG, k->number);
+		load(nlh, "rt", NFTA_RT_KEY, NFTA_RT_DREG, k->number,
+		     NFT_REG_1);
 		break;
 	case FROM_FIB:
 		load_source_type(nlh, k->number);
@@ -400,6 +435,9 @@ static void load_key(struct nlmsghdr *nlh, const struct ruleset *rs,
 		load_meta(nlh, NFT_META_L4PROTO);
 		compare8(nlh, NFT_CMP_EQ, IPPROTO_TCP);
 		load_field(nlh, NFT_REG_1, s->kind);
+		break;
+	case FROM_TUPLE:
+		load_tuple6(nlh);
 		break;
 	case FROM_HASH:
 		hash(nlh, s);
@@ -513,6 +551,21 @@ static void compare_constant(struct nlmsghdr *nlh, uint32_t op,
 	compare_key(nlh, NFT_CMP_NEQ, k, wide(0));
 }
 
+/* Look register 1 up in a named set, or a verdict in a map. */
+static void look_up(struct nlmsghdr *nlh, const struct ruleset *rs,
+		    const struct ruleset_statement *s)
+{
+	struct expr e = open_expr(nlh, "lookup");
+
+	put32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
+	if (ruleset_is_map(s))
+		put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_VERDICT);
+	put_text(nlh, NFTA_LOOKUP_SET, rs->set[s->set - 1].name);
+	if ((s->kind & OP_MASK) == OP_IF_NOT)
+		put32(nlh, NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+	close_expr(nlh, e);
+}
+
 static void put_condition(struct nlmsghdr *nlh, const struct ruleset *rs,
 			  const struct ruleset_statement *s, uint32_t id)
 {
@@ -528,6 +581,8 @@ static void put_condition(struct nlmsghdr *nlh, const struct ruleset *rs,
 	mask_key(nlh, s);
 	if (k->constant)
 		compare_constant(nlh, op, k);
+	else if (s->set)
+		look_up(nlh, rs, s);
 	else if (ruleset_has_set(s))
 		put_set_lookup(nlh, s, id);
 	else if (s->count)
@@ -570,21 +625,27 @@ static void recall(struct nlmsghdr *nlh, const struct ruleset *rs,
 	store(nlh, key_of(KEY_PRIORITY));
 }
 
-static void write_sticky(struct nlmsghdr *nlh, const struct ruleset *rs,
-			 const struct ruleset_statement *s, uint32_t op)
+/* An element with a link's mark, or none, as its data. */
+static void write_set(struct nlmsghdr *nlh, const struct ruleset *rs,
+		      const struct ruleset_statement *s, uint32_t op)
 {
+	bool map = key_of(s->kind)->from != FROM_TUPLE;
 	struct expr e;
 
-	load_field(nlh, NFT_REG_1, s->kind);
-	e = open_expr(nlh, "immediate");
-	put32(nlh, NFTA_IMMEDIATE_DREG, NFT_REG_2);
-	put_value(nlh, NFTA_IMMEDIATE_DATA, &s->value, sizeof(s->value));
-	close_expr(nlh, e);
+	load_key(nlh, rs, s);
+	if (map) {
+		e = open_expr(nlh, "immediate");
+		put32(nlh, NFTA_IMMEDIATE_DREG, NFT_REG_2);
+		put_value(nlh, NFTA_IMMEDIATE_DATA, &s->value,
+			  sizeof(s->value));
+		close_expr(nlh, e);
+	}
 	e = open_expr(nlh, "dynset");
 	put_text(nlh, NFTA_DYNSET_SET_NAME, rs->set[s->set - 1].name);
 	put32(nlh, NFTA_DYNSET_OP, op);
 	put32(nlh, NFTA_DYNSET_SREG_KEY, NFT_REG_1);
-	put32(nlh, NFTA_DYNSET_SREG_DATA, NFT_REG_2);
+	if (map)
+		put32(nlh, NFTA_DYNSET_SREG_DATA, NFT_REG_2);
 	close_expr(nlh, e);
 }
 
@@ -609,7 +670,7 @@ static void write_mss(struct nlmsghdr *nlh)
 /* The one that the route leaves room for. */
 static void clamp_mss(struct nlmsghdr *nlh)
 {
-	load(nlh, "rt", NFTA_RT_KEY, NFTA_RT_DREG, NFT_RT_TCPMSS);
+	load(nlh, "rt", NFTA_RT_KEY, NFTA_RT_DREG, NFT_RT_TCPMSS, NFT_REG_1);
 	byteorder(nlh, sizeof(uint16_t));
 	write_mss(nlh);
 }
@@ -639,13 +700,29 @@ static void count(struct nlmsghdr *nlh)
 	close_expr(nlh, e);
 }
 
-static void reject(struct nlmsghdr *nlh)
+static void reject(struct nlmsghdr *nlh, uint32_t type, uint8_t code)
 {
-	const uint8_t code = ICMP_NET_UNREACH;
 	struct expr e = open_expr(nlh, "reject");
 
-	put32(nlh, NFTA_REJECT_TYPE, NFT_REJECT_ICMP_UNREACH);
+	put32(nlh, NFTA_REJECT_TYPE, type);
 	put(nlh, NFTA_REJECT_ICMP_CODE, &code, sizeof(code));
+	close_expr(nlh, e);
+}
+
+/* Only of the direction in which the connection began. */
+static void set_zone(struct nlmsghdr *nlh)
+{
+	const uint16_t zone = RULESET_ZONE;
+	const uint8_t original = IP_CT_DIR_ORIGINAL;
+	struct expr e = open_expr(nlh, "immediate");
+
+	put32(nlh, NFTA_IMMEDIATE_DREG, NFT_REG_1);
+	put_value(nlh, NFTA_IMMEDIATE_DATA, &zone, sizeof(zone));
+	close_expr(nlh, e);
+	e = open_expr(nlh, "ct");
+	put32(nlh, NFTA_CT_KEY, NFT_CT_ZONE);
+	put32(nlh, NFTA_CT_SREG, NFT_REG_1);
+	put(nlh, NFTA_CT_DIRECTION, &original, sizeof(original));
 	close_expr(nlh, e);
 }
 
@@ -670,7 +747,14 @@ static void put_verb(struct nlmsghdr *nlh, const struct ruleset *rs,
 		immediate(nlh, NF_DROP, NULL);
 		break;
 	case DO_REJECT:
-		reject(nlh);
+		reject(nlh, NFT_REJECT_ICMP_UNREACH, ICMP_NET_UNREACH);
+		break;
+	case DO_REJECT_ANY:
+		reject(nlh, NFT_REJECT_ICMPX_UNREACH,
+		       NFT_REJECT_ICMPX_NO_ROUTE);
+		break;
+	case DO_ZONE:
+		set_zone(nlh);
 		break;
 	case DO_RETURN:
 		immediate(nlh, NFT_RETURN, NULL);
@@ -695,13 +779,13 @@ static void put_statement(struct nlmsghdr *nlh, const struct ruleset *rs,
 		recall(nlh, rs, s);
 		break;
 	case OP_ADD:
-		write_sticky(nlh, rs, s, NFT_DYNSET_OP_ADD);
+		write_set(nlh, rs, s, NFT_DYNSET_OP_ADD);
 		break;
 	case OP_UPDATE:
-		write_sticky(nlh, rs, s, NFT_DYNSET_OP_UPDATE);
+		write_set(nlh, rs, s, NFT_DYNSET_OP_UPDATE);
 		break;
 	case OP_DELETE:
-		write_sticky(nlh, rs, s, NFT_DYNSET_OP_DELETE);
+		write_set(nlh, rs, s, NFT_DYNSET_OP_DELETE);
 		break;
 	case OP_CLAMP:
 		clamp_by_map(nlh, rs, s);
@@ -805,8 +889,10 @@ int nftmsg_set(struct nftmsg_out *o, const struct ruleset *rs,
 	put32(nlh, NFTA_SET_FLAGS, k->flags);
 	put32(nlh, NFTA_SET_KEY_TYPE, k->key_type);
 	put32(nlh, NFTA_SET_KEY_LEN, k->key_len);
-	put32(nlh, NFTA_SET_DATA_TYPE, k->data_type);
-	put32(nlh, NFTA_SET_DATA_LEN, k->data_len);
+	if (k->flags & NFT_SET_MAP) {
+		put32(nlh, NFTA_SET_DATA_TYPE, k->data_type);
+		put32(nlh, NFTA_SET_DATA_LEN, k->data_len);
+	}
 	put32(nlh, NFTA_SET_ID, NAMED_ID + set);
 	if (k->size)
 		put_set_size(nlh, k->size);
@@ -815,8 +901,10 @@ int nftmsg_set(struct nftmsg_out *o, const struct ruleset *rs,
 				 htobe64(as->timeout * 1000ULL));
 	len = udata32(udata, UDATA_KEY_BYTEORDER, k->key_type == TYPE_IFNAME ?
 		      BYTEORDER_HOST : BYTEORDER_NETWORK);
-	len += udata32(udata + len, UDATA_DATA_BYTEORDER, k->headers ?
-		       BYTEORDER_NETWORK : BYTEORDER_HOST);
+	/* nft 1.0.6 aborts where a verdict has a byte order. */
+	if (k->data_len)
+		len += udata32(udata + len, UDATA_DATA_BYTEORDER, k->headers ?
+			       BYTEORDER_NETWORK : BYTEORDER_HOST);
 	if (k->headers)
 		len += typeof_mss(udata + len);
 	put(nlh, NFTA_SET_USERDATA, udata, len);
@@ -824,16 +912,60 @@ int nftmsg_set(struct nftmsg_out *o, const struct ruleset *rs,
 	return 0;
 }
 
-/* An element of what links say. */
-static void put_content(struct nlmsghdr *nlh, const struct set_shape *k,
+/* An element of what links say: a name and a number, or a range of addresses,
+ * whose end is one more, and a chain.
+ */
+static void put_content(struct nlmsghdr *nlh, const struct ruleset *rs,
+			const struct set_shape *k,
 			const struct ruleset_element *e)
 {
 	struct nlattr *one = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 	const uint16_t mss = htons((uint16_t)e->last.lo);
+	uint8_t bytes[WIDE_BYTES], open[2 + sizeof(uint32_t)];
 
-	put_value(nlh, NFTA_SET_ELEM_KEY, e->name, k->key_len);
-	put_value(nlh, NFTA_SET_ELEM_DATA, &mss, sizeof(mss));
+	if (k->headers) {
+		put_value(nlh, NFTA_SET_ELEM_KEY, e->name, k->key_len);
+		put_value(nlh, NFTA_SET_ELEM_DATA, &mss, sizeof(mss));
+	} else {
+		wide_put(e->key, bytes, k->key_len);
+		put_value(nlh, NFTA_SET_ELEM_KEY, bytes, k->key_len);
+		if (k->flags & NFT_SET_MAP)
+			put_verdict(nlh, NFTA_SET_ELEM_DATA, NFT_GOTO,
+				    rs->chain[e->chain].name);
+		if (wide_equal(e->last, wide_ones(8 * k->key_len))) {
+			udata32(open, UDATA_ELEMENT_FLAGS, 1);
+			put(nlh, NFTA_SET_ELEM_USERDATA, open, sizeof(open));
+		}
+	}
 	mnl_attr_nest_end(nlh, one);
+}
+
+static void put_content_end(struct nlmsghdr *nlh, const struct set_shape *k,
+			    struct wide key)
+{
+	struct nlattr *one = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
+	uint8_t bytes[WIDE_BYTES];
+
+	put32(nlh, NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+	wide_put(key, bytes, k->key_len);
+	put_value(nlh, NFTA_SET_ELEM_KEY, bytes, k->key_len);
+	mnl_attr_nest_end(nlh, one);
+}
+
+/* Elements @i to @to. Of a named set the kernel wants every end. */
+static void put_contents(struct nlmsghdr *nlh, const struct ruleset *rs,
+			 const struct set_shape *k,
+			 const struct ruleset_element *content,
+			 unsigned int i, unsigned int to)
+{
+	const struct wide last = wide_ones(8 * k->key_len);
+	bool ranges = k->flags & NFT_SET_INTERVAL;
+
+	for (; i < to; i++) {
+		put_content(nlh, rs, k, &content[i]);
+		if (ranges && !wide_equal(content[i].last, last))
+			put_content_end(nlh, k, wide_next(content[i].last));
+	}
 }
 
 int nftmsg_refill(struct nftmsg_out *o, const struct ruleset *rs,
@@ -855,8 +987,9 @@ int nftmsg_refill(struct nftmsg_out *o, const struct ruleset *rs,
 		put_text(nlh, NFTA_SET_ELEM_LIST_TABLE, RULESET_TABLE);
 		put_text(nlh, NFTA_SET_ELEM_LIST_SET, rs->set[set].name);
 		list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
-		for (to = i + PIECE; i < n && i < to; i++)
-			put_content(nlh, k, &content[i]);
+		to = n - i > PIECE ? i + PIECE : n;
+		put_contents(nlh, rs, k, content, i, to);
+		i = to;
 		mnl_attr_nest_end(nlh, list);
 		finish(o, nlh);
 	}
@@ -872,19 +1005,19 @@ static void put_key(struct nlmsghdr *nlh, const struct key *k,
 	put_value(nlh, NFTA_SET_ELEM_KEY, bytes, k->len);
 }
 
-int nftmsg_get_sticky(struct nftmsg_out *o, uint32_t host)
+int nftmsg_get_sticky(struct nftmsg_out *o, const struct addr *host)
 {
-	const uint32_t key = htonl(host);
 	struct nlmsghdr *nlh = begin(o, NFT_MSG_GETSETELEM, 0, NL_ROOM);
 	struct nlattr *list, *one;
 
 	if (!nlh)
 		return -ENOSPC;
 	put_text(nlh, NFTA_SET_ELEM_LIST_TABLE, RULESET_TABLE);
-	put_text(nlh, NFTA_SET_ELEM_LIST_SET, RULESET_STICKY);
+	put_text(nlh, NFTA_SET_ELEM_LIST_SET, set_shape(
+		 host->family == AF_INET6 ? SET_STICKY6 : SET_STICKY)->name);
 	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 	one = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
-	put_value(nlh, NFTA_SET_ELEM_KEY, &key, sizeof(key));
+	put_value(nlh, NFTA_SET_ELEM_KEY, host->bytes, addr_len(host));
 	mnl_attr_nest_end(nlh, one);
 	mnl_attr_nest_end(nlh, list);
 	finish(o, nlh);
@@ -1052,22 +1185,24 @@ static void put_rule(struct nlmsghdr *nlh, const struct ruleset *rs,
 {
 	const struct ruleset_statement *s = &rs->statement[r->first];
 	const struct ruleset_statement *end = s + r->count, *p;
-	bool rejects = false, ipv4 = false;
+	bool rejects = false, fields = false;
 	struct nlattr *list;
 
 	put_text(nlh, NFTA_RULE_TABLE, RULESET_TABLE);
 	put_text(nlh, NFTA_RULE_CHAIN, rs->chain[r->chain].name);
 	list = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
 	for (p = s; p < end; p++) {
-		ipv4 = ipv4 || needs_ipv4(p);
-		rejects = rejects || p->kind == DO_REJECT;
+		if (p->kind == DO_REJECT)
+			rejects = true;
+		else
+			fields = fields || needs_family(p);
 	}
-	if (rejects && !ipv4)
-		only_ipv4(nlh);
+	if (rejects && !fields)
+		only_family(nlh, NFPROTO_IPV4);
 	for (; s < end; s++) {
-		if (ipv4 && needs_ipv4(s)) {
-			only_ipv4(nlh);
-			ipv4 = false;
+		if (fields && needs_family(s)) {
+			only_family(nlh, needs_family(s));
+			fields = false;
 		}
 		put_statement(nlh, rs, s, set_id(rs, s, numbered));
 	}

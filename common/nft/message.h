@@ -51,8 +51,8 @@ int nftmsg_set(struct nftmsg_out *o, const struct ruleset *rs,
 int nftmsg_refill(struct nftmsg_out *o, const struct ruleset *rs,
 		  unsigned int set, const struct table_state *state);
 
-/* The question for what that map has for the address @host, in host order. */
-int nftmsg_get_sticky(struct nftmsg_out *o, uint32_t host);
+/* The question for which link the address @host has, to the map of its family. */
+int nftmsg_get_sticky(struct nftmsg_out *o, const struct addr *host);
 
 /* The rule that is @number among all of them, after its sets. */
 int nftmsg_rule(struct nftmsg_out *o, const struct ruleset *rs,

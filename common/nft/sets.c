@@ -1,54 +1,55 @@
 // SPDX-License-Identifier: MIT
 #include <linux/netfilter/nf_tables.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/util.h"
 #include "nft/sets.h"
 
 enum {
-	IPV4_HEADERS = 20 + 20,		/* of IP and TCP, without options */
+	/* Of IP and TCP, without options. */
+	IPV4_HEADERS = 20 + 20,
+	IPV6_HEADERS = 40 + 20,
+	DATA_VERDICT = 0xffffff00,
+	/* How nft makes one number of the types of several in a row. */
+	TYPE_BITS = 6,
+	TYPE_TUPLE6 = (((TYPE_IPV6 << TYPE_BITS | TYPE_IPV6) << TYPE_BITS |
+			TYPE_SERVICE) << TYPE_BITS | TYPE_SERVICE) <<
+		      TYPE_BITS | TYPE_PROTOCOL,
+	/* Each part fills registers of 4 bytes. */
+	LEN_TUPLE6 = 16 + 16 + 4 + 4 + 4,
 };
 
+#define HOSTS .flags = NFT_SET_MAP | NFT_SET_TIMEOUT | NFT_SET_EVAL, \
+	.data_type = TYPE_CLASS, .data_len = 4, .size = RULESET_STICKY_SIZE
+#define SIZES "typeof iifname : tcp option maxseg size", \
+	.flags = NFT_SET_MAP, .key_type = TYPE_IFNAME, .key_len = IFNAMSIZ, \
+	.data_type = TYPE_INTEGER, .data_len = 2
+
 static const struct set_shape shapes[SET_KINDS] = {
-	[SET_STICKY] = { RULESET_STICKY, "type ipv4_addr : classid",
-		.flags = NFT_SET_MAP | NFT_SET_TIMEOUT | NFT_SET_EVAL,
-		.key_type = TYPE_IPV4, .key_len = 4,
-		.data_type = TYPE_CLASS, .data_len = 4,
-		.size = RULESET_STICKY_SIZE },
-	[SET_MSS] = { RULESET_MSS, "typeof iifname : tcp option maxseg size",
-		.flags = NFT_SET_MAP, .key_type = TYPE_IFNAME,
-		.key_len = IFNAMSIZ, .data_type = TYPE_INTEGER,
-		.data_len = 2, .headers = IPV4_HEADERS },
+	[SET_STICKY] = { RULESET_STICKY, .text = "type ipv4_addr : classid",
+		HOSTS, .key_type = TYPE_IPV4, .key_len = 4 },
+	[SET_STICKY6] = { "sticky6", .text = "type ipv6_addr : classid",
+		HOSTS, .key_type = TYPE_IPV6, .key_len = 16 },
+	[SET_MSS] = { RULESET_MSS, .text = SIZES, .headers = IPV4_HEADERS },
+	[SET_MSS6] = { "mss6", .text = SIZES, .headers = IPV6_HEADERS },
+	[SET_OWN6] = { "own6", .of_link = true, .text = "type ipv6_addr",
+		.flags = NFT_SET_INTERVAL, .key_type = TYPE_IPV6,
+		.key_len = 16 },
+	[SET_NATIVE6] = { "native6", .text = "type ipv6_addr : verdict",
+		.flags = NFT_SET_MAP | NFT_SET_INTERVAL,
+		.key_type = TYPE_IPV6, .key_len = 16,
+		.data_type = DATA_VERDICT },
+	[SET_MOVED] = { "moved", .text = "type ipv6_addr . ipv6_addr . "
+		"inet_service . inet_service . inet_proto",
+		.flags = NFT_SET_TIMEOUT | NFT_SET_EVAL,
+		.key_type = TYPE_TUPLE6, .key_len = LEN_TUPLE6,
+		.size = SET_MOVED_SIZE },
 };
 
 const struct set_shape *set_shape(unsigned int kind)
 {
 	return &shapes[kind];
-}
-
-bool set_is_filled(const struct ruleset *rs, unsigned int set)
-{
-	return !(shapes[rs->set[set].kind].flags & NFT_SET_EVAL);
-}
-
-unsigned int set_content(const struct ruleset *rs, unsigned int set,
-			 const struct table_state *state,
-			 struct ruleset_element content[SET_CONTENT_MAX])
-{
-	const struct set_shape *k = &shapes[rs->set[set].kind];
-	unsigned int i, n = 0;
-
-	for (i = 0; i < rs->n_links && k->headers; i++) {
-		struct ruleset_element *e = &content[n];
-
-		if (state->link[i].mtu <= k->headers)
-			continue;
-		memset(e, 0, sizeof(*e));
-		memcpy(e->name, rs->link[i].name, sizeof(e->name));
-		e->last = wide(state->link[i].mtu - k->headers);
-		n++;
-	}
-	return n;
 }
 
 bool ruleset_has_set_of(const struct ruleset *rs, unsigned int kind)
@@ -61,8 +62,132 @@ bool ruleset_has_set_of(const struct ruleset *rs, unsigned int kind)
 	return false;
 }
 
-void table_state_merge(const struct ruleset *rs, struct table_state *want,
-		       const struct table_state *is)
+bool set_is_filled(const struct ruleset *rs, unsigned int set)
+{
+	return !(shapes[rs->set[set].kind].flags & NFT_SET_EVAL);
+}
+
+/* --- what they hold --- */
+
+static unsigned int sizes(const struct ruleset *rs, unsigned int headers,
+			  const struct table_state *state,
+			  struct ruleset_element *content)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < rs->n_links; i++) {
+		struct ruleset_element *e = &content[n];
+
+		if (state->link[i].mtu <= headers)
+			continue;
+		memset(e, 0, sizeof(*e));
+		memcpy(e->name, rs->link[i].name, sizeof(e->name));
+		e->last = wide(state->link[i].mtu - headers);
+		n++;
+	}
+	return n;
+}
+
+static struct ruleset_element range_of(const struct prefix *p, uint16_t chain)
+{
+	struct ruleset_element e = { .key = wide_get(p->addr.bytes, 16),
+				     .chain = chain };
+
+	e.last = wide_or(e.key, wide_ones(128U - p->len));
+	return e;
+}
+
+static unsigned int own_of(const struct table_link *l,
+			   struct ruleset_element *content)
+{
+	static const struct prefix all = { { .family = AF_INET6 }, 0 };
+	unsigned int i;
+
+	if (!l->own6.n)
+		content[0] = range_of(&all, RULESET_NONE);
+	for (i = 0; i < l->own6.n; i++)
+		content[i] = range_of(&l->own6.item[i], RULESET_NONE);
+	return l->own6.n ? l->own6.n : 1;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct ruleset_element *x = a, *y = b;
+
+	return wide_compare(x->key, y->key);
+}
+
+/* Where two links have the same addresses, they are the first one's. */
+static unsigned int native(const struct ruleset *rs,
+			   const struct table_state *state,
+			   struct ruleset_element *content)
+{
+	unsigned int i, k, m, n = 0;
+
+	for (i = 0; i < rs->n_links; i++)
+		for (k = 0; k < state->link[i].own6.n; k++) {
+			struct ruleset_element e =
+				range_of(&state->link[i].own6.item[k],
+					 rs->link[i].to);
+
+			for (m = 0; m < n; m++)
+				if (wide_compare(e.key, content[m].last) <= 0 &&
+				    wide_compare(content[m].key, e.last) <= 0)
+					break;
+			if (m == n)
+				content[n++] = e;
+		}
+	qsort(content, n, sizeof(*content), by_key);
+	return n;
+}
+
+unsigned int set_content(const struct ruleset *rs, unsigned int set,
+			 const struct table_state *state,
+			 struct ruleset_element content[SET_CONTENT_MAX])
+{
+	const struct set_shape *k = &shapes[rs->set[set].kind];
+
+	switch (rs->set[set].kind) {
+	case SET_MSS:
+	case SET_MSS6:
+		return sizes(rs, k->headers, state, content);
+	case SET_OWN6:
+		return own_of(&state->link[rs->set[set].link], content);
+	case SET_NATIVE6:
+		return native(rs, state, content);
+	}
+	return 0;
+}
+
+/* --- what is wanted --- */
+
+static int by_prefix(const void *a, const void *b)
+{
+	const struct prefix *x = a, *y = b;
+	int order = memcmp(x->addr.bytes, y->addr.bytes, 16);
+
+	return order ? order : x->len - y->len;
+}
+
+/* In ascending order, and none within another: one that another has in it comes
+ * right after it then.
+ */
+static void order(struct prefixes *p)
+{
+	unsigned int i, n = 0;
+
+	qsort(p->item, p->n, sizeof(p->item[0]), by_prefix);
+	for (i = 0; i < p->n; i++)
+		if (!n || !prefix_covers(&p->item[n - 1], &p->item[i]))
+			p->item[n++] = p->item[i];
+	p->n = n;
+	/* All there is: as if nothing were known. */
+	if (n && !p->item[0].len)
+		p->n = 0;
+}
+
+void table_state_complete(const struct ruleset *rs, struct table_state *want,
+			  const struct table_state *is)
 {
 	unsigned int i;
 
@@ -73,17 +198,31 @@ void table_state_merge(const struct ruleset *rs, struct table_state *want,
 			l->mtu = is->link[i].mtu;
 		if (l->mtu > MTU_MAX)
 			l->mtu = MTU_MAX;
+		order(&l->own6);
 	}
+}
+
+static bool same_prefixes(const struct prefixes *a, const struct prefixes *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->n && i < b->n; i++)
+		if (!prefix_equal(&a->item[i], &b->item[i]))
+			return false;
+	return a->n == b->n;
 }
 
 bool table_state_equal(const struct ruleset *rs, const struct table_state *a,
 		       const struct table_state *b)
 {
 	bool mss = ruleset_has_set_of(rs, SET_MSS);
+	bool own = ruleset_has_set_of(rs, SET_OWN6);
 	unsigned int i;
 
 	for (i = 0; i < rs->n_links; i++)
-		if (mss && a->link[i].mtu != b->link[i].mtu)
+		if ((mss && a->link[i].mtu != b->link[i].mtu) ||
+		    (own && !same_prefixes(&a->link[i].own6,
+					   &b->link[i].own6)))
 			return false;
 	return true;
 }

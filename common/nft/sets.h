@@ -15,13 +15,19 @@
  */
 enum ruleset_set_kind {
 	SET_STICKY,		/* which link a host has */
+	SET_STICKY6,
 	SET_MSS,		/* of an interface: its MTU less the headers */
+	SET_MSS6,
+	SET_OWN6,		/* a link's: what its provider takes from it */
+	SET_NATIVE6,		/* whose provider gave a host its address */
+	SET_MOVED,		/* flows that began untranslated by another */
 	SET_KINDS,
 };
 
 /* How the sets of a kind are declared. */
 struct set_shape {
-	const char *name;
+	const char *name;	/* of a link's, what it begins with */
+	bool of_link;
 	const char *text;	/* nft's words for its types */
 	uint32_t flags;		/* NFT_SET_… */
 	uint32_t key_type, key_len, data_type, data_len;
@@ -33,7 +39,9 @@ const struct set_shape *set_shape(unsigned int kind);
 
 enum {
 	/* What one set can hold of what the links say. */
-	SET_CONTENT_MAX = LINKS_MAX,
+	SET_CONTENT_MAX = LINKS_MAX * PREFIXES_MAX,
+	SET_MOVED_SIZE = 65536,
+	SET_MOVED_TIMEOUT = 180,
 	MTU_MAX = 65535,
 };
 
@@ -50,9 +58,11 @@ bool ruleset_has_set_of(const struct ruleset *rs, unsigned int kind);
 /* Does it hold what the links say, and not what packets write? */
 bool set_is_filled(const struct ruleset *rs, unsigned int set);
 
-/* Fill in from @is what @want leaves open. */
-void table_state_merge(const struct ruleset *rs, struct table_state *want,
-		       const struct table_state *is);
+/* Bring @want into the form in which it is compared: without prefixes that others
+ * have in them, in ascending order, and with the MTUs of @is where it has none.
+ */
+void table_state_complete(const struct ruleset *rs, struct table_state *want,
+			  const struct table_state *is);
 
 /* Do the sets of @rs hold the same for both? */
 bool table_state_equal(const struct ruleset *rs, const struct table_state *a,

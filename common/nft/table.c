@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "nft/sets.h"
 
 /* The links that share the new connections. */
@@ -29,7 +30,10 @@ struct build {
 	uint16_t from_link, balance, stuck;
 	uint16_t to[LINKS_MAX], is[LINKS_MAX];
 	uint16_t deal[LINKS_MAX], keep[LINKS_MAX];
-	uint16_t mss, sticky;		/* named sets, by their numbers */
+	/* Named sets, by their numbers. */
+	uint16_t mss, mss6, sticky, sticky6, native, moved;
+	uint16_t own[LINKS_MAX];
+	uint16_t astray, onlink6;
 	uint16_t by_name, to_by_mark, is_by_mark, keep_by_name, lan, lo;
 	uint16_t n_lan;
 	const bool *drained;		/* of each link */
@@ -86,16 +90,23 @@ static uint16_t add_regular(struct build *b, const char *name)
 /* Named after the link, where nft can read that; to1, to2, … where not:
  * without the underscore no interface's name can be mistaken for it.
  */
+static void link_name(const struct build *b, const char *what, unsigned int i,
+		      char name[RULESET_NAME])
+{
+	const char *link = b->conf->link[i].name;
+
+	if (identifier(link))
+		snprintf(name, RULESET_NAME, "%s_%s", what, link);
+	else
+		snprintf(name, RULESET_NAME, "%s%u", what, i + 1);
+}
+
 static uint16_t add_link_chain(struct build *b, const char *verb,
 			       unsigned int i)
 {
-	const char *link = b->conf->link[i].name;
 	char name[RULESET_NAME];
 
-	if (identifier(link))
-		snprintf(name, sizeof(name), "%s_%s", verb, link);
-	else
-		snprintf(name, sizeof(name), "%s%u", verb, i + 1);
+	link_name(b, verb, i, name);
 	return add_regular(b, name);
 }
 
@@ -121,6 +132,18 @@ static uint16_t add_set(struct build *b, unsigned int kind, uint32_t timeout)
 				     .timeout = timeout };
 	snprintf(set->name, sizeof(set->name), "%s", set_shape(kind)->name);
 	return (uint16_t)++b->rs->n_sets;
+}
+
+/* One that says something of link @i alone. */
+static uint16_t add_link_set(struct build *b, unsigned int kind,
+			     unsigned int i)
+{
+	uint16_t number = add_set(b, kind, 0);
+	struct ruleset_set *set = &b->rs->set[number - 1];
+
+	set->link = (uint16_t)i;
+	link_name(b, set_shape(kind)->name, i, set->name);
+	return number;
 }
 
 /* A rule is opened, its statements follow. */
@@ -199,11 +222,11 @@ static struct ruleset_statement mark(const struct build *b, uint16_t kind,
 					   .chain = RULESET_NONE };
 }
 
-/* A statement about the map of the hosts' links. */
-static struct ruleset_statement sticky(const struct build *b, uint16_t kind,
+/* A statement about a named set, with @value as the data of an element. */
+static struct ruleset_statement of_set(uint16_t kind, uint16_t set,
 				       uint32_t value)
 {
-	return (struct ruleset_statement){ .kind = kind, .set = b->sticky,
+	return (struct ruleset_statement){ .kind = kind, .set = set,
 					   .value = value,
 					   .chain = RULESET_NONE };
 }
@@ -223,10 +246,38 @@ static struct ruleset_statement marked(const struct build *b)
 	return mark(b, IF_NOT_META_MARK, 0);
 }
 
-/* Everything in this table is about IPv4. */
+/* A chain that is about IPv4 alone. */
 static void only_ipv4(struct build *b)
 {
 	add_rule(b, plain(IF_NOT_IPV4), plain(DO_RETURN), end());
+}
+
+static void only_ipv6(struct build *b)
+{
+	add_rule(b, plain(IF_NOT_IPV6), plain(DO_RETURN), end());
+}
+
+/* What is not to be forwarded beyond its link is not our business: neighbours,
+ * routers' advertisements, DHCPv6, multicast.
+ */
+static void not_onlink6(struct build *b)
+{
+	add_rule(b, among(IF_DADDR6, b->onlink6, 2), plain(DO_RETURN), end());
+}
+
+/* The same of what comes from such an address. */
+static void not_from_onlink6(struct build *b)
+{
+	add_rule(b, among(IF_SADDR6, b->onlink6, 1), plain(DO_RETURN), end());
+}
+
+/* The beginning of a chain that is about what is routed. */
+static void only_routed(struct build *b)
+{
+	if (b->conf->ipv6)
+		not_onlink6(b);
+	else
+		only_ipv4(b);
 }
 
 /* The links' marks, each with a chain of its link. */
@@ -261,6 +312,7 @@ static void link_chains(struct build *b)
 
 	for (i = 0; i < conf->n_links; i++) {
 		b->to[i] = add_link_chain(b, "to", i);
+		b->rs->link[i].to = b->to[i];
 		add_rule(b, mark(b, SET_META_MARK, conf->link[i].mark), end(),
 			 end());
 	}
@@ -435,9 +487,21 @@ static void add_hashes(struct build *b, uint16_t kind)
 
 	for (i = 0; i < b->conf->n_links; i++)
 		gaps = gaps || (b->aside[i] && weight_of(b, i));
-	for (; gaps && round < RULESET_DEALS; round++)
+	for (; gaps && !b->parity && round < RULESET_DEALS; round++)
 		add_rule(b, hash(b->slots, kind, round), end(), end());
 	add_rule(b, hash(b->last, kind, round), end(), end());
+}
+
+/* An IPv6 host has several addresses at random: their low bits say nothing, and
+ * each address is a host of its own.
+ */
+static void add_hashes6(struct build *b)
+{
+	if (!b->conf->ipv6)
+		return;
+	if (b->conf->balance == BALANCE_FLOW)
+		add_hashes(b, TO_FLOW6);
+	add_hashes(b, TO_HASH6);
 }
 
 static void add_deal(struct build *b)
@@ -471,16 +535,21 @@ static void add_deal(struct build *b)
 		s = among(TO_SADDR, b->last.first, b->last.count);
 		s.mask = b->last.sum - 1U;
 		add_rule(b, s, end(), end());
+		add_hashes6(b);
 		return;
 	case BALANCE_SOURCE:
 		break;
 	}
 	add_hashes(b, TO_HASH);
+	add_hashes6(b);
 }
 
 /* Where a new connection goes that nobody has decided about. */
 static void add_balance(struct build *b)
 {
+	/* What a provider gave its addresses to leaves by that link. */
+	if (b->conf->ipv6)
+		add_rule(b, of_set(TO_SADDR6, b->native, 0), end(), end());
 	if (b->conf->sticky) {
 		add_rule(b, jump(b->stuck), end(), end());
 		add_rule(b, marked(b), plain(DO_RETURN), end());
@@ -509,9 +578,13 @@ static void stuck_chain(struct build *b)
 		b->stuck_links.count++;
 	}
 	b->stuck = add_regular(b, "stuck");
-	add_rule(b, sticky(b, SET_PRIORITY, 0),
+	add_rule(b, of_set(SET_PRIORITY, b->sticky, 0),
 		 among(TO_PRIORITY, b->stuck_links.first,
 		       b->stuck_links.count), end());
+	if (conf->ipv6)
+		add_rule(b, of_set(SET_PRIORITY6, b->sticky6, 0),
+			 among(TO_PRIORITY, b->stuck_links.first,
+			       b->stuck_links.count), end());
 }
 
 /* deal_X gives a host link X, unless another connection of that host has been
@@ -524,10 +597,16 @@ static void deal_chain(struct build *b, unsigned int i)
 	uint32_t m = b->conf->link[i].mark;
 
 	b->deal[i] = add_link_chain(b, "deal", i);
-	add_rule(b, sticky(b, ADD_STICKY, m), end(), end());
+	add_rule(b, of_set(ADD_STICKY, b->sticky, m), end(), end());
+	if (b->conf->ipv6)
+		add_rule(b, of_set(ADD_STICKY6, b->sticky6, m), end(), end());
 	add_rule(b, jump(b->stuck), end(), end());
 	add_rule(b, marked(b), plain(DO_RETURN), end());
-	add_rule(b, sticky(b, DELETE_STICKY, m), sticky(b, ADD_STICKY, m), end());
+	add_rule(b, of_set(DELETE_STICKY, b->sticky, m),
+		 of_set(ADD_STICKY, b->sticky, m), end());
+	if (b->conf->ipv6)
+		add_rule(b, of_set(DELETE_STICKY6, b->sticky6, m),
+			 of_set(ADD_STICKY6, b->sticky6, m), end());
 	add_rule(b, go(b->to[i]), end(), end());
 }
 
@@ -541,9 +620,18 @@ static void keep_chain(struct build *b, unsigned int i)
 	uint32_t m = b->conf->link[i].mark;
 
 	b->keep[i] = add_link_chain(b, "keep", i);
-	add_rule(b, mark(b, IF_META_MARK, m), sticky(b, UPDATE_STICKY, m), end());
-	add_rule(b, mark(b, IF_NOT_META_MARK, m), sticky(b, DELETE_STICKY, m),
-		 sticky(b, ADD_STICKY, m));
+	add_rule(b, mark(b, IF_META_MARK, m),
+		 of_set(UPDATE_STICKY, b->sticky, m), end());
+	add_rule(b, mark(b, IF_NOT_META_MARK, m),
+		 of_set(DELETE_STICKY, b->sticky, m),
+		 of_set(ADD_STICKY, b->sticky, m));
+	if (b->conf->ipv6) {
+		add_rule(b, mark(b, IF_META_MARK, m),
+			 of_set(UPDATE_STICKY6, b->sticky6, m), end());
+		add_rule(b, mark(b, IF_NOT_META_MARK, m),
+			 of_set(DELETE_STICKY6, b->sticky6, m),
+			 of_set(ADD_STICKY6, b->sticky6, m));
+	}
 	add_rule(b, go(b->is[i]), end(), end());
 }
 
@@ -556,7 +644,6 @@ static void sticky_chains(struct build *b)
 
 	if (!b->conf->sticky)
 		return;
-	b->sticky = add_set(b, SET_STICKY, b->conf->sticky);
 	stuck_chain(b);
 	for (i = 0; i < b->conf->n_links; i++)
 		deal_chain(b, i);
@@ -730,7 +817,7 @@ static void refuse(struct build *b, const struct policy *y)
 		add(b, among(IF_NOT_OIFNAME, name, 1));
 	}
 	add(b, links(b, IF_OIFNAME));
-	add(b, plain(DO_REJECT));
+	add(b, plain(b->conf->ipv6 ? DO_REJECT_ANY : DO_REJECT));
 }
 
 /* As many of the policies as there are up to the last with if_down =
@@ -746,7 +833,7 @@ static void strict_chain(struct build *b)
 	if (!n)
 		return;
 	add_chain(b, "strict", TYPE_FILTER, HOOK_FORWARD, RULESET_MANGLE);
-	only_ipv4(b);
+	only_routed(b);
 	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
 	for (i = 0; i < n; i++, y++) {
 		open_policy_rule(b, i);
@@ -784,7 +871,7 @@ static void prerouting(struct build *b)
 {
 	add_chain(b, "prerouting", TYPE_FILTER, HOOK_PREROUTING,
 		  RULESET_MANGLE + 1);
-	only_ipv4(b);
+	only_routed(b);
 	add_rule(b, links(b, IF_IIFNAME), go(b->from_link), end());
 	add_rule(b, by_mark(b, TO_CT_MARK, b->to_by_mark), end(), end());
 	remember(b);
@@ -839,7 +926,7 @@ static void remember_dealt(struct build *b)
 static void output(struct build *b)
 {
 	add_chain(b, "output", TYPE_ROUTE, HOOK_OUTPUT, RULESET_MANGLE);
-	only_ipv4(b);
+	only_routed(b);
 	add_rule(b, by_mark(b, IF_META_MARK, b->to_by_mark),
 		 by_mark(b, TO_CT_MARK, b->to_by_mark), end());
 	remember_marked(b, false);
@@ -895,19 +982,143 @@ static void guard(struct build *b)
  */
 static void clamp(struct build *b)
 {
-	struct ruleset_statement in = plain(CLAMP_IIFNAME);
+	const bool ipv6 = b->conf->ipv6;
+	const struct ruleset_statement in = of_set(CLAMP_IIFNAME, b->mss, 0);
 
-	in.set = b->mss;
 	add_chain(b, "forward", TYPE_FILTER, HOOK_FORWARD, RULESET_MANGLE);
-	only_ipv4(b);
+	if (!ipv6)
+		only_ipv4(b);
 	add_rule(b, links(b, IF_OIFNAME), plain(IF_TCP_SYN),
 		 plain(DO_CLAMP_MSS));
-	add_rule(b, plain(IF_TCP_SYN), in, end());
+	if (!ipv6) {
+		add_rule(b, plain(IF_TCP_SYN), in, end());
+		return;
+	}
+	add_rule(b, plain(IF_IPV4), plain(IF_TCP_SYN), in);
+	add_rule(b, plain(IF_IPV6), plain(IF_TCP_SYN),
+		 of_set(CLAMP_IIFNAME, b->mss6, 0));
+}
+
+/* --- IPv6: what has an address that the link's provider does not take --- */
+
+static bool translates6(const struct build *b)
+{
+	return b->conf->ipv6 && b->conf->translate6;
+}
+
+/* Is it foreign to link @i? A packet that IPsec takes is not seen by it. */
+static void foreign(struct build *b, unsigned int i)
+{
+	open_rule(b);
+	add(b, of_set(IF_NOT_SADDR6, b->own[i], 0));
+	add(b, plain(IF_NO_IPSEC));
+}
+
+/* One chain a link, and the map that leads there. */
+static uint16_t foreign_chains(struct build *b, const char *name,
+			       const struct ruleset_statement *what,
+			       unsigned int n)
+{
+	uint16_t chain[LINKS_MAX];
+	unsigned int i, k;
+
+	for (i = 0; i < b->conf->n_links; i++) {
+		chain[i] = add_link_chain(b, name, i);
+		foreign(b, i);
+		for (k = 0; k < n; k++)
+			add(b, what[k]);
+	}
+	return add_names(b, chain);
+}
+
+/* A flow that began untranslated has got so far by another link, which is dead
+ * now: conntrack cannot translate it any more. It is dropped here, and noted;
+ * its next packet goes, before conntrack sees it, into another zone, where it
+ * is a new connection and is translated. The kernel alone does that, whether
+ * a hook comes or not. What answers a port forward is not foreign: its source is
+ * put right only after this.
+ */
+static void astray_chains(struct build *b)
+{
+	static const uint8_t protocol[] = { 6, 17 };	/* TCP, UDP */
+	struct ruleset_statement ports;
+	uint16_t first = (uint16_t)b->rs->n_elements, elsewhere;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		add_element(b, NULL, protocol[i], protocol[i], RULESET_NONE);
+	ports = among(IF_PROTOCOL, first, 2);
+	b->astray = add_regular(b, "astray");
+	add_rule(b, ports, plain(IF_ORIGINAL), of_set(ADD_TUPLE6, b->moved, 0));
+	add_rule(b, plain(DO_COUNT), plain(DO_DROP), end());
+	elsewhere = add_regular(b, "elsewhere");
+	add_rule(b, of_set(UPDATE_TUPLE6, b->moved, 0), end(), end());
+	add_rule(b, plain(DO_ZONE), end(), end());
+	add_chain(b, "early", TYPE_FILTER, HOOK_PREROUTING, RULESET_RAW);
+	only_ipv6(b);
+	add_rule(b, links(b, IF_IIFNAME), plain(DO_RETURN), end());
+	add_rule(b, ports, of_set(IF_TUPLE6, b->moved, 0), go(elsewhere));
+}
+
+/* leave_X: an established flow leaves by link X. */
+static uint16_t leave_chains(struct build *b)
+{
+	uint16_t chain[LINKS_MAX];
+	unsigned int i;
+
+	for (i = 0; i < b->conf->n_links; i++) {
+		chain[i] = add_link_chain(b, "leave", i);
+		foreign(b, i);
+		add(b, go(b->astray));
+		add_rule(b, plain(IF_ORIGINAL), go(b->is[i]), end());
+	}
+	return add_names(b, chain);
+}
+
+static void srcnat6(struct build *b)
+{
+	const struct ruleset_statement masquerade = plain(DO_MASQUERADE);
+	uint16_t foreign6 = foreign_chains(b, "foreign", &masquerade, 1);
+
+	add_chain(b, "srcnat6", TYPE_NAT, HOOK_POSTROUTING, RULESET_SRCNAT);
+	only_ipv6(b);
+	not_onlink6(b);
+	not_from_onlink6(b);
+	add_rule(b, among(TO_OIFNAME, foreign6, b->conf->n_links), end(),
+		 end());
+}
+
+/* See guard(): what is still foreign after that, whoever has translated it. */
+static void guard6(struct build *b)
+{
+	const struct ruleset_statement drop[] = {
+		plain(IF_FOREIGN), plain(DO_COUNT), plain(DO_DROP),
+	};
+	uint16_t guards = foreign_chains(b, RULESET_GUARD, drop, 3);
+
+	add_chain(b, RULESET_GUARD "6", TYPE_FILTER, HOOK_POSTROUTING,
+		  RULESET_SRCNAT + 1);
+	only_ipv6(b);
+	not_onlink6(b);
+	not_from_onlink6(b);
+	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
+	open_rule(b);
+	add(b, links(b, IF_OIFNAME));
+	add(b, plain(IF_SNAT));
+	add(b, plain(IF_ELSEWHERE));
+	add(b, plain(DO_RETURN));
+	add_rule(b, among(TO_OIFNAME, guards, b->conf->n_links), end(), end());
 }
 
 static void other_chains(struct build *b)
 {
+	uint16_t leave = 0;
+
 	output(b);
+	if (translates6(b)) {
+		astray_chains(b);
+		leave = leave_chains(b);
+	}
 
 	/* Original direction only: the answers of a connection from outside
 	 * may leave by a standby link during an outage, but the connection
@@ -917,7 +1128,12 @@ static void other_chains(struct build *b)
 	 */
 	add_chain(b, "postrouting", TYPE_FILTER, HOOK_POSTROUTING,
 		  RULESET_MANGLE + 1);
-	only_ipv4(b);
+	only_routed(b);
+	if (translates6(b)) {
+		not_from_onlink6(b);
+		add_rule(b, plain(IF_IPV6), plain(IF_BARE),
+			 among(TO_OIFNAME, leave, b->conf->n_links));
+	}
 	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
 	remember_dealt(b);
 	add_rule(b, links(b, TO_OIFNAME), end(), end());
@@ -934,6 +1150,10 @@ static void other_chains(struct build *b)
 	}
 	if (b->conf->masquerade)
 		guard(b);
+	if (translates6(b)) {
+		srcnat6(b);
+		guard6(b);
+	}
 	if (b->conf->clamp_mss)
 		clamp(b);
 	strict_chain(b);
@@ -981,6 +1201,51 @@ static void name_links(struct build *b)
 			 b->conf->link[rs->n_links].name);
 }
 
+/* What stays on its link: fe80::/10 and ff00::/8. */
+static void add_onlink6(struct build *b)
+{
+	static const struct prefix onlink[] = {
+		{ { .family = AF_INET6, .bytes = { 0xfe, 0x80 } }, 10 },
+		{ { .family = AF_INET6, .bytes = { 0xff } }, 8 },
+	};
+	unsigned int i, n;
+
+	b->onlink6 = (uint16_t)b->rs->n_elements;
+	for (i = 0; i < COUNT(onlink); i++) {
+		n = add_element(b, NULL, 0, 0, RULESET_NONE);
+		b->rs->element[n].key = wide_get(onlink[i].addr.bytes,
+						 WIDE_BYTES);
+		b->rs->element[n].last = wide_or(b->rs->element[n].key,
+			wide_ones(8 * WIDE_BYTES - onlink[i].len));
+	}
+}
+
+/* Named sets, in the order in which nft lists them: that of their making. Those
+ * of IPv6 come last, for a table that gets or loses them.
+ */
+static void add_sets(struct build *b)
+{
+	const struct conf *conf = b->conf;
+	unsigned int i;
+
+	if (conf->clamp_mss)
+		b->mss = add_set(b, SET_MSS, 0);
+	if (conf->sticky)
+		b->sticky = add_set(b, SET_STICKY, conf->sticky);
+	if (!conf->ipv6)
+		return;
+	add_onlink6(b);
+	if (conf->clamp_mss)
+		b->mss6 = add_set(b, SET_MSS6, 0);
+	if (conf->sticky)
+		b->sticky6 = add_set(b, SET_STICKY6, conf->sticky);
+	b->native = add_set(b, SET_NATIVE6, 0);
+	if (translates6(b))
+		b->moved = add_set(b, SET_MOVED, SET_MOVED_TIMEOUT);
+	for (i = 0; i < conf->n_links; i++)
+		b->own[i] = add_link_set(b, SET_OWN6, i);
+}
+
 static void lan(struct build *b)
 {
 	const struct conf *conf = b->conf;
@@ -1014,8 +1279,7 @@ int ruleset_build(struct ruleset *rs, const struct conf *conf,
 	if (code)
 		return code;
 	name_links(&b);
-	if (conf->clamp_mss)
-		b.mss = add_set(&b, SET_MSS, 0);
+	add_sets(&b);
 	find_tier(&b);
 	link_chains(&b);
 	sticky_chains(&b);

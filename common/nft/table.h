@@ -63,39 +63,47 @@
 /* The map of the largest segment that fits through a link. */
 #define RULESET_MSS "mss"
 
+/* Flows that began untranslated go on in a conntrack zone of their own ("mw"). */
+enum { RULESET_ZONE = 0x6d77 };
+
 enum {
-	/* from_link, balance, stuck, seven base chains, four chains a link */
-	RULESET_CHAINS = 4 * LINKS_MAX + 10,
-	/* Of a link: to 1, is 1, deal 5, keep 3. Of a policy: 1 and, strict, 1
-	 * more. from_link 1, stuck 1, balance 2 and 2 * (DEALS + 1),
-	 * prerouting 9, output 5, postrouting 4, srcnat 2, guard 4, forward 3,
-	 * strict 2.
+	/* from_link, balance, stuck, astray, elsewhere, ten base chains, seven
+	 * chains a link
+	 */
+	RULESET_CHAINS = 7 * LINKS_MAX + 15,
+	/* Of a link: to 1, is 1, deal 6, keep 5, leave 2, foreign 1, guard 1. Of
+	 * a policy: for each family 1 and, strict, 1 more. from_link 1,
+	 * stuck 2, astray 2, elsewhere 2, early 3, balance 3 and
+	 * 4 * (DEALS + 1), prerouting 9, output 5, postrouting 6, srcnat 2,
+	 * srcnat6 4, guard 4, guard6 6, forward 4, strict 2.
 	 */
 	RULESET_DEALS = 4,
-	RULESET_RULES = 10 * LINKS_MAX + 2 * POLICIES_MAX +
-			2 * RULESET_DEALS + 35,
-	/* Of a link: to 1, is 1, deal 7, keep 6. Of a policy: 8, strict 11. No
-	 * other rule has more than 6.
+	RULESET_RULES = 17 * LINKS_MAX + 4 * POLICIES_MAX +
+			4 * RULESET_DEALS + 65,
+	/* Of a link: to 1, is 1, deal 9, keep 11, leave 5, foreign 3, guard 5.
+	 * Of a policy, for each family: 8, strict 11. No other rule has more
+	 * than 6.
 	 */
-	RULESET_STATEMENTS = 15 * LINKS_MAX + 19 * POLICIES_MAX +
-			     6 * (2 * RULESET_DEALS + 35),
-	/* Links by name (two maps), by mark (three), slots of the balance
-	 * (two), lan, private addresses, and the lists of the policies.
+	RULESET_STATEMENTS = 35 * LINKS_MAX + 38 * POLICIES_MAX +
+			     6 * (4 * RULESET_DEALS + 65),
+	/* Links by name (five maps), by mark (three), slots of the balance
+	 * (two), lan, private addresses, addresses that stay on the link, two
+	 * protocols, and the lists of the policies.
 	 */
 	RULESET_PRIVATE = 5,
-	RULESET_ELEMENTS = 7 * LINKS_MAX + LAN_MAX + 1 + RULESET_PRIVATE +
+	RULESET_ELEMENTS = 10 * LINKS_MAX + LAN_MAX + 1 + RULESET_PRIVATE + 4 +
 			   POLICIES_MAX *
 			   (2 * POLICY_ADDRESSES + 2 * POLICY_PORTS +
 			    POLICY_PROTOCOLS + POLICY_INTERFACES),
-	/* "deal_" and an interface's name */
-	RULESET_NAME = 5 + IFNAMSIZ,
+	/* "foreign_" and an interface's name */
+	RULESET_NAME = 8 + IFNAMSIZ,
 	RULESET_NONE = 0xffff,		/* no chain */
 	/* The hash of the hosts must give the same links after every load:
 	 * the seed is fixed ("mwan").
 	 */
 	RULESET_SEED = 0x6d77616e,
-	/* Two maps. */
-	RULESET_SETS = 2,
+	/* One of each kind, and one a link. */
+	RULESET_SETS = 6 + LINKS_MAX,
 	/* Hosts that the map holds, about 100 bytes each; the others are
 	 * dealt out without being remembered.
 	 */
@@ -104,6 +112,7 @@ enum {
 
 /* nft's names for places in a hook (linux/netfilter_ipv4.h). */
 enum {
+	RULESET_RAW = -300,
 	RULESET_MANGLE = -150,
 	RULESET_SRCNAT = 100,
 };
@@ -136,6 +145,9 @@ struct ruleset_chain {
 enum ruleset_kind {
 	DO_END = 0,				/* no statement */
 	IF_NOT_IPV4 = OP_IF_NOT | KEY_IPV4,	/* meta nfproto != ipv4 */
+	IF_IPV4 = OP_IF | KEY_IPV4,		/* meta nfproto ipv4 */
+	IF_IPV6 = OP_IF | KEY_IPV6,		/* meta nfproto ipv6 */
+	IF_NOT_IPV6 = OP_IF_NOT | KEY_IPV6,
 	IF_IIFNAME = OP_IF | KEY_IIFNAME,	/* iifname { } */
 	IF_NOT_IIFNAME = OP_IF_NOT | KEY_IIFNAME,
 	IF_OIFNAME = OP_IF | KEY_OIFNAME,
@@ -143,17 +155,23 @@ enum ruleset_kind {
 	IF_NEW = OP_IF | KEY_NEW,		/* ct state new */
 	IF_NOT_NEW = OP_IF_NOT | KEY_NEW,
 	IF_REPLY = OP_IF | KEY_REPLY,		/* ct direction reply */
+	IF_ORIGINAL = OP_IF | KEY_ORIGINAL,	/* ct direction original */
 	IF_META_MARK = OP_IF | KEY_META_MARK,	/* meta mark & M == m or { } */
 	IF_NOT_META_MARK = OP_IF_NOT | KEY_META_MARK,
 	IF_CT_MARK = OP_IF | KEY_CT_MARK,	/* ct mark & M == m or { } */
 	IF_NOT_CT_MARK = OP_IF_NOT | KEY_CT_MARK,
 	IF_NO_IPSEC = OP_IF | KEY_IPSEC,	/* rt ipsec missing */
 	IF_SNAT = OP_IF | KEY_SNAT,		/* ct status snat */
+	IF_BARE = OP_IF | KEY_BARE,		/* ct status confirmed / ... */
 	IF_ELSEWHERE = OP_IF_NOT | KEY_LOCAL,	/* fib saddr type != local */
 	IF_FOREIGN = OP_IF_NOT | KEY_LOCAL_OIF,	/* fib saddr . oif type ... */
 	IF_TCP_SYN = OP_IF | KEY_SYN,		/* tcp flags syn / syn,rst */
 	IF_SADDR = OP_IF | KEY_SADDR,		/* ip saddr { } */
 	IF_DADDR = OP_IF | KEY_DADDR,
+	IF_SADDR6 = OP_IF | KEY_SADDR6,		/* ip6 saddr { } or @set */
+	IF_NOT_SADDR6 = OP_IF_NOT | KEY_SADDR6,
+	IF_DADDR6 = OP_IF | KEY_DADDR6,
+	IF_TUPLE6 = OP_IF | KEY_TUPLE6,		/* ... @set */
 	IF_PROTOCOL = OP_IF | KEY_PROTOCOL,	/* meta l4proto { } */
 	IF_PORTS_OF = OP_IF | KEY_PORTS_OF,
 	/* th sport { }; of protocol m, which is not 0: tcp or udp sport { } */
@@ -165,6 +183,9 @@ enum ruleset_kind {
 	TO_CT_MARK = OP_TO | KEY_CT_MARK,
 	TO_PRIORITY = OP_TO | KEY_PRIORITY,	/* meta priority vmap { } */
 	TO_SADDR = OP_TO | KEY_SADDR,		/* ip saddr & M vmap { } */
+	TO_SADDR6 = OP_TO | KEY_SADDR6,		/* ip6 saddr vmap @set */
+	TO_HASH6 = OP_TO | KEY_HASH6,
+	TO_FLOW6 = OP_TO | KEY_FLOW6,
 	TO_HASH = OP_TO | KEY_HASH,	/* jhash ... mod m seed M vmap { } */
 	TO_FLOW = OP_TO | KEY_FLOW,
 	TO_RANDOM = OP_TO | KEY_RANDOM,	/* numgen random mod m vmap { } */
@@ -175,13 +196,21 @@ enum ruleset_kind {
 	ADD_STICKY = OP_ADD | KEY_SADDR,
 	UPDATE_STICKY = OP_UPDATE | KEY_SADDR,
 	DELETE_STICKY = OP_DELETE | KEY_SADDR,
+	SET_PRIORITY6 = OP_RECALL | KEY_SADDR6,
+	ADD_STICKY6 = OP_ADD | KEY_SADDR6,
+	UPDATE_STICKY6 = OP_UPDATE | KEY_SADDR6,
+	DELETE_STICKY6 = OP_DELETE | KEY_SADDR6,
+	ADD_TUPLE6 = OP_ADD | KEY_TUPLE6,	/* add @set { ... } */
+	UPDATE_TUPLE6 = OP_UPDATE | KEY_TUPLE6,
 	CLAMP_IIFNAME = OP_CLAMP | KEY_IIFNAME,
 	COPY_CT_MARK = OP_DO,	/* meta mark set ct mark & M */
 	DO_CLAMP_MSS,		/* tcp option maxseg size set rt mtu */
+	DO_ZONE,		/* ct original zone set RULESET_ZONE */
 	DO_MASQUERADE,		/* masquerade */
 	DO_COUNT,		/* counter */
 	DO_DROP,		/* drop */
 	DO_REJECT,		/* reject with icmp net-unreachable */
+	DO_REJECT_ANY,		/* reject with icmpx no-route */
 	DO_RETURN,		/* return */
 	DO_JUMP,		/* jump chain */
 	DO_GOTO,		/* goto chain */
@@ -220,11 +249,13 @@ struct ruleset_element {
 struct ruleset_set {
 	char name[RULESET_NAME];
 	uint8_t kind;
+	uint16_t link;		/* of one that is a link's: its place */
 	uint32_t timeout;	/* in seconds; 0: none */
 };
 
 struct ruleset_link {
 	char name[IFNAMSIZ];	/* zero-padded */
+	uint16_t to;		/* the chain that gives its mark */
 };
 
 struct ruleset {
@@ -281,12 +312,12 @@ static inline bool ruleset_is_map(const struct ruleset_statement *s)
 	return (s->kind & OP_MASK) == OP_TO;
 }
 
-/* A set of one interface, or of one range, is a comparison, as nft itself
- * makes of it.
+/* Has it an anonymous set? One of one interface, or of one range, is a
+ * comparison, as nft itself makes of it.
  */
 static inline bool ruleset_has_set(const struct ruleset_statement *s)
 {
-	return ruleset_is_map(s) || s->count > 1;
+	return !s->set && (ruleset_is_map(s) || s->count > 1);
 }
 
 #endif

@@ -60,12 +60,28 @@ static void say_range(struct text *t, struct wide first, struct wide last)
 		say(t, "-%" PRIu64, last.lo);
 }
 
-static void say_addresses(struct text *t, struct wide first, struct wide last)
+static void say_address(struct text *t, struct wide value, uint8_t len)
 {
-	const struct range r = { (uint32_t)first.lo, (uint32_t)last.lo };
-	char range[RANGE_TEXT];
+	struct addr a = { .family = len == 4 ? AF_INET : AF_INET6 };
+	char text[ADDR_TEXT];
 
-	say(t, "%s", range_text(&r, range));
+	wide_put(value, a.bytes, len);
+	say(t, "%s", addr_text(&a, text));
+}
+
+/* An address, a prefix, or a range. */
+static void say_addresses(struct text *t, const struct ruleset_element *e,
+			  uint8_t len)
+{
+	int prefix = wide_prefix(e->key, e->last, 8U * len);
+
+	say_address(t, e->key, len);
+	if (prefix < 0) {
+		say(t, "-");
+		say_address(t, e->last, len);
+	} else if (prefix < 8 * len) {
+		say(t, "/%d", prefix);
+	}
 }
 
 /* A mark as the value of the map: nft has no type for scratch registers but
@@ -91,7 +107,8 @@ static void say_key(struct text *t, const struct key *k,
 		say_range(t, e->key, e->last);
 		break;
 	case TYPE_IPV4:
-		say_addresses(t, e->key, e->last);
+	case TYPE_IPV6:
+		say_addresses(t, e, k->len);
 		break;
 	case TYPE_PROTOCOL:
 		say(t, "%s", protocol_text((uint8_t)number, protocol));
@@ -145,6 +162,12 @@ static void say_elements(struct text *t, const struct ruleset *rs,
 	say(t, " }");
 }
 
+static const char *set_of(const struct ruleset *rs,
+			  const struct ruleset_statement *s)
+{
+	return rs->set[s->set - 1].name;
+}
+
 /* nft leaves a mask of ones out; of a key that has none it is 0. */
 static bool say_mask(struct text *t, const struct key *k, uint32_t mask)
 {
@@ -152,7 +175,7 @@ static bool say_mask(struct text *t, const struct key *k, uint32_t mask)
 		return false;
 	say(t, " & ");
 	if (k->type == TYPE_IPV4)
-		say_addresses(t, wide(mask), wide(mask));
+		say_address(t, wide(mask), k->len);
 	else
 		say(t, "0x%08" PRIx32, mask);
 	return true;
@@ -191,6 +214,8 @@ static void say_condition(struct text *t, const struct ruleset *rs,
 		say(t, masked ? " == " : " ");
 	if (k->constant)
 		say(t, "%s", k->constant);
+	else if (s->set)
+		say(t, "@%s", set_of(rs, s));
 	else if (s->count)
 		say_elements(t, rs, s);
 	else
@@ -209,17 +234,14 @@ static void say_set(struct text *t, const struct ruleset_statement *s)
 	say(t, " | 0x%08" PRIx32, s->value);
 }
 
-static const char *set_of(const struct ruleset *rs,
-			  const struct ruleset_statement *s)
+static void say_element(struct text *t, const struct ruleset *rs,
+			const struct ruleset_statement *s, const char *verb)
 {
-	return rs->set[s->set - 1].name;
-}
-
-static void say_sticky(struct text *t, const struct ruleset *rs,
-		       const struct ruleset_statement *s, const char *verb)
-{
-	say(t, "%s @%s { %s : ", verb, set_of(rs, s), key_of(s->kind)->word);
-	say_class(t, s->value);
+	say(t, "%s @%s { %s", verb, set_of(rs, s), key_of(s->kind)->word);
+	if (key_of(s->kind)->from != FROM_TUPLE) {
+		say(t, " : ");
+		say_class(t, s->value);
+	}
 	say(t, " }");
 }
 
@@ -233,6 +255,8 @@ static void say_verb(struct text *t, const struct ruleset *rs,
 		[DO_MASQUERADE & KEY_MASK] = "masquerade",
 		[DO_COUNT & KEY_MASK] = "counter",
 		[DO_DROP & KEY_MASK] = "drop",
+		[DO_REJECT_ANY & KEY_MASK] = "reject with icmpx no-route",
+		[DO_ZONE & KEY_MASK] = "ct original zone set ",
 		[DO_REJECT & KEY_MASK] = "reject with icmp net-unreachable",
 		[DO_RETURN & KEY_MASK] = "return",
 		[DO_JUMP & KEY_MASK] = "jump ",
@@ -240,6 +264,8 @@ static void say_verb(struct text *t, const struct ruleset *rs,
 	};
 
 	say(t, "%s", words[s->kind & KEY_MASK]);
+	if (s->kind == DO_ZONE)
+		say(t, "%d", RULESET_ZONE);
 	if (s->kind == COPY_CT_MARK)
 		say_mask(t, key_of(KEY_CT_MARK), s->mask);
 	if (s->kind == DO_GOTO || s->kind == DO_JUMP)
@@ -258,13 +284,13 @@ static void say_statement(struct text *t, const struct ruleset *rs,
 		    key_of(s->kind)->word, set_of(rs, s));
 		break;
 	case OP_ADD:
-		say_sticky(t, rs, s, "add");
+		say_element(t, rs, s, "add");
 		break;
 	case OP_UPDATE:
-		say_sticky(t, rs, s, "update");
+		say_element(t, rs, s, "update");
 		break;
 	case OP_DELETE:
-		say_sticky(t, rs, s, "delete");
+		say_element(t, rs, s, "delete");
 		break;
 	case OP_CLAMP:
 		say(t, "tcp option maxseg size set %s map @%s",
@@ -324,6 +350,8 @@ static void say_set_head(struct text *t, const struct ruleset_set *set)
 		say(t, "\t\tsize %" PRIu32 "\n", k->size);
 	if (k->flags & NFT_SET_EVAL)
 		say(t, "\t\tflags dynamic,timeout\n");
+	if (k->flags & NFT_SET_INTERVAL)
+		say(t, "\t\tflags interval\n");
 	if (set->timeout) {
 		say(t, "\t\ttimeout ");
 		say_time(t, set->timeout);
@@ -334,7 +362,9 @@ static void say_set_head(struct text *t, const struct ruleset_set *set)
 
 static void say_priority(struct text *t, const struct ruleset_chain *c)
 {
-	if (c->priority == RULESET_SRCNAT)
+	if (c->priority == RULESET_RAW)
+		say(t, "raw");
+	else if (c->priority == RULESET_SRCNAT)
 		say(t, "srcnat");
 	else if (c->priority > RULESET_SRCNAT)
 		say(t, "srcnat + %d", c->priority - RULESET_SRCNAT);
@@ -384,15 +414,23 @@ size_t ruleset_print(const struct ruleset *rs, char *buf, size_t size)
 	return t.len;
 }
 
-static void say_content(struct text *t, const struct ruleset_set *set,
+static void say_content(struct text *t, const struct ruleset *rs,
+			const struct ruleset_set *set,
 			const struct ruleset_element *e, unsigned int n)
 {
+	const struct set_shape *k = set_shape(set->kind);
 	unsigned int i;
 
 	say(t, "add element inet %s %s ", RULESET_TABLE, set->name);
-	for (i = 0; i < n; i++, e++)
-		say(t, "%s\"%s\" : %" PRIu64, i ? ", " : "{ ", e->name,
-		    e->last.lo);
+	for (i = 0; i < n; i++, e++) {
+		say(t, i ? ", " : "{ ");
+		if (k->headers)
+			say(t, "\"%s\" : %" PRIu64, e->name, e->last.lo);
+		else
+			say_addresses(t, e, (uint8_t)k->key_len);
+		if (k->flags & NFT_SET_MAP && !k->headers)
+			say(t, " : goto %s", rs->chain[e->chain].name);
+	}
 	say(t, " }\n");
 }
 
@@ -415,7 +453,7 @@ size_t table_state_print(const struct ruleset *rs,
 		    set_shape(set->kind)->flags & NFT_SET_MAP ? "map" : "set",
 		    RULESET_TABLE, set->name);
 		if (n)
-			say_content(&t, set, content, n);
+			say_content(&t, rs, set, content, n);
 	}
 	return t.len;
 }

@@ -52,19 +52,20 @@ static enum outcome only_if(bool holds)
 static uint32_t hash_slot(const struct walk *w,
 			  const struct ruleset_statement *s)
 {
-	uint8_t reg[5][4] = { { 0 } };
-	size_t len = sizeof(reg[0]);
-	const uint32_t source = htonl(w->source), to = htonl(w->destination);
+	unsigned int what = s->kind & KEY_MASK;
+	uint8_t reg[2 * WIDE_BYTES + 3 * sizeof(uint32_t)] = { 0 };
+	size_t len = addr_len(&w->source);
 	const uint16_t sport = htons(w->source_port);
 	const uint16_t dport = htons(w->destination_port);
 
-	memcpy(reg[0], &source, sizeof(source));
-	if (s->kind == TO_FLOW) {
-		memcpy(reg[1], &to, sizeof(to));
-		reg[2][0] = w->protocol;
-		memcpy(reg[3], &sport, sizeof(sport));
-		memcpy(reg[4], &dport, sizeof(dport));
-		len = sizeof(reg);
+	memcpy(reg, w->source.bytes, len);
+	if (what == KEY_FLOW || what == KEY_FLOW6) {
+		memcpy(reg + len, w->destination.bytes, len);
+		len *= 2;
+		reg[len] = w->protocol;
+		memcpy(reg + len + 4, &sport, sizeof(sport));
+		memcpy(reg + len + 8, &dport, sizeof(dport));
+		len += 3 * sizeof(uint32_t);
 	}
 	/* reciprocal_scale() */
 	return (uint32_t)((uint64_t)jhash(reg, len, s->mask) * s->value >> 32);
@@ -86,46 +87,84 @@ choose(struct walk *w, const struct ruleset_statement *s)
 	return e;
 }
 
+static struct wide of_addr(const struct addr *a)
+{
+	return wide_get(a->bytes, addr_len(a));
+}
+
 /* Whether it is known what the packet has there, and what. */
 static bool value_of(const struct walk *w, const struct ruleset_statement *s,
-		     uint32_t *value)
+		     struct wide *value)
 {
 	bool ports = w->has_protocol && w->has_ports;
 
 	switch (s->kind & KEY_MASK) {
 	case KEY_META_MARK:
-		*value = w->mark & s->mask;
+		*value = wide(w->mark & s->mask);
 		return true;
 	case KEY_CT_MARK:
-		*value = w->ct_mark & s->mask;
+		*value = wide(w->ct_mark & s->mask);
 		return true;
 	case KEY_PRIORITY:
-		*value = w->sticky;
+		*value = wide(w->sticky);
 		return true;
 	case KEY_SADDR:
-		*value = w->source & (s->mask ? s->mask : UINT32_MAX);
+	case KEY_SADDR6:
+		*value = of_addr(&w->source);
+		if (s->mask)
+			value->lo &= s->mask;
 		return true;
 	case KEY_DADDR:
-		*value = w->destination;
+	case KEY_DADDR6:
+		*value = of_addr(&w->destination);
 		return true;
 	case KEY_PROTOCOL:
 	case KEY_PORTS_OF:
-		*value = w->protocol;
+		*value = wide(w->protocol);
 		return w->has_protocol;
 	case KEY_SPORT:
-		*value = w->source_port;
+		*value = wide(w->source_port);
 		return ports;
 	case KEY_DPORT:
-		*value = w->destination_port;
+		*value = wide(w->destination_port);
 		return ports;
 	case KEY_HASH:
-		*value = hash_slot(w, s);
+	case KEY_HASH6:
+		*value = wide(hash_slot(w, s));
 		return true;
 	case KEY_FLOW:
-		*value = hash_slot(w, s);
+	case KEY_FLOW6:
+		*value = wide(hash_slot(w, s));
 		return ports;
 	}
 	return false;
+}
+
+/* Is the statement about the family of the packet? */
+static bool of_family(const struct walk *w, const struct ruleset_statement *s)
+{
+	const uint8_t family = key_of(s->kind)->family;
+
+	return !family || family == w->source.family;
+}
+
+/* The element of a named set that the packet's source is in. What packets have
+ * written into one is not known, and counts as nothing.
+ */
+static const struct ruleset_element *
+find_in_set(const struct walk *w, const struct ruleset_statement *s,
+	    struct wide key)
+{
+	static struct ruleset_element content[SET_CONTENT_MAX];
+	unsigned int i, n = 0;
+
+	if (w->state)
+		n = set_content(w->rs, s->set - 1U, w->state, content);
+	for (i = 0; i < n; i++)
+		if (wide_compare(content[i].key, key) <= 0 &&
+		    wide_compare(key, content[i].last) <= 0)
+			return &content[i];
+	return NULL;
 }
 
 /* The interface that the packet comes in or leaves by. */
@@ -140,17 +179,23 @@ static const struct ruleset_element *look_up(struct walk *w,
 					     const struct ruleset_statement *s,
 					     uint32_t *key)
 {
+	struct wide value = wide(0);
+
 	*key = WALK_NO_KEY;
+	if (!of_family(w, s))
+		return NULL;
 	if (key_of(s->kind)->type == TYPE_IFNAME)
 		return find_name(w->rs, s, name_of(w, s));
-	if (value_of(w, s, key))
-		return find_key(w->rs, s, wide(*key));
-	*key = WALK_NO_KEY;
-	return choose(w, s);
+	if (!value_of(w, s, &value))
+		return choose(w, s);
+	if (s->set)
+		return find_in_set(w, s, value);
+	*key = (uint32_t)value.lo;
+	return find_key(w->rs, s, value);
 }
 
-/* A condition without elements. Every packet here is an IPv4 one; of the others
- * that are not named no rule decides where a packet goes: they do not hold.
+/* A condition without elements. Of those that are not named no rule decides where
+ * a packet goes: they do not hold.
  */
 static enum outcome match_constant(const struct walk *w,
 				   const struct ruleset_statement *s)
@@ -159,11 +204,15 @@ static enum outcome match_constant(const struct walk *w,
 
 	switch (s->kind & KEY_MASK) {
 	case KEY_IPV4:
-		return only_if(!not);
+		return only_if((w->source.family == AF_INET) != not);
+	case KEY_IPV6:
+		return only_if((w->source.family == AF_INET6) != not);
 	case KEY_NEW:
 		return only_if(w->is_new != not);
 	case KEY_REPLY:
 		return only_if(w->is_reply != not);
+	case KEY_ORIGINAL:
+		return only_if(w->is_reply == not);
 	}
 	return BREAK;
 }
@@ -172,18 +221,23 @@ static enum outcome match(struct walk *w, const struct ruleset_statement *s)
 {
 	bool not = (s->kind & OP_MASK) == OP_IF_NOT, holds;
 	const struct key *k = key_of(s->kind);
-	uint32_t value = 0;
+	struct wide value = wide(0);
 
 	if (k->constant)
 		return match_constant(w, s);
+	if (!of_family(w, s) || k->from == FROM_TUPLE)
+		return BREAK;
 	if (k->type == TYPE_IFNAME)
 		return only_if(!find_name(w->rs, s, name_of(w, s)) == not);
 	if (!value_of(w, s, &value)) {
 		w->unsure = true;
 		return BREAK;
 	}
-	holds = s->count ? find_key(w->rs, s, wide(value)) != NULL :
-			   value == s->value;
+	if (s->set)
+		holds = find_in_set(w, s, value) != NULL;
+	else
+		holds = s->count ? find_key(w->rs, s, value) != NULL :
+				   value.lo == s->value;
 	return only_if(holds != not);
 }
 
@@ -201,6 +255,7 @@ static enum outcome do_verb(struct walk *w, const struct ruleset_statement *s)
 		w->mark = w->ct_mark & s->mask;
 		return GO_ON;
 	case DO_REJECT:
+	case DO_REJECT_ANY:
 		w->rejected = true;
 		return LEAVE;
 	case DO_RETURN:
@@ -215,6 +270,19 @@ static enum outcome do_verb(struct walk *w, const struct ruleset_statement *s)
 	return GO_ON;
 }
 
+/* What is written into the map of the hosts' links. */
+static enum outcome write_set(struct walk *w,
+			      const struct ruleset_statement *s)
+{
+	if (!of_family(w, s) || key_of(s->kind)->from == FROM_TUPLE)
+		return BREAK;
+	if ((s->kind & OP_MASK) == OP_DELETE)
+		w->sticky = 0;
+	else if ((s->kind & OP_MASK) == OP_ADD && !w->sticky)
+		w->sticky = s->value;
+	return GO_ON;
+}
+
 static enum outcome act(struct walk *w, const struct ruleset_statement *s)
 {
 	switch (s->kind & OP_MASK) {
@@ -222,15 +290,11 @@ static enum outcome act(struct walk *w, const struct ruleset_statement *s)
 		set_mark(w, s);
 		return GO_ON;
 	case OP_RECALL:
-		return only_if(w->sticky);
+		return only_if(w->sticky && of_family(w, s));
 	case OP_ADD:
-		if (!w->sticky)
-			w->sticky = s->value;
-		return GO_ON;
 	case OP_DELETE:
-		w->sticky = 0;
-		return GO_ON;
 	case OP_UPDATE:
+		return write_set(w, s);
 	case OP_CLAMP:
 		return GO_ON;
 	case OP_DO:

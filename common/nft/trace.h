@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "nft/table.h"
+#include "nft/sets.h"
 
 enum {
 	/* A packet meets a handful of rules that do something to it. */
@@ -25,12 +25,13 @@ struct walk_step {
 };
 
 /* One packet on its way through the rules, as the kernel would evaluate them.
- * The caller fills in the first part; addresses, ports and marks are in host
- * order. Marks and the sticky map's element change on the way.
+ * The caller fills in the first part; ports and marks are in host order. Marks and the sticky map's element change on the way.
  */
 struct walk {
 	const struct ruleset *rs;
-	uint32_t source, destination;
+	/* What the named sets hold; NULL: nothing is known of them. */
+	const struct table_state *state;
+	struct addr source, destination;	/* of one family */
 	bool has_protocol, has_ports;	/* else: not known */
 	uint8_t protocol;
 	uint16_t source_port, destination_port;

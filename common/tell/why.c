@@ -4,13 +4,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/prefix.h"
 #include "core/plan.h"
 #include "tell/why.h"
-
-static uint32_t host_order(const struct addr *a)
-{
-	return ntohl(a->v4.s_addr);
-}
 
 void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
 	      const struct ruleset *rs)
@@ -21,8 +17,7 @@ void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
 
 	*w = (struct walk){
 		.rs = rs, .choice = choice,
-		.source = host_order(&t->source),
-		.destination = host_order(&t->destination),
+		.source = t->source, .destination = t->destination,
 		.has_protocol = why->packet.has_protocol,
 		.has_ports = why->packet.has_ports,
 		.protocol = t->protocol, .source_port = t->source_port,
@@ -35,7 +30,7 @@ void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
 	if (why->marking)
 		walk(w, seen->own ? HOOK_OUTPUT : HOOK_PREROUTING);
 	/* From here on it has the address that NAT gives it. */
-	w->destination = host_order(&seen->flow.to);
+	w->destination = seen->flow.to;
 }
 
 static bool rule_applies(const struct rule *r, uint32_t mark,
@@ -157,9 +152,19 @@ static uint32_t open_group(const struct why *why, const struct why_way *way,
 	       group->n_members > 1 ? group->id : 0;
 }
 
-static bool is_within(uint32_t address, const struct addr *net, uint8_t len)
+static bool is_within(const struct addr *a, const struct addr *net,
+		      uint8_t len)
 {
-	return !len || !((address ^ host_order(net)) >> (32 - len));
+	const struct prefix p = { *net, len };
+
+	return !len || prefix_has(&p, a);
+}
+
+/* One to several hosts at once. */
+static bool is_multicast(const struct addr *a)
+{
+	return a->family == AF_INET6 ? a->bytes[0] == 0xff :
+	       IN_MULTICAST(ntohl(a->v4.s_addr));
 }
 
 static bool matches(const struct rule *r, const struct why *why,
@@ -168,8 +173,8 @@ static bool matches(const struct rule *r, const struct why *why,
 	/* The router's own come in by lo. */
 	const char *iif = why->seen.own ? "lo" : why->seen.iif;
 	bool like = (w->mark & r->mask) == r->mark &&
-		    is_within(w->source, &r->from, r->from_len) &&
-		    is_within(w->destination, &r->to, r->to_len) &&
+		    is_within(&w->source, &r->from, r->from_len) &&
+		    is_within(&w->destination, &r->to, r->to_len) &&
 		    (!r->iif[0] || !strcmp(r->iif, iif));
 
 	return like != r->invert;
@@ -215,7 +220,7 @@ void why_route(const struct why *why, struct why_way *way,
 	/* One to a group that the router is no member of is dropped without a
 	 * word (net/ipv4/route.c, ip_route_input_rcu()).
 	 */
-	if (!why->seen.own && IN_MULTICAST(way->walk.destination))
+	if (!why->seen.own && is_multicast(&way->walk.destination))
 		way->fib = (struct fib){ .type = RTN_MULTICAST };
 	find_hops(way, present, &why->packet.tuple.source);
 	/* The kernel names no table for some that go to many. */

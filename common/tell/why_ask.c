@@ -78,8 +78,7 @@ static int ask_marks(struct why *why, const struct ruleset *rs,
 		code = ct_find(nfnl, t, &seen->flow, err);
 	if (!code && why->marking && ruleset_has_set_of(rs, SET_STICKY) &&
 	    !seen->own)
-		code = nft_sticky(nfnl, ntohl(t->source.v4.s_addr),
-				  &seen->sticky, err);
+		code = nft_sticky(nfnl, &t->source, &seen->sticky, err);
 	return code;
 }
 

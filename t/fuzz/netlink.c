@@ -185,7 +185,7 @@ static int ask(void)
 
 	must(code || !flow.known || addr_len(&flow.to));
 	if (!code)
-		code = nft_sticky(&nl, 0x0a090001, &mark, &err);
+		code = nft_sticky(&nl, &tuple.source, &mark, &err);
 	return code ? code : fib_ask(&nl, &packet, &fib, &err);
 }
 

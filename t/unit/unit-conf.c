@@ -72,6 +72,8 @@ static const char *summary(const struct conf *c)
 		fprintf(f, "lan %s, ", c->lan[i]);
 	if (c->ipv6 || c->onlink_table != 199)
 		fprintf(f, "ipv6 %d %u, ", c->ipv6, c->onlink_table);
+	if (!c->translate6)
+		fprintf(f, "untranslated, ");
 	fputs(c->balance == BALANCE_SOURCE ? "source" : "parity", f);
 	for (i = 0; i < c->n_links; i++) {
 		l = &c->link[i];
@@ -159,9 +161,9 @@ static const struct {
 	  "fe80::1" },
 	{ "a table by another name", "[link wan]\ntable = ppp1\n",
 	  "source; wan 202 0x1" },
-	{ "IPv6", "[mwan]\nipv6 = yes\nonlink_table = 7\n"
+	{ "IPv6", "[mwan]\nipv6 = yes\nonlink_table = 7\ntranslate6 = no\n"
 	  "[link ppp0]\nprefix6 = 2001:db8:a00::/56, 2001:db8:b::/48\n"
-	  "[link ppp1]\nprefix6 = auto\n", "ipv6 1 7, parity; ppp0 201 0x1 "
+	  "[link ppp1]\nprefix6 = auto\n", "ipv6 1 7, untranslated, parity; ppp0 201 0x1 "
 	  "2001:db8:a00::/56 2001:db8:b::/48; ppp1 202 0x2" },
 	{ "a link that has the table of the remembered networks",
 	  "[link ppp0]\ntable = 199\n[link ppp1]\n", "ipv6 0 198, parity; "
@@ -920,6 +922,7 @@ static void random_conf(struct conf *c)
 	c->standby_table = 256 + unit_random(1000);
 	c->onlink_table = 1300 + unit_random(700);
 	c->ipv6 = unit_random(2);
+	c->translate6 = unit_random(2);
 	c->nexthop_base = 1 + unit_random(UINT32_MAX - NEXTHOP_SPAN);
 	c->masquerade = unit_random(2);
 	c->clamp_mss = unit_random(2);
@@ -991,6 +994,7 @@ static bool same(const struct conf *a, const struct conf *b)
 	       a->mark_mask == b->mark_mask &&
 	       a->standby_table == b->standby_table &&
 	       a->onlink_table == b->onlink_table && a->ipv6 == b->ipv6 &&
+	       a->translate6 == b->translate6 &&
 	       a->nexthop_base == b->nexthop_base &&
 	       a->balance == b->balance && a->masquerade == b->masquerade &&
 	       a->clamp_mss == b->clamp_mss && a->sysctl == b->sysctl &&

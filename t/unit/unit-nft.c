@@ -5,14 +5,15 @@
  *
  *	unit-nft [-m MASK] [-p] [-b BALANCE] [-w WEIGHTS] [-s SECONDS]
  *		[-d LINK,...] [-l LAN,...] [-L NAME,...] [-f FILE]
- *		[-C] [-N] [-t] [-n LINKS] [-M MTU]
+ *		[-C] [-N] [-t] [-n LINKS] [-M MTU] [-6] [-T] [-P PREFIX,...]
  *		load|check|print|delete|stale|broken
  *	unit-nft spray COUNT FROM TO SPORT DPORT [ROUNDS]
  *
  * -n number of links (2), -p parity, -b flow, round-robin or random, -s sticky,
  * -d drained links by name, -f a configuration instead of all this, -w weights
  * "3:2:1" or "random", -M the MTU of the first link and one more for each other
- * (else the named sets stay empty), -L names of the links (ppp0, ppp1, …), -C no MSS clamp,
+ * (else the named sets stay empty), -6 IPv6 as well, -T without translation, -P
+ * of the first link the first prefix, and so on; "-" is of none, -L names of the links (ppp0, ppp1, …), -C no MSS clamp,
  * -N no masquerade, -t print the time that it took. "stale" loads with the
  * generation of yesterday, "broken" a rule that no kernel takes. "spray" sends
  * one UDP datagram from each of COUNT addresses from FROM on.
@@ -440,7 +441,7 @@ static void test_sets(void)
 	   "element");
 	other.link[0].mtu = 1400;
 	other.link[2].mtu = 70000;
-	table_state_merge(&rs, &other, &state);
+	table_state_complete(&rs, &other, &state);
 	ok(other.link[0].mtu == 1400 && other.link[1].mtu == 40 &&
 	   other.link[2].mtu == MTU_MAX, "what is not known stays");
 	ok(!table_state_equal(&rs, &state, &other), "that is another one");
@@ -710,6 +711,23 @@ static void drain(char *list)
 	}
 }
 
+/* "2001:db8:1::/48+fd00::/8,-,2001:db8:2::/48": of three links. */
+static void own(char *list)
+{
+	struct prefixes *p;
+	unsigned int i = 0;
+	char *s, *one, *save, *rest;
+
+	for (s = strtok_r(list, ",", &save); s && i < LINKS_MAX;
+	     s = strtok_r(NULL, ",", &save)) {
+		p = &state.link[i++].own6;
+		for (one = strtok_r(s, "+", &rest); one && *one != '-';
+		     one = strtok_r(NULL, "+", &rest))
+			if (prefix_parse(&p->item[p->n++], one))
+				exit(64);
+	}
+}
+
 static bool read_file(const char *file)
 {
 	struct err err = { "" };
@@ -732,6 +750,8 @@ int main(int argc, char **argv)
 	enum balance balance = BALANCE_SOURCE;
 	char *lan = NULL, *link = NULL, *weight = NULL, *aside = NULL;
 	const char *file = NULL;
+	char *prefixes = NULL;
+	bool ipv6 = false, translate = true;
 	uint32_t sticky = 0;
 	bool clamp = true, masquerade = true, timed = false;
 	uint32_t mask = 0xff, mtu = 0;
@@ -742,9 +762,12 @@ int main(int argc, char **argv)
 		return unit();
 	if (argc >= 7 && !strcmp(argv[1], "spray"))
 		return spray(argv + 2, argc > 7 ? atoi(argv[7]) : 1);
-	while ((c = getopt(argc, argv, "n:m:M:pb:w:s:d:l:L:f:CNt")) != -1) {
+	while ((c = getopt(argc, argv, "n:m:M:P:pb:w:s:d:l:L:f:CNt6T")) != -1) {
 		switch (c) {
 		case 'm': mask = (uint32_t)strtoul(optarg, NULL, 0); break;
+		case '6': ipv6 = true; break;
+		case 'T': translate = false; break;
+		case 'P': prefixes = optarg; break;
 		case 'M': mtu = (uint32_t)atoi(optarg); break;
 		case 'n': n = (unsigned int)atoi(optarg); break;
 		case 'p': balance = BALANCE_SOURCE_PARITY; break;
@@ -776,13 +799,21 @@ int main(int argc, char **argv)
 		weights(weight);
 	if (file && !read_file(file))
 		return 78;
+	conf.ipv6 = ipv6;
+	conf.translate6 = translate;
 	if (aside)
 		drain(aside);
 	if (!build())
 		return 78;
 	for (i = 0; mtu && i < conf.n_links; i++)
 		state.link[i].mtu = mtu + i;
-	if (!strcmp(argv[optind], "print"))
+	if (prefixes)
+		own(prefixes);
+	table_state_complete(&rs, &state, &state);
+	if (!strcmp(argv[optind], "print")) {
+		fputs(text, stdout);
+		table_state_print(&rs, &state, text, sizeof(text));
 		return fputs(text, stdout) < 0;
+	}
 	return act(argv[optind], timed);
 }

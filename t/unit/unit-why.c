@@ -52,12 +52,18 @@ static bool build(unsigned int n, enum balance balance, uint32_t sticky)
 	return !ruleset_build(&rs, &conf, drained, false, &err);
 }
 
+static struct addr ipv4(uint32_t address)
+{
+	return (struct addr){ .family = AF_INET,
+			      .v4.s_addr = htonl(address) };
+}
+
 static void begin(struct walk *w, uint32_t source)
 {
 	memset(w, 0, sizeof(*w));
 	w->rs = &rs;
-	w->source = source;
-	w->destination = 0xc6336401;
+	w->source = ipv4(source);
+	w->destination = ipv4(0xc6336401);
 	w->has_protocol = w->has_ports = true;
 	w->protocol = 17;
 	w->source_port = 1024;
@@ -155,7 +161,7 @@ static void test_any(void)
 			   unit_random(2) * 600))
 			refused++;
 		begin(&w, unit_random(UINT32_MAX));
-		w.destination = unit_random(UINT32_MAX);
+		w.destination = ipv4(unit_random(UINT32_MAX));
 		w.has_protocol = unit_random(2);
 		w.has_ports = unit_random(2);
 		w.protocol = (uint8_t)unit_random(256);
@@ -178,6 +184,68 @@ static void test_any(void)
 	   "configurations refused)", ROUNDS, wrong, refused);
 }
 
+/* --- IPv6 --- */
+
+static struct table_state state;
+
+static void begin6(struct walk *w, const char *source, uint32_t host)
+{
+	begin(w, 0);
+	addr_parse(&w->source, source);
+	addr_parse(&w->destination, "2001:db8:ffff::1");
+	host = htonl(host);
+	memcpy(&w->source.bytes[12], &host, sizeof(host));
+	w->state = &state;
+}
+
+static unsigned int link6(const char *source, const char *destination)
+{
+	struct walk w;
+
+	begin6(&w, source, 7);
+	addr_parse(&w.destination, destination);
+	walk(&w, HOOK_PREROUTING);
+	return link_of(&w);
+}
+
+static void test_ipv6(enum balance balance, const char *name)
+{
+	unsigned int i, got[4] = { 0 };
+	struct walk w;
+
+	build(3, balance, 0);
+	conf.ipv6 = conf.translate6 = true;
+	if (ruleset_build(&rs, &conf, (bool [LINKS_MAX]){ false },
+			  (bool [LINKS_MAX]){ false },
+			  &(struct err){ "" }))
+		return;
+	memset(&state, 0, sizeof(state));
+	prefix_parse(&state.link[1].own6.item[0], "2001:db8:b::/48");
+	prefix_parse(&state.link[2].own6.item[0], "2001:db8:b:1::/64");
+	prefix_parse(&state.link[2].own6.item[1], "2001:db8:c::/48");
+	state.link[1].own6.n = 1;
+	state.link[2].own6.n = 2;
+	for (i = 0; i < HOSTS; i++) {
+		begin6(&w, "fd00::", i);
+		walk(&w, HOOK_PREROUTING);
+		got[link_of(&w) & 3]++;
+	}
+	printf("# %u %u %u\n", got[1], got[2], got[3]);
+	ok(!got[0] && got[1] > got[2] && got[2] > got[3] &&
+	   got[3] * 7 > HOSTS, "%s: IPv6 is shared as well", name);
+	ok(link6("2001:db8:b::", "2001:db8:ffff::1") == 2 &&
+	   link6("2001:db8:c::", "2001:db8:ffff::1") == 3,
+	   "%s: a provider's address leaves by its link", name);
+	ok(link6("2001:db8:b:1::", "2001:db8:ffff::1") == 2,
+	   "%s: what two have is the first one's", name);
+	ok(!link6("2001:db8:b::", "ff05::1") && !link6("2001:db8:b::",
+	   "fe80::1") && !link6("fe80::", "febf:ffff::1"),
+	   "%s: what stays on its link gets no mark", name);
+	begin(&w, 0x0a090001);
+	walk(&w, HOOK_PREROUTING);
+	ok(link_of(&w), "%s: and IPv4 is, as before", name);
+}
+
 int main(void)
 {
 	test_jhash();
@@ -188,5 +256,7 @@ int main(void)
 	test_choices(BALANCE_RANDOM, "random");
 	test_followers();
 	test_any();
+	test_ipv6(BALANCE_SOURCE, "source");
+	test_ipv6(BALANCE_FLOW, "flow");
 	return done();
 }
