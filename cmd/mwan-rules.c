@@ -26,33 +26,8 @@
 #include "watch/watch.h"
 
 #define TOOL "mwan-rules"
-#define COMMANDS "apply, flush, status, history, check, why, watch, drain, " \
-	"undrain, up, down or prefix"
-
-static const char usage[] =
-	"Usage: mwan-rules apply|flush|check [-f FILE] [-n]\n"
-	"       mwan-rules status [-f FILE] [--json|--prometheus]\n"
-	"       mwan-rules history [-f FILE] [LINK] [--since WHEN] "
-	"[--json|--svg FILE]\n"
-	"       mwan-rules drain|undrain LINK [-n]\n"
-	"       mwan-rules up LINK [ADDRESS [GATEWAY]] [-n]\n"
-	"       mwan-rules down LINK [-n]\n"
-	"       mwan-rules prefix LINK [PREFIX ...] [-n]\n"
-	"       mwan-rules watch\n"
-	"       mwan-rules why [-f FILE] SRC|self DST [PROTOCOL [SPORT DPORT]]\n"
-	"  apply    put rules, nftables table and sysctls in force (at boot)\n"
-	"  flush    take everything of ours out of the kernel\n"
-	"  status   show the links; exit 0 all well, 1 degraded, 2 no link\n"
-	"  history  show the links' outages, by the log\n"
-	"  check    read the configuration and say what is wrong with it\n"
-	"  why      say which link such a packet takes, and why\n"
-	"  drain    put LINK aside: new connections take other links, until\n"
-	"           undrain or the next boot\n"
-	"  up, down what the client of a LINK that is not pppd's has to say:\n"
-	"           it has a new lease, or none any more\n"
-	"  prefix   note the IPv6 prefixes that LINK has now, for DHCPv6 clients\n"
-	"  watch    stay, find links that are up and lead nowhere, and put\n"
-	"           back what is taken away\n"
+/* The rest of the usage, after the commands. */
+static const char options[] =
 	"  -f FILE  the configuration, in the place of " CONF_PATH "\n"
 	"  --json, --prometheus\n"
 	"           status, or history, for programs\n"
@@ -749,11 +724,11 @@ static int maybe_link(struct call *c, int argc, char **argv)
 					    "--json") : 0;
 }
 
-/* What it goes by has to outlive it, in the run directory. */
-static int no_options(struct call *c, int argc, char **argv)
+/* What it would do depends on what happens. */
+static int no_dry_run(struct call *c, int argc, char **argv)
 {
-	if (c->file || c->dry)
-		return misuse("neither -f nor -n goes with", c->name);
+	if (c->dry)
+		return misuse("-n does not go with", c->name);
 	return no_words(c, argc, argv);
 }
 
@@ -761,8 +736,6 @@ static int one_link(struct call *c, int argc, char **argv)
 {
 	if (argc != 1)
 		return misuse("one link's name is expected behind", c->name);
-	if (c->file)
-		return misuse("-f does not go with", c->name);
 	c->link = argv[0];
 	return 0;
 }
@@ -802,8 +775,6 @@ static int a_link_and_prefixes(struct call *c, int argc, char **argv)
 
 	if (!argc)
 		return misuse("a link's name is expected behind", c->name);
-	if (c->file)
-		return misuse("-f does not go with", c->name);
 	c->link = argv[0];
 	for (i = 1; i < argc; i++) {
 		if (!prefixes_add(&c->prefixes, argv[i], &err))
@@ -856,25 +827,95 @@ static int a_packet(struct call *c, int argc, char **argv)
 	return 0;
 }
 
+/* Options that not every command takes. */
+enum { TAKES_FILE = 1, TAKES_JSON = 2, TAKES_PROMETHEUS = 4, TAKES_TIME = 8 };
+
+/* The commands, in the order of the usage. */
 static const struct command {
 	const char *name;
+	const char *words;	/* what may follow the name */
+	/* What it does; a line that goes on starts below the first. */
+	const char *help;
+	unsigned int takes;
 	int (*run)(struct call *c);
-	/* What is behind the command: 0, or EXIT_USAGE with a sentence. */
+	/* Read what follows the name: 0, or EXIT_USAGE with a sentence. */
 	int (*read)(struct call *c, int argc, char **argv);
 } commands[] = {
-	{ "apply", cmd_apply, no_words },
-	{ "flush", cmd_flush, no_words },
-	{ "status", cmd_status, no_words },
-	{ "history", cmd_history, maybe_link },
-	{ "check", cmd_check, no_words },
-	{ "why", cmd_why, a_packet },
-	{ "watch", cmd_watch, no_options },
-	{ "drain", cmd_drain, one_link },
-	{ "undrain", cmd_undrain, one_link },
-	{ "up", cmd_up, an_event },
-	{ "down", cmd_down, an_end },
-	{ "prefix", cmd_prefix, a_link_and_prefixes },
+	{ "apply", "[-f FILE] [-n]",
+	  "put rules, nftables table and sysctls in force (at boot)",
+	  TAKES_FILE, cmd_apply, no_words },
+	{ "flush", "[-f FILE] [-n]",
+	  "take everything of ours out of the kernel",
+	  TAKES_FILE, cmd_flush, no_words },
+	{ "status", "[-f FILE] [--json|--prometheus]",
+	  "show the links; exit 0 all well, 1 degraded, 2 no link",
+	  TAKES_FILE | TAKES_JSON | TAKES_PROMETHEUS, cmd_status, no_words },
+	{ "history", "[-f FILE] [LINK] [--since WHEN] [--json|--svg FILE]",
+	  "show the links' outages, by the log",
+	  TAKES_FILE | TAKES_JSON | TAKES_TIME, cmd_history, maybe_link },
+	{ "check", "[-f FILE]",
+	  "read the configuration and say what is wrong with it",
+	  TAKES_FILE, cmd_check, no_words },
+	{ "why", "[-f FILE] SRC|self DST [PROTOCOL [SPORT DPORT]]",
+	  "say which link such a packet takes, and why",
+	  TAKES_FILE, cmd_why, a_packet },
+	{ "watch", "",
+	  "stay, find links that are up and lead nowhere, and put\n"
+	  "back what is taken away",
+	  0, cmd_watch, no_dry_run },
+	{ "drain", "LINK [-n]",
+	  "put LINK aside: new connections take other links, until\n"
+	  "undrain or the next boot",
+	  0, cmd_drain, one_link },
+	{ "undrain", "LINK [-n]", "take LINK back", 0, cmd_undrain, one_link },
+	{ "up", "LINK [ADDRESS [GATEWAY]] [-n]",
+	  "what the client of a LINK that is not pppd's has to say:\n"
+	  "it has a new lease",
+	  0, cmd_up, an_event },
+	{ "down", "LINK [-n]", "the same: it has none any more", 0, cmd_down,
+	  an_end },
+	{ "prefix", "LINK [PREFIX ...] [-n]",
+	  "note the IPv6 prefixes that LINK has now, for DHCPv6 clients",
+	  0, cmd_prefix, a_link_and_prefixes },
 };
+
+static const char *usage(void)
+{
+	static char text[4096];
+	const char *line, *end;
+	char row[100];
+	size_t i;
+
+	for (i = 0; i < COUNT(commands); i++) {
+		snprintf(row, sizeof(row), "%s " TOOL " %s%s%s\n",
+			 i ? "      " : "Usage:", commands[i].name,
+			 *commands[i].words ? " " : "", commands[i].words);
+		str_add(text, sizeof(text), "", row);
+	}
+	for (i = 0; i < COUNT(commands); i++) {
+		for (line = commands[i].help; *line; line = end + (*end != 0)) {
+			end = line + strcspn(line, "\n");
+			snprintf(row, sizeof(row), "  %-9s%.*s\n",
+				 line == commands[i].help ? commands[i].name :
+				 "", (int)(end - line), line);
+			str_add(text, sizeof(text), "", row);
+		}
+	}
+	str_add(text, sizeof(text), "", options);
+	return text;
+}
+
+static int no_command(void)
+{
+	size_t i, last = COUNT(commands) - 1;
+
+	fputs(TOOL ": a command is missing: ", stderr);
+	for (i = 0; i < last; i++)
+		fprintf(stderr, i + 1 < last ? "%s, " : "%s or ",
+			commands[i].name);
+	fprintf(stderr, "%s; see mwan-rules --help\n", commands[last].name);
+	return EXIT_USAGE;
+}
 
 static int begin(struct call *c, int (*run)(struct call *c))
 {
@@ -956,14 +997,16 @@ static int read_options(struct call *c, int argc, char **argv)
 /* Does each option go with the command? */
 static int check_options(const struct call *c, const struct command *command)
 {
-	bool history = command->run == cmd_history;
+	unsigned int format = c->format == FORMAT_JSON ? TAKES_JSON :
+			      c->format ? TAKES_PROMETHEUS : 0;
 
-	if (c->format && command->run != cmd_status &&
-	    (!history || c->format != FORMAT_JSON))
+	if (format & ~command->takes)
 		return misuse("--json and --prometheus do not go with",
 			      c->name);
-	if ((c->since || c->svg) && !history)
+	if ((c->since || c->svg) && !(command->takes & TAKES_TIME))
 		return misuse("--since and --svg do not go with", c->name);
+	if (c->file && !(command->takes & TAKES_FILE))
+		return misuse("-f does not go with", c->name);
 	return 0;
 }
 
@@ -972,7 +1015,7 @@ int main(int argc, char **argv)
 	static struct call call;
 	size_t i;
 
-	if (report_help(TOOL, usage, argc, argv))
+	if (report_help(TOOL, usage(), argc, argv))
 		return 0;
 	call.colour = may_colour();
 	service_begin();
@@ -980,11 +1023,8 @@ int main(int argc, char **argv)
 	clearenv();
 	if (read_options(&call, argc, argv))
 		return EXIT_USAGE;
-	if (argc == optind) {
-		fprintf(stderr, TOOL ": a command is missing: " COMMANDS
-			"; see mwan-rules --help\n");
-		return EXIT_USAGE;
-	}
+	if (argc == optind)
+		return no_command();
 	call.session.lock.fd = -1;
 	for (i = 0; i < COUNT(commands); i++) {
 		if (strcmp(argv[optind], commands[i].name))

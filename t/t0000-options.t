@@ -39,6 +39,18 @@ for tool in ip-up.local ip-down.local mwan-rules; do
 	like "$tool --version" "$out" "^$tool [0-9]+\.[0-9]+\.[0-9]+$"
 	is "$tool --version: no message" "$msg" ""
 done
+
+# One table has the commands: what is said when there is none names them all.
+commands=$(mwan-rules 2>&1 | sed 's/.*missing: //; s/;.*//; s/,//g; s/ or / /')
+usage=$(mwan-rules --help)
+is "commands" "$(wc -w <<<"$commands" | awk '{ print ($1 > 9) }')" 1
+for command in $commands; do
+	like "usage: $command" "$usage" "(^Usage:|
+      ) mwan-rules $command( |$|
+)"
+	like "usage: what $command does" "$usage" "
+  $command +[a-z]"
+done
 is "asking changes nothing" "$(ls -d /run/mwan /var/log/* 2>/dev/null)" ""
 
 # --- mwan-rules ---

@@ -45,8 +45,8 @@ for source in "$cmd"/*.c; do
 done
 is "the commands of mwan-rules are those of the page" \
 	"$(sed -n 's/^\.It Cm //p' "$rules" | set_of)" \
-	"$(sed -n 's/^\t{ "\([a-z]*\)", cmd_.*/\1/p' "$cmd/mwan-rules.c" |
-		set_of)"
+	"$(mwan-rules --help | sed -nE \
+		's/^(Usage:|      ) mwan-rules ([a-z]*).*/\2/p' | set_of)"
 
 # --- mwan.ini(5): keys ---
 # keys_of_page SECTION, keys_of_code SECTION
