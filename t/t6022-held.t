@@ -75,6 +75,10 @@ is "so does what is bound to it" "$(way oif ppp0)" "dev ppp0"
 is "what has no mark goes by another" "$(way)" "dev ppp1"
 is "its table is as it was" "$(ip route show table 201)" \
 	"default dev ppp0 proto 119 scope link "
+is "status says who carries it" "$(mwan-rules status --json |
+	jq -c '.links[0].default')" '["ppp1"]'
+hook up ppp0 10.64.0.100
+like "so does the log" "$(log_last)" 'if=ppp0 .*default=ppp1 .*held=ppp0'
 held=$(state)
 any_hook
 like "once more: unchanged" "$(log_last)" 'changes=0 result=unchanged'

@@ -10,6 +10,7 @@
 #include "conf/state.h"
 #include "core/own.h"
 #include "core/session.h"
+#include "core/way.h"
 #include "nft/message.h"
 #include "kernel/fib.h"
 #include "kernel/iface.h"
@@ -524,23 +525,17 @@ bool session_any_down(const struct session *s)
 	return false;
 }
 
-const char *session_standby_text(const struct session *s, char *buf,
-				 size_t size)
+const char *session_carriers(const struct session *s, int link, char *buf,
+			     size_t size)
 {
-	const struct conf_link *link = s->conf.link;
-	const struct link *is = s->present.link;
-	unsigned int i, best = RANKS;
+	struct way w;
+	unsigned int i;
 
-	for (i = 0; i < s->conf.n_links; i++)
-		if (link_usable(&is[i], FAMILY_IPV4) &&
-		    link_rank(&link[i], &is[i], FAMILY_IPV4) < best)
-			best = link_rank(&link[i], &is[i], FAMILY_IPV4);
+	way_wanted(&w, &s->conf, &s->present, FAMILY_IPV4, link);
 	*buf = '\0';
-	for (i = 0; i < s->conf.n_links; i++)
-		if (link_usable(&is[i], FAMILY_IPV4) &&
-		    link_rank(&link[i], &is[i], FAMILY_IPV4) == best)
-			str_add(buf, size, ",", link[i].name);
-	if (!*buf)
+	for (i = 0; i < w.n; i++)
+		str_add(buf, size, ",", s->conf.link[w.by[i]].name);
+	if (!w.n)
 		snprintf(buf, size, "none");
 	return buf;
 }

@@ -142,11 +142,11 @@ void session_links(struct session *s, struct plan_event *event, FILE *dry,
  */
 void session_again(struct session *s, struct outcome *o);
 
-/* The names of the links that carry the traffic of those that are down, with
- * commas between; "none".
+/* The names of the links that carry the traffic of link @link, or of those that
+ * cannot carry their own (-1), with commas between; "none".
  */
-const char *session_standby_text(const struct session *s, char *buf,
-				 size_t size);
+const char *session_carriers(const struct session *s, int link, char *buf,
+			     size_t size);
 
 /* Does main refuse what it has no route for, and so all that is marked? Then
  * @by is its default, and true is returned. Asks the kernel.

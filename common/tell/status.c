@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "core/way.h"
 #include "tell/status.h"
 
 #define APPLY "run \"mwan-rules apply\""
@@ -44,15 +45,6 @@ static int link_of_ifindex(const struct status *s, uint32_t ifindex)
 	return -1;
 }
 
-static void add_by(const struct status *s, struct status_link *l,
-		   const struct nexthop *nh)
-{
-	int k = nh ? link_of_ifindex(s, nh->ifindex) : -1;
-
-	if (k >= 0 && l->n_by < LINKS_MAX)
-		l->by[l->n_by++] = (uint8_t)k;
-}
-
 static void name_other(const struct status *s, struct status_link *l,
 		       const struct route *r)
 {
@@ -65,55 +57,27 @@ static void name_other(const struct status *s, struct status_link *l,
 			strcpy(l->by_other, f->default_[i].dev);
 }
 
-static void follow(const struct status *s, const struct present *p,
-		   struct status_link *l, const struct route *r)
-{
-	const struct nexthop *nh = present_nexthop(p, r->nhid);
-	int k = link_of_ifindex(s, r->ifindex);
-	unsigned int i;
-
-	if (r->type != RTN_UNICAST)
-		return;
-	for (i = 0; nh && i < nh->n_members; i++)
-		add_by(s, l, present_nexthop(p, nh->member[i].id));
-	if (nh && nh->n_members)
-		return;
-	if (nh)
-		add_by(s, l, nh);
-	else if (k >= 0)
-		l->by[l->n_by++] = (uint8_t)k;
-	else
-		name_other(s, l, r);
-}
-
-/* The first default of @table, which is the one that counts. */
-static const struct route *first_default(const struct present *p,
-					 uint32_t table)
-{
-	unsigned int i;
-
-	for (i = 0; i < p->n_routes; i++)
-		if (p->route[i].table == table && !p->route[i].tos)
-			return &p->route[i];
-	return NULL;
-}
-
-/* A link's own table, the standby, and then main: as the rules have it. */
+/* By what there is, and then main: as the rules have it. */
 static void find_way(const struct status *s, const struct session *now,
-		     struct status_link *l)
+		     unsigned int link, struct status_link *l)
 {
-	const struct present *p = &now->present;
 	const struct facts *f = s->facts;
-	const struct route *r = first_default(p, l->want->table);
+	const struct route *r = NULL;
+	struct way w;
 	unsigned int i;
 
-	if (!r)
-		r = first_default(p, now->conf.standby_table);
-	for (i = 0; i < f->n_defaults && !r; i++)
-		if (f->default_[i].route.table == TABLE_MAIN)
-			r = &f->default_[i].route;
-	if (r)
-		follow(s, p, l, r);
+	if (!way_of_link(&w, &now->conf, &now->present, FAMILY_IPV4, link)) {
+		for (i = 0; i < f->n_defaults && !r; i++)
+			if (f->default_[i].route.table == TABLE_MAIN)
+				r = &f->default_[i].route;
+		if (!r)
+			return;
+		way_of_route(&w, &now->conf, &now->present, r);
+	}
+	l->n_by = w.n;
+	memcpy(l->by, w.by, w.n * sizeof(w.by[0]));
+	if (w.other)
+		name_other(s, l, w.other);
 }
 
 /* --- links --- */
@@ -548,7 +512,8 @@ static void check_sysctls(struct status *s, const struct session *now)
 static bool is_first(const struct status *s, const struct session *now,
 		     const struct route *r)
 {
-	const struct route *first = first_default(&now->present, r->table);
+	const struct route *first = way_default(&now->present, FAMILY_IPV4,
+						r->table);
 
 	return first && first->protocol == r->protocol &&
 	       first->metric == r->metric && first->ifindex == r->ifindex &&
@@ -965,7 +930,7 @@ void status_make(struct status *s, struct session *now,
 		l->usable = link_usable(l->is, FAMILY_IPV4);
 	}
 	for (i = 0; i < s->n_links; i++)
-		find_way(s, now, &s->link[i]);
+		find_way(s, now, i, &s->link[i]);
 	check_edited(s, now);
 	check_links(s);
 	check_addresses(s, now);

@@ -6,6 +6,7 @@
 
 #include "base/prefix.h"
 #include "core/plan.h"
+#include "core/way.h"
 #include "tell/why.h"
 
 void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
@@ -40,20 +41,6 @@ static bool rule_applies(const struct rule *r, uint32_t mark,
 		    (!r->from.family || addr_equal(&r->from, source));
 
 	return !r->foreign && like != r->invert;
-}
-
-/* The default of the lowest metric, the first of its equals. */
-static const struct route *table_default(const struct present *p,
-					 uint32_t table)
-{
-	const struct route *best = NULL;
-	unsigned int i;
-
-	for (i = 0; i < p->n_routes; i++)
-		if (p->route[i].table == table && !p->route[i].tos &&
-		    (!best || p->route[i].metric < best->metric))
-			best = &p->route[i];
-	return best;
 }
 
 /* main's own defaults stand behind our marks and before our last rules. */
@@ -92,7 +79,8 @@ static void find_hops(struct why_way *way, const struct present *p,
 		if (default_wins(&way->fib, r)) {
 			hop = &way->hop[way->n_hops++];
 			hop->rule = &rule_default;
-			hop->route = table_default(p, TABLE_DEFAULT);
+			hop->route = way_default(p, FAMILY_IPV4,
+						 TABLE_DEFAULT);
 			return;
 		}
 		if (r->suppress_default || r->priority == PRIORITY_FAILBACK ||
@@ -100,7 +88,7 @@ static void find_hops(struct why_way *way, const struct present *p,
 			continue;
 		hop = &way->hop[way->n_hops++];
 		hop->rule = r;
-		hop->route = table_default(p, r->table);
+		hop->route = way_default(p, FAMILY_IPV4, r->table);
 		if (hop->route)
 			return;
 	}

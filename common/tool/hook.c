@@ -78,11 +78,11 @@ static void log_carriers(struct log *l, const struct hook *h)
 	const struct link *is = &s->present.link[h->link];
 	char carriers[512];
 
-	session_standby_text(s, carriers, sizeof(carriers));
-	log_add(l, "default", "%s", link_usable(is, FAMILY_IPV4) ?
-		h->event.ifname : carriers);
+	log_add(l, "default", "%s", session_carriers(s, h->link, carriers,
+						     sizeof(carriers)));
 	if (session_any_usable(s) && session_any_down(s))
-		log_add(l, "takeover", "%s", carriers);
+		log_add(l, "takeover", "%s",
+			session_carriers(s, -1, carriers, sizeof(carriers)));
 	log_addr(l, "gateway", &is->af[FAMILY_IPV4].gateway);
 }
 

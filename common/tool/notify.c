@@ -87,7 +87,7 @@ static void fill(struct notice *n, const struct session *s, unsigned int i,
 	if (up && !l->held)
 		strcpy(n->by, n->link);
 	else
-		session_standby_text(s, n->by, sizeof(n->by));
+		session_carriers(s, (int)i, n->by, sizeof(n->by));
 }
 
 static struct notice *find(struct told *t, const char *link)

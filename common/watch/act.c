@@ -68,7 +68,7 @@ static void tell(const struct telling *t, const struct act_note *n,
 		log_add(l, "if", "%s", name);
 		add_line(l, n);
 		log_add(l, "default", "%s",
-			session_standby_text(s, names, sizeof(names)));
+			session_carriers(s, -1, names, sizeof(names)));
 	}
 	if (*session_names(s, s->verdicts.drained, names, sizeof(names)))
 		log_add(l, "drained", "%s", names);
