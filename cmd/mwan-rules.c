@@ -29,6 +29,7 @@
 /* The rest of the usage, after the commands. */
 static const char options[] =
 	"  -f FILE  the configuration, in the place of " CONF_PATH "\n"
+	"  --long   status with all there is of each link\n"
 	"  --json, --prometheus\n"
 	"           status, or history, for programs\n"
 	"  --since WHEN\n"
@@ -41,7 +42,7 @@ static const char options[] =
 	"See mwan-rules(8).\n";
 
 /* What status prints. */
-enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_PROMETHEUS };
+enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_PROMETHEUS, FORMAT_LONG };
 
 /* One call of mwan-rules. */
 struct call {
@@ -552,7 +553,7 @@ static int cmd_status(struct call *c)
 		code = EXIT_FAILED;
 	if (code) {
 		fail(c, NULL, &err, code);
-		if (c->format == FORMAT_TABLE)
+		if (c->format == FORMAT_TABLE || c->format == FORMAT_LONG)
 			return code;
 		status_fail(&status, code, &err);
 	} else {
@@ -567,7 +568,8 @@ static int cmd_status(struct call *c)
 	else if (c->format == FORMAT_PROMETHEUS)
 		status_print_prometheus(&status, stdout);
 	else
-		status_print(&status, c->colour, stdout);
+		status_print(&status, c->format == FORMAT_LONG, c->colour,
+			     stdout);
 	return status.code;
 }
 
@@ -830,7 +832,7 @@ static int a_packet(struct call *c, int argc, char **argv)
 /* Options that not every command takes. */
 enum { TAKES_FILE = 1, TAKES_JSON = 2, TAKES_PROMETHEUS = 4, TAKES_TIME = 8 };
 
-/* The commands, in the order of the usage. */
+/* TAKES_PROMETHEUS is also of --long. The commands, in the order of the usage. */
 static const struct command {
 	const char *name;
 	const char *words;	/* what may follow the name */
@@ -847,7 +849,7 @@ static const struct command {
 	{ "flush", "[-f FILE] [-n]",
 	  "take everything of ours out of the kernel",
 	  TAKES_FILE, cmd_flush, no_words },
-	{ "status", "[-f FILE] [--json|--prometheus]",
+	{ "status", "[-f FILE] [--long|--json|--prometheus]",
 	  "show the links; exit 0 all well, 1 degraded, 2 no link",
 	  TAKES_FILE | TAKES_JSON | TAKES_PROMETHEUS, cmd_status, no_words },
 	{ "history", "[-f FILE] [LINK] [--since WHEN] [--json|--svg FILE]",
@@ -958,6 +960,7 @@ static int read_options(struct call *c, int argc, char **argv)
 	const struct option words[] = {
 		{ "json", no_argument, &c->format, FORMAT_JSON },
 		{ "prometheus", no_argument, &c->format, FORMAT_PROMETHEUS },
+		{ "long", no_argument, &c->format, FORMAT_LONG },
 		{ "since", required_argument, NULL, SINCE },
 		{ "svg", required_argument, NULL, SVG },
 		{ NULL, 0, NULL, 0 },
@@ -988,7 +991,7 @@ static int read_options(struct call *c, int argc, char **argv)
 		else
 			/* --json=x leaves the format there. */
 			return misuse("unknown option",
-				      optopt > FORMAT_PROMETHEUS ? letter :
+				      optopt > FORMAT_LONG ? letter :
 				      argv[optind - 1]);
 	}
 	return 0;
@@ -1001,7 +1004,7 @@ static int check_options(const struct call *c, const struct command *command)
 			      c->format ? TAKES_PROMETHEUS : 0;
 
 	if (format & ~command->takes)
-		return misuse("--json and --prometheus do not go with",
+		return misuse("--json, --prometheus and --long do not go with",
 			      c->name);
 	if ((c->since || c->svg) && !(command->takes & TAKES_TIME))
 		return misuse("--since and --svg do not go with", c->name);

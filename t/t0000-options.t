@@ -84,7 +84,7 @@ refuses 64 "mwan-rules: a router's address of the same family is expected, not \
 \"0.0.0.0\"; see mwan-rules --help" mwan-rules up ppp0 10.64.1.100 0.0.0.0
 refuses 64 "mwan-rules: nothing is expected behind \"10.64.1.1\"; see \
 mwan-rules --help" mwan-rules up ppp0 10.64.1.100 10.64.1.1 10.64.1.2
-refuses 64 "mwan-rules: --json and --prometheus do not go with \"up\"; see \
+refuses 64 "mwan-rules: --json, --prometheus and --long do not go with \"up\"; see \
 mwan-rules --help" mwan-rules up ppp0 --json
 run mwan-rules check
 is "check: status" "$status" 0
@@ -137,7 +137,8 @@ is "each mistake is in the log" \
 rm /var/log/ifchang.log
 run env -i "$BIN/ip-up.local" -n ppp0 eth9 0 10.64.1.100 10.64.1.1
 is "ip-up.local -n: status" "$status" 0
-like "ip-up.local -n: commands" "$out" "^ip rule add pref 32769 lookup 200"
+like "ip-up.local -n: commands" "$out" "^# 1 change would be made:
+ip rule add pref 32769 lookup 200"
 refuses 64 "ip-up.local: IFNAME is missing: pppd sets it, or try \
 IFNAME=ppp0 IPLOCAL=192.0.2.1" env -i "$BIN/ip-up.local" -n
 run ip-up.local -n tun7 eth9 0 10.64.1.100 10.64.1.1

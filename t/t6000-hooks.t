@@ -30,7 +30,7 @@ printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
 sysctl -qw net.ipv4.ip_forward=0
 
 since() {
-	mwan-rules status | awk -v link="$1" '$1 == link { print $3 }'
+	mwan-rules status --long | awk -v link="$1" '$1 == link { print $3 }'
 }
 
 # --- before any link: apply at boot ---

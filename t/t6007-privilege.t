@@ -180,7 +180,7 @@ like "without CAP_NET_ADMIN: a sentence" "$said" \
 rm -r /run/mwan $log
 is "apply -n without root: says what it cannot know" \
 	"$(setpriv --reuid=$pppd_user --clear-groups $BIN/mwan-rules apply -n |
-		grep '^#')" \
+		grep '^# Only')" \
 	"# Only root can read nftables: our table counts as missing here."
 is "apply -n as root: nothing of that" \
 	"$(mwan-rules apply -n | grep '^# Only')" ""

@@ -11,7 +11,7 @@ configure() { # LINK...
 marks() { # as check, status and the kernel know them
 	mwan-rules check | sed -n 's/^\(ppp.\): .*mark \([^,]*\),.*/\1 \2/p' |
 		tr '\n' ' '
-	mwan-rules status | awk '/^ppp/ { name = $1 }
+	mwan-rules status --long | awk '/^ppp/ { name = $1 }
 		/^ +20/ { print name, $2 }' | tr '\n' ' '
 	ip rule | sed -n 's/.*fwmark \(.*\)\/0xff lookup \(ppp.\).*/\2 \1/p' |
 		tr '\n' ' '

@@ -60,7 +60,7 @@ Rules and nftables are not in force, though there is /etc/ppp/mwan.ini: run \
 The rule \"pref 32769 lookup 200\" is missing: run \"mwan-rules apply\"."
 rm /etc/ppp/mwan.ini
 like "not in force, and no mwan.ini: said before what is wrong" \
-	"$(mwan-rules status | sed 1,6d | paste -sd' ')" \
+	"$(mwan-rules status | sed 1,3d | paste -sd' ')" \
 	'^ Rules and nftables are not in force: "mwan-rules apply" puts them in force\.  \* No link is up'
 configure
 mwan-rules apply
@@ -87,11 +87,15 @@ hook up ppp1 10.64.2.100 10.64.2.1
 gone "two links"
 
 # --- what is shown ---
-is "the table's head" "$(mwan-rules status | sed -n 1,2p | xargs)" \
+is "the table's head" "$(mwan-rules status --long | sed -n 1,2p | xargs)" \
 	"LINK STATE SINCE ADDRESS PEER TABLE MARK WEIGHT TIER FLOWS RX TX DEFAULT"
 since=$(grep 'event=up if=ppp0' /var/log/ifchang.log | cut -c4-22)
-is "nothing else but two lines a link" \
-	"$(mwan-rules status | tail -n +3 | tr -s ' ')" \
+like "a line a link, and nothing else" "$(mwan-rules status)" \
+	'^LINK  STATE  FOR +ADDRESS      RX  TX  FLOWS  CARRIED BY
+ppp0  up     [0-9a-z. ]+  10\.64\.1\.100   0   0      0  ppp0
+ppp1  up     [0-9a-z. ]+  10\.64\.2\.100   0   0      0  ppp1$'
+is "--long: nothing else but two lines a link" \
+	"$(mwan-rules status --long | tail -n +3 | tr -s ' ')" \
 	"ppp0 up $since 10.64.1.100 10.64.1.1
  201 0x1 1 1 0 0 0 ppp0
 ppp1 up $(grep 'event=up if=ppp1' /var/log/ifchang.log | cut -c4-22) \
@@ -147,7 +151,7 @@ is "since: not of the future" "$(ts=$(date -u +%FT%T -d "1 hour") \
 	since_by "up 10.64.2.100 ok")" null
 ts=1970-01-01T00:00:09 since_by "up 10.64.2.100 ok" >/dev/null
 is "since: the table has no date then" \
-	"$(mwan-rules status | awk '$1 == "ppp1" { print $3 }')" -
+	"$(mwan-rules status --long | awk '$1 == "ppp1" { print $3 }')" -
 cp "$T/log" /var/log/ifchang.log
 # To the peer: at least the question for its hardware address is sent.
 echo >/dev/udp/10.64.2.1/9
@@ -595,6 +599,7 @@ is "and promtool" "$("$promtool" check metrics <"$T/prom" 2>&1; echo $?)" 0
 is "status --json writes nothing" "$(strace -f -e trace=sendto,sendmsg \
 	-o "$T/strace" mwan-rules status --json >/dev/null
 	grep -cE 'RTM_(NEW|DEL)|NFT_MSG_(NEW|DEL)|CT_DELETE' "$T/strace")" 0
+is "--long goes with no other command" "$(status mwan-rules check --long)" 64
 is "--json goes with no other command" "$(status mwan-rules check --json)" 64
 is "--json takes no value" "$(mwan-rules status --json=x 2>&1)" \
 	'mwan-rules: unknown option "--json=x"; see mwan-rules --help'
@@ -627,7 +632,10 @@ for what in up down; do
 	[ $what = down ] || sed -i 's/\[mwan\]/&\nmark_mask = 0xff000000/' \
 		/etc/ppp/mwan.ini
 	mwan-rules apply 2>/dev/null
-	mwan-rules status >"$T/wide"
+	{
+		mwan-rules status
+		mwan-rules status --long
+	} >"$T/wide"
 	is "all of it, links $what: no line is longer than 80" \
 		"$(awk 'length > 80' "$T/wide")" ""
 	like "and it is all there" "$(cat "$T/wide")" "long-name-ppp-3"

@@ -220,7 +220,8 @@ is "the standby's route is that of the page" \
 	"$(ip route show table 200 | head -n 1 | sed 's/ proto 119//; s/ *$//')" \
 	"$(sed -n 's/^\.It table 200 Ta \(.*\), for .*/\1/p' "$rules")"
 is "the head of status is that of the page" \
-	"$(mwan-rules status | head -n 2)" "$(grep -A 1 '^LINK ' "$rules")"
+	"$(mwan-rules status | sed -n '1s/  */ /gp')" \
+	"$(sed -n '/^LINK /s/  */ /gp' "$rules")"
 
 # --- your own rules choose a link ---
 ip netns add lan

@@ -368,6 +368,10 @@ static int rounds(struct session *s, struct plan_event *event, FILE *dry,
 			if (s->nft_unread)
 				fputs("# Only root can read nftables: our "
 				      "table counts as missing here.\n", dry);
+			if (s->plan.n_ops)
+				fprintf(dry, "# %u change%s would be made:\n",
+					s->plan.n_ops,
+					s->plan.n_ops > 1 ? "s" : "");
 			plan_print(&s->plan, dry);
 			break;
 		}

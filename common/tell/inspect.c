@@ -5,6 +5,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/lock.h"
@@ -247,6 +248,7 @@ int facts_read(struct facts *f, const struct conf *conf,
 	unsigned int i;
 	int code;
 
+	f->now = time(NULL);
 	f->half.route.family = 0;
 	f->n_rules = f->n_late = f->n_defaults = 0;
 	f->conf_exists = !access(CONF_PATH, F_OK);

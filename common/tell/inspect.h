@@ -34,6 +34,7 @@ struct facts {
 	 */
 	struct err bad_rundir, bad_log;
 	bool lan_missing[LAN_MAX];	/* there is no such interface */
+	int64_t now;		/* of the looking: seconds since 1970 */
 	struct since since[LINKS_MAX];
 	bool have_bytes[LINKS_MAX];
 	struct iface_bytes bytes[LINKS_MAX];

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "tell/history.h"
 #include "tell/link_facts.h"
 
 void scaled_text(uint64_t n, char text[FACT_TEXT])
@@ -161,6 +162,19 @@ static void show_date(const struct status *s, unsigned int i,
 	snprintf(text, FACT_TEXT, "%.19s", v->word);
 }
 
+/* For how long, as of the moment of the looking. */
+static void show_age(const struct status *s, unsigned int i,
+		     const struct fact_value *v, char *text)
+{
+	int64_t age = s->facts->now - (int64_t)v->number;
+
+	(void)i;
+	if (age < 60)
+		snprintf(text, FACT_TEXT, "%ds", age < 0 ? 0 : (int)age);
+	else
+		duration_text(age * 1000, text);
+}
+
 static void show_address(const struct status *s, unsigned int i,
 			 const struct fact_value *v, char *text)
 {
@@ -208,7 +222,8 @@ const struct link_fact link_facts[FACTS] = {
 		get_up, show_state },
 	[FACT_SINCE] = { "since", KIND_TIME, "SINCE", -19,
 		"mwan_link_since_seconds", "gauge",
-		"When the link went up or down.", get_since, show_date },
+		"When the link went up or down.", get_since, show_date,
+		"FOR", show_age },
 	[FACT_LOCAL] = { "local", KIND_WORD, "ADDRESS", -15,
 		INFO, get_local, show_address },
 	[FACT_PEER] = { "peer", KIND_WORD, "PEER", -15,
@@ -241,25 +256,30 @@ const struct link_fact link_facts[FACTS] = {
 	[FACT_BY] = { "default", KIND_NAMES, "DEFAULT", -23,
 		"mwan_link_carried_by", "gauge",
 		"The interfaces that carry packets with the link's mark now.",
-		NULL, NULL },
+		NULL, NULL, "CARRIED BY", NULL },
 	[FACT_DRAINED] = { "drained", KIND_FLAG, "STATE", 0,
 		"mwan_link_drained", "gauge", "Whether the link is put aside.",
 		get_drained, NULL },
 };
 
-/* As many names as there is room for, and how many more. */
+/* As many names as there is room for, and how many more; "" where not even the
+ * first fits.
+ */
 static void names_text(const struct status *s, unsigned int i, size_t room,
 		       char text[FACT_TEXT])
 {
 	unsigned int k, left = s->link[i].n_by;
+	size_t len, more;
 	const char *name;
-	size_t len;
 
 	*text = '\0';
 	for (k = 0; (name = status_by(s, i, k)); k++, left--) {
-		len = strlen(text) + 1 + strlen(name);
+		len = strlen(text) + (k ? 1 : 0) + strlen(name);
 		/* After it there must be room for ",+254". */
-		if (k && len + (left > 1 ? strlen(",+254") : 0) > room) {
+		more = left > 1 ? strlen(",+254") : 0;
+		if (len + more > room) {
+			if (!k)
+				return;
 			len = strlen(text);
 			snprintf(text + len, FACT_TEXT - len, ",+%u", left);
 			return;
@@ -270,20 +290,43 @@ static void names_text(const struct status *s, unsigned int i, size_t room,
 		strcpy(text, "none");
 }
 
-void link_fact_text(const struct status *s, unsigned int i, enum fact fact,
-		    char text[FACT_TEXT])
+static void fact_text(const struct status *s, unsigned int i, enum fact fact,
+		      void (*show)(const struct status *s, unsigned int link,
+				   const struct fact_value *v, char *text),
+		      char text[FACT_TEXT])
 {
 	const struct link_fact *f = &link_facts[fact];
 	struct fact_value v = { 0 };
 
-	if (f->kind == KIND_NAMES)
-		names_text(s, i, (size_t)-f->width, text);
-	else if (!f->get(s, i, &v))
+	if (!f->get(s, i, &v))
 		strcpy(text, "-");
-	else if (f->show)
-		f->show(s, i, &v, text);
+	else if (show)
+		show(s, i, &v, text);
 	else if (f->kind == KIND_NUMBER)
 		snprintf(text, FACT_TEXT, "%" PRIu64, v.number);
 	else
 		strcpy(text, v.word);
+}
+
+void link_fact_text(const struct status *s, unsigned int i, enum fact fact,
+		    char text[FACT_TEXT])
+{
+	const struct link_fact *f = &link_facts[fact];
+
+	if (f->kind == KIND_NAMES)
+		names_text(s, i, (size_t)-f->width, text);
+	else
+		fact_text(s, i, fact, f->show, text);
+}
+
+void link_fact_brief(const struct status *s, unsigned int i, enum fact fact,
+		     size_t room, char text[FACT_TEXT])
+{
+	const struct link_fact *f = &link_facts[fact];
+
+	if (f->kind == KIND_NAMES)
+		names_text(s, i, room, text);
+	else
+		fact_text(s, i, fact, f->show_brief ? f->show_brief : f->show,
+			  text);
 }

@@ -59,6 +59,10 @@ struct link_fact {
 	 */
 	void (*show)(const struct status *s, unsigned int link,
 		     const struct fact_value *v, char *text);
+	/* Where the short table says it otherwise: its heading and its text. */
+	const char *brief;
+	void (*show_brief)(const struct status *s, unsigned int link,
+			   const struct fact_value *v, char *text);
 };
 
 extern const struct link_fact link_facts[FACTS];
@@ -72,6 +76,12 @@ const char *status_by(const struct status *s, unsigned int link,
 /* What the table has for it; "-" where that is not known. */
 void link_fact_text(const struct status *s, unsigned int link, enum fact fact,
 		    char text[FACT_TEXT]);
+
+/* The same in the short table; FACT_BY takes @room columns, "" where a name does
+ * not fit.
+ */
+void link_fact_brief(const struct status *s, unsigned int link, enum fact fact,
+		     size_t room, char text[FACT_TEXT]);
 
 /* A number in at most 6 characters: "9999", "12.3k", "123M". */
 void scaled_text(uint64_t n, char text[FACT_TEXT]);

@@ -11,13 +11,39 @@ enum { SENTENCE_MAX = 4 * sizeof(((struct err *)NULL)->msg) };
 
 /* --- for a person --- */
 
-/* The lines of a link in the table. */
+enum { COLUMNS = 80 };
+
+/* What one asks at night, in that order: a line a link. */
+static const enum fact brief[] = {
+	FACT_NAME, FACT_UP, FACT_SINCE, FACT_LOCAL, FACT_RX, FACT_TX,
+	FACT_FLOWS, FACT_BY,
+};
+
+/* All there is of a link, in two lines. */
 static const enum fact first_line[] = {
 	FACT_NAME, FACT_UP, FACT_SINCE, FACT_LOCAL, FACT_PEER,
 }, second_line[] = {
 	FACT_TABLE, FACT_MARK, FACT_WEIGHT, FACT_TIER, FACT_FLOWS, FACT_RX,
 	FACT_TX, FACT_BY,
 };
+
+static const char *state_colour(const struct status_link *l)
+{
+	return !l->usable ? "\33[31m" : l->is->drained ? "\33[33m" :
+	       "\33[32m";
+}
+
+/* One field; @width as in link_facts[], 0 for the last of a line. */
+static void print_field(const struct status *s, unsigned int i, enum fact fact,
+			int width, const char *text, bool colour, FILE *out)
+{
+	bool painted = colour && fact == FACT_UP;
+
+	fprintf(out, "%s%*s%s", painted ? state_colour(&s->link[i]) : "",
+		width, text, painted ? "\33[0m" : "");
+}
+
+/* --- the long table --- */
 
 static void print_headings(const enum fact *line, size_t n, FILE *out)
 {
@@ -29,32 +55,22 @@ static void print_headings(const enum fact *line, size_t n, FILE *out)
 	fprintf(out, "%s\n", link_facts[line[k]].heading);
 }
 
-static const char *state_colour(const struct status_link *l)
-{
-	return !l->usable ? "\33[31m" : l->is->drained ? "\33[33m" :
-	       "\33[32m";
-}
-
 static void print_line(const struct status *s, unsigned int i,
 		       const enum fact *line, size_t n, bool colour, FILE *out)
 {
 	char text[FACT_TEXT];
-	bool painted;
 	size_t k;
 
 	for (k = 0; k < n; k++) {
 		link_fact_text(s, i, line[k], text);
-		painted = colour && line[k] == FACT_UP;
-		fprintf(out, "%s%*s%s%s",
-			painted ? state_colour(&s->link[i]) : "",
-			k + 1 < n ? link_facts[line[k]].width : 0, text,
-			painted ? "\33[0m" : "", k + 1 < n ? " " : "\n");
+		print_field(s, i, line[k], k + 1 < n ?
+			    link_facts[line[k]].width : 0, text, colour, out);
+		fputc(k + 1 < n ? ' ' : '\n', out);
 	}
 }
 
-void status_print(const struct status *s, bool colour, FILE *out)
+static void print_long(const struct status *s, bool colour, FILE *out)
 {
-	char text[SENTENCE_MAX];
 	unsigned int i;
 
 	print_headings(first_line, COUNT(first_line), out);
@@ -65,6 +81,165 @@ void status_print(const struct status *s, bool colour, FILE *out)
 		fputs("  ", out);
 		print_line(s, i, second_line, COUNT(second_line), false, out);
 	}
+}
+
+/* --- the short table --- */
+
+static const char *brief_heading(enum fact f)
+{
+	return link_facts[f].brief ? link_facts[f].brief :
+	       link_facts[f].heading;
+}
+
+/* Columns as wide as what is in them, so that there is room for the last. */
+struct layout {
+	int width[COUNT(brief)];	/* as in link_facts[] */
+	const char *gap;
+	size_t room;			/* for the last column */
+};
+
+static void lay_out(const struct status *s, struct layout *l)
+{
+	char text[FACT_TEXT];
+	size_t k, len, widest, sum = 0;
+	unsigned int i;
+
+	for (k = 0; k + 1 < COUNT(brief); k++) {
+		widest = strlen(brief_heading(brief[k]));
+		for (i = 0; i < s->n_links; i++) {
+			link_fact_brief(s, i, brief[k], 0, text);
+			len = strlen(text);
+			widest = len > widest ? len : widest;
+		}
+		l->width[k] = link_facts[brief[k]].width < 0 ? -(int)widest :
+			      (int)widest;
+		sum += widest;
+	}
+	widest = strlen(brief_heading(brief[k]));
+	l->gap = sum + 2 * k + widest + IFNAMSIZ <= COLUMNS ? "  " : " ";
+	sum += k * strlen(l->gap);
+	l->room = sum < COLUMNS ? COLUMNS - sum : 0;
+}
+
+/* Who carries it, on a line of its own where the names are too long. */
+static void print_by(const struct status *s, unsigned int i, size_t room,
+		     FILE *out)
+{
+	char text[FACT_TEXT];
+
+	link_fact_brief(s, i, FACT_BY, room, text);
+	if (*text) {
+		fprintf(out, "%s\n", text);
+		return;
+	}
+	link_fact_text(s, i, FACT_BY, text);
+	fprintf(out, "\n  carried by %s\n", text);
+}
+
+static void print_brief(const struct status *s, bool colour, FILE *out)
+{
+	char text[FACT_TEXT];
+	struct layout l;
+	unsigned int i;
+	size_t k;
+
+	lay_out(s, &l);
+	for (k = 0; k + 1 < COUNT(brief); k++)
+		fprintf(out, "%*s%s", l.width[k], brief_heading(brief[k]),
+			l.gap);
+	fprintf(out, "%s\n", l.room < strlen(brief_heading(brief[k])) ?
+		"BY" : brief_heading(brief[k]));
+	for (i = 0; i < s->n_links; i++) {
+		for (k = 0; k + 1 < COUNT(brief); k++) {
+			link_fact_brief(s, i, brief[k], 0, text);
+			print_field(s, i, brief[k], l.width[k], text, colour,
+				    out);
+			fputs(l.gap, out);
+		}
+		print_by(s, i, l.room, out);
+	}
+}
+
+/* --- sentences --- */
+
+/* What is said of a link after its name, where it is " is ..."; else NULL. */
+static const char *said_of_link(const struct status_problem *p)
+{
+	size_t len = strlen(p->link);
+
+	if (!len || strncmp(p->text.msg, p->link, len) ||
+	    strncmp(p->text.msg + len, " is ", strlen(" is ")))
+		return NULL;
+	return p->text.msg + len + strlen(" is ");
+}
+
+/* "ppp0, ppp1 and ppp2": those of whom it is said as well, from the @first
+ * problem on. Returns how many, which are marked in @done.
+ */
+static unsigned int name_all(const struct status *s, unsigned int first,
+			     bool done[STATUS_PROBLEMS_MAX], char *names,
+			     size_t size)
+{
+	const char *said = said_of_link(&s->problem[first]), *also;
+	unsigned int i, n = 0, last = first;
+
+	*names = '\0';
+	for (i = first; i < s->n_problems; i++) {
+		also = said_of_link(&s->problem[i]);
+		if (done[i] || !also || strcmp(also, said))
+			continue;
+		if (n++)
+			str_add(names, size, ", ", s->problem[last].link);
+		last = i;
+		done[i] = true;
+	}
+	if (n > 1)
+		str_add(names, size, " and ", s->problem[last].link);
+	return n;
+}
+
+/* What is said of several links is said once. */
+static void print_problem(const struct status *s, unsigned int i,
+			  bool done[STATUS_PROBLEMS_MAX], FILE *out)
+{
+	const char *said = said_of_link(&s->problem[i]);
+	char text[SENTENCE_MAX + LINKS_MAX * (IFNAMSIZ + 2)];
+	char names[LINKS_MAX * (IFNAMSIZ + 2)];
+
+	if (said && name_all(s, i, done, names, sizeof(names)) > 1) {
+		snprintf(text, sizeof(text), "%s are ", names);
+		log_escape(said, text + strlen(text), SENTENCE_MAX);
+	} else {
+		log_escape(s->problem[i].text.msg, text, SENTENCE_MAX);
+	}
+	fputs("* ", out);
+	print_wrapped(text, 2, 2, out);
+}
+
+static void print_problems(const struct status *s, FILE *out)
+{
+	bool done[STATUS_PROBLEMS_MAX] = { 0 };
+	unsigned int i;
+
+	if (s->n_problems)
+		fputc('\n', out);
+	for (i = 0; i < s->n_problems; i++)
+		if (!done[i])
+			print_problem(s, i, done, out);
+	if (s->more)
+		fprintf(out, "* ... and %u more: fix these first.\n",
+			s->more);
+	if (s->commands)
+		fprintf(out, "\"mwan-rules apply -n\" prints the commands "
+			"that it would do.\n");
+}
+
+void status_print(const struct status *s, bool full, bool colour, FILE *out)
+{
+	if (full)
+		print_long(s, colour, out);
+	else
+		print_brief(s, colour, out);
 	if (!s->in_force && !s->facts->conf_exists)
 		fprintf(out, "\nRules and nftables are not in force: "
 			"\"mwan-rules apply\" puts them in force.\n");
@@ -72,19 +247,7 @@ void status_print(const struct status *s, bool colour, FILE *out)
 		fprintf(out, "\n%" PRIu64 " packets were kept from leaving by "
 			"a link under a private address that is not the "
 			"link's.\n", s->stopped);
-	if (s->n_problems)
-		fputc('\n', out);
-	for (i = 0; i < s->n_problems; i++) {
-		log_escape(s->problem[i].text.msg, text, sizeof(text));
-		fputs("* ", out);
-		print_wrapped(text, 2, 2, out);
-	}
-	if (s->more)
-		fprintf(out, "* ... and %u more: fix these first.\n",
-			s->more);
-	if (s->commands)
-		fprintf(out, "\"mwan-rules apply -n\" prints the commands "
-			"that it would do.\n");
+	print_problems(s, out);
 }
 
 /* --- JSON --- */

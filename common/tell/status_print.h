@@ -7,8 +7,10 @@
 
 #include "tell/status.h"
 
-/* For a person: 80 columns, two lines a link, then the problems. */
-void status_print(const struct status *s, bool colour, FILE *out);
+/* For a person, in 80 columns: a line a link, with @full all there is of it in
+ * two, then the problems.
+ */
+void status_print(const struct status *s, bool full, bool colour, FILE *out);
 
 /* For programs: one JSON document of printable ASCII, or the text format of
  * Prometheus. mwan-rules(8) describes both.

@@ -16,7 +16,7 @@ static char text[TEXT_MAX];
 
 static void as_table(const struct status *s, FILE *out)
 {
-	status_print(s, false, out);
+	status_print(s, true, false, out);
 }
 
 static const char *printed_by(void (*print)(const struct status *s, FILE *out))
@@ -26,6 +26,11 @@ static const char *printed_by(void (*print)(const struct status *s, FILE *out))
 	print(&status, f);
 	fclose(f);
 	return text;
+}
+
+static void as_brief(const struct status *s, FILE *out)
+{
+	status_print(s, false, false, out);
 }
 
 static const char *printed(bool json)
@@ -151,6 +156,77 @@ static size_t longest_line(void)
 	return max;
 }
 
+/* A line a link; the columns are as wide as what is in them. */
+static void test_brief(void)
+{
+	links(2);
+	facts.now = 1000000;
+	strcpy(facts.since[0].text, "x");
+	facts.since[0].seconds = 1000000 - (3 * 24 + 4) * 3600;
+	strcpy(facts.since[1].text, "x");
+	facts.since[1].seconds = 1000000 - 59;
+	addr_parse(&present.link[0].af[FAMILY_IPV4].local, "10.0.0.1");
+	status.link[0].usable = true;
+	status.link[0].n_by = 1;
+	facts.have_bytes[0] = true;
+	facts.bytes[0].rx = 123456;
+	is(printed_by(as_brief),
+	   "LINK  STATE  FOR    ADDRESS     RX  TX  FLOWS  CARRIED BY\n"
+	   "ppp0  up     3d 4h  10.0.0.1  123k   0      0  ppp0\n"
+	   "ppp1  down   59s    none         -   -      0  none\n",
+	   "a line a link");
+	addr_parse(&present.link[0].af[FAMILY_IPV4].local, "100.100.100.100");
+	strcpy(conf.link[0].name, "long-name-ppp-0");
+	strcpy(conf.link[1].name, "long-name-ppp-1");
+	present.link[1].drained = true;
+	facts.since[0].seconds = 1000000 - 86400 * 9999 - 3600 * 23;
+	facts.flows[0] = facts.bytes[0].rx = facts.bytes[0].tx = 55500;
+	status.link[1].by[status.link[1].n_by++] = 0;
+	is(printed_by(as_brief),
+	   "LINK            STATE        FOR       ADDRESS         "
+	   "   RX    TX FLOWS BY\n"
+	   "long-name-ppp-0 up           9999d 23h 100.100.100.100 "
+	   "55.5k 55.5k 55.5k \n  carried by long-name-ppp-0\n"
+	   "long-name-ppp-1 down,drained 59s       none            "
+	   "    -     -     0 \n  carried by long-name-ppp-0\n",
+	   "a line of its own for names that do not fit");
+	present.link[1].drained = false;
+	facts.since[0].text[0] = facts.since[1].text[0] = '\0';
+	present.link[0].af[FAMILY_IPV4].local.family = 0;
+}
+
+static void a_problem(unsigned int i, const char *link, const char *text_of)
+{
+	struct status_problem *p = &status.problem[i];
+
+	p->kind = "link-down";
+	strcpy(p->link, link);
+	snprintf(p->text.msg, sizeof(p->text.msg), "%s%s", link, text_of);
+	status.n_problems = i + 1;
+}
+
+static void test_shared(void)
+{
+	links(1);
+	a_problem(0, "ppp0", " is down, it hides.");
+	a_problem(1, "ppp1", " is down, it is lost.");
+	a_problem(2, "ppp2", " is down, it hides.");
+	a_problem(3, "", "Something else.");
+	a_problem(4, "ppp4", " is down, it hides.");
+	printed_by(as_brief);
+	is(strstr(text, "\n\n"), "\n\n"
+	   "* ppp0, ppp2 and ppp4 are down, it hides.\n"
+	   "* ppp1 is down, it is lost.\n"
+	   "* Something else.\n", "what is said of several links");
+	a_problem(1, "ppp1", " has gone.");
+	a_problem(2, "ppp2", " has gone.");
+	printed_by(as_brief);
+	is(strstr(text, "\n\n"), "\n\n"
+	   "* ppp0 is down, it hides.\n"
+	   "* ppp1 has gone.\n"
+	   "* ppp2 has gone.\n", "other sentences are said of each");
+}
+
 static void test_width(void)
 {
 	size_t len, max = 0;
@@ -183,6 +259,10 @@ static void test_width(void)
 		for (i = 0; i < 3; i++)
 			fill_sentence(&status.problem[i].text);
 		printed(false);
+		len = longest_line();
+		if (len > max)
+			max = len;
+		printed_by(as_brief);
 		len = longest_line();
 		if (len > max)
 			max = len;
@@ -261,6 +341,8 @@ int main(void)
 	test_scale();
 	test_default();
 	test_state();
+	test_brief();
+	test_shared();
 	test_width();
 	test_forms();
 	test_json();
