@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,6 +25,7 @@
 #include "tool/priv.h"
 #include "tool/outcome.h"
 #include "tool/report.h"
+#include "tool/terminal.h"
 #include "watch/watch.h"
 
 #define TOOL "mwan-rules"
@@ -30,6 +33,7 @@
 static const char options[] =
 	"  -f FILE  the configuration, in the place of " CONF_PATH "\n"
 	"  --long   status with all there is of each link\n"
+	"  --watch  status again and again, with rates; q ends it\n"
 	"  --json, --prometheus\n"
 	"           status, or history, for programs\n"
 	"  --since WHEN\n"
@@ -56,6 +60,8 @@ struct call {
 	bool dry;
 	int format;			/* of status, history: enum format */
 	const char *since, *svg;	/* of history; or NULL */
+	unsigned int watch;		/* of status: seconds; 0: once */
+	struct rates *rates;		/* of status with watch; else NULL */
 	bool colour;
 	struct conf_faults *faults;	/* of check; else NULL */
 	enum plan_goal goal;		/* of what is changed */
@@ -540,7 +546,15 @@ static int look(struct call *c, struct why *why, struct err *err)
 	return 0;
 }
 
-static int cmd_status(struct call *c)
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int show_status(struct call *c)
 {
 	static struct status status;
 	static struct facts facts;
@@ -562,6 +576,10 @@ static int cmd_status(struct call *c)
 			    (!c->file || !strcmp(c->file, s->source)) &&
 			    !accepted_is(&s->conf);
 		status_make(&status, s, &facts);
+		if (c->rates)
+			rates_note(c->rates, &facts, &s->present,
+				   s->conf.n_links, now_ns());
+		status.rates = c->rates;
 	}
 	if (c->format == FORMAT_JSON)
 		status_print_json(&status, stdout);
@@ -571,6 +589,92 @@ static int cmd_status(struct call *c)
 		status_print(&status, c->format == FORMAT_LONG, c->colour,
 			     stdout);
 	return status.code;
+}
+
+/* One look, in a process of its own: what it has read and opened is gone with
+ * it, and so is whatever goes wrong. Its output is read to @text.
+ */
+static int look_once(struct call *c, char *text, size_t size)
+{
+	int ends[2], status = 0;
+	size_t len = 0;
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		dup2(ends[1], STDOUT_FILENO);
+		dup2(ends[1], STDERR_FILENO);
+		status = show_status(c);
+		fflush(stdout);
+		_exit(status);
+	}
+	close(ends[1]);
+	while (pid > 0 && (n = read(ends[0], text + len, size - 1 - len)) > 0)
+		len += (size_t)n;
+	close(ends[0]);
+	text[len] = '\0';
+	return pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) ?
+	       -1 : WEXITSTATUS(status);
+}
+
+static int any_change(const struct nlmsghdr *nlh, void *data)
+{
+	(void)nlh;
+	(void)data;
+	return 1;
+}
+
+/* In a pipe or a file: one after the other, until nobody reads any more. */
+static int watch_plain(struct call *c, char *text, size_t size)
+{
+	int code;
+
+	for (;;) {
+		code = look_once(c, text, size);
+		if (printf("%s\n", text) < 0 || fflush(stdout))
+			return code < 0 ? EXIT_FAILED : code;
+		sleep(c->watch);
+	}
+}
+
+/* Again each interval, and as soon as an interface or an address changes, but
+ * five times a second at the most.
+ */
+static int watch_status(struct call *c)
+{
+	enum { PAUSE_MS = 200 };
+	static struct terminal terminal;
+	static char text[1 << 17];
+	struct nl *changes = &c->session.watch;
+	struct err err;
+	int code, fd;
+
+	c->rates = mmap(NULL, sizeof(*c->rates), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (c->rates == MAP_FAILED)
+		c->rates = NULL;
+	if (!terminal_begin(&terminal))
+		return watch_plain(c, text, sizeof(text));
+	fd = nl_watch(changes, &err) ? -1 : nl_fd(changes);
+	do {
+		/* What comes after this ends the waiting. */
+		if (fd >= 0)
+			nl_heard(changes, any_change, NULL);
+		code = look_once(c, text, sizeof(text));
+		terminal_draw(&terminal, text);
+	} while (terminal_wait(&terminal, -1, PAUSE_MS) &&
+		 terminal_wait(&terminal, fd, (int)c->watch * 1000 -
+			       PAUSE_MS));
+	terminal_end(&terminal);
+	return code < 0 ? EXIT_FAILED : code;
+}
+
+static int cmd_status(struct call *c)
+{
+	return c->watch ? watch_status(c) : show_status(c);
 }
 
 static int cmd_why(struct call *c)
@@ -716,6 +820,20 @@ static int no_words(struct call *c, int argc, char **argv)
 	return EXIT_USAGE;
 }
 
+/* How often, with --watch. */
+static int maybe_seconds(struct call *c, int argc, char **argv)
+{
+	uint32_t seconds;
+
+	if (!argc || !c->watch || argc > 1)
+		return no_words(c, argc, argv);
+	if (u32_parse(argv[0], 1, 3600, &seconds))
+		return misuse("seconds from 1 to 3600 are expected, not",
+			      argv[0]);
+	c->watch = seconds;
+	return 0;
+}
+
 static int maybe_link(struct call *c, int argc, char **argv)
 {
 	if (argc > 1)
@@ -849,9 +967,10 @@ static const struct command {
 	{ "flush", "[-f FILE] [-n]",
 	  "take everything of ours out of the kernel",
 	  TAKES_FILE, cmd_flush, no_words },
-	{ "status", "[-f FILE] [--long|--json|--prometheus]",
+	{ "status", "[-f FILE] [--long] [--json|--prometheus|--watch [SECONDS]]",
 	  "show the links; exit 0 all well, 1 degraded, 2 no link",
-	  TAKES_FILE | TAKES_JSON | TAKES_PROMETHEUS, cmd_status, no_words },
+	  TAKES_FILE | TAKES_JSON | TAKES_PROMETHEUS, cmd_status,
+	  maybe_seconds },
 	{ "history", "[-f FILE] [LINK] [--since WHEN] [--json|--svg FILE]",
 	  "show the links' outages, by the log",
 	  TAKES_FILE | TAKES_JSON | TAKES_TIME, cmd_history, maybe_link },
@@ -956,13 +1075,14 @@ static bool may_colour(void)
 /* The options, which getopt_long() moves to the front. */
 static int read_options(struct call *c, int argc, char **argv)
 {
-	enum { SINCE = 's', SVG = 'g' };
+	enum { SINCE = 's', SVG = 'g', WATCH = 'w' };
 	const struct option words[] = {
 		{ "json", no_argument, &c->format, FORMAT_JSON },
 		{ "prometheus", no_argument, &c->format, FORMAT_PROMETHEUS },
 		{ "long", no_argument, &c->format, FORMAT_LONG },
 		{ "since", required_argument, NULL, SINCE },
 		{ "svg", required_argument, NULL, SVG },
+		{ "watch", no_argument, NULL, WATCH },
 		{ NULL, 0, NULL, 0 },
 	};
 	char letter[] = "-?";
@@ -977,6 +1097,8 @@ static int read_options(struct call *c, int argc, char **argv)
 			c->dry = true;
 		else if (opt == SINCE)
 			c->since = optarg;
+		else if (opt == WATCH)
+			c->watch = 1;
 		else if (opt == SVG && *optarg)
 			c->svg = optarg;
 		else if (opt == 'f' && *optarg)
@@ -1006,6 +1128,11 @@ static int check_options(const struct call *c, const struct command *command)
 	if (format & ~command->takes)
 		return misuse("--json, --prometheus and --long do not go with",
 			      c->name);
+	if (c->watch && command->run != cmd_status)
+		return misuse("--watch does not go with", c->name);
+	if (c->watch && c->format && c->format != FORMAT_LONG)
+		return misuse("--json and --prometheus do not go with",
+			      "--watch");
 	if ((c->since || c->svg) && !(command->takes & TAKES_TIME))
 		return misuse("--since and --svg do not go with", c->name);
 	if (c->file && !(command->takes & TAKES_FILE))

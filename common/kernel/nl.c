@@ -130,6 +130,11 @@ static bool any_matters(const struct nl *nl, size_t n, nl_reply_cb matters,
 	return left > 0;
 }
 
+int nl_fd(const struct nl *nl)
+{
+	return mnl_socket_get_fd(nl->sock);
+}
+
 bool nl_heard(struct nl *nl, nl_reply_cb matters, void *data)
 {
 	bool heard = false;

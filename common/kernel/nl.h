@@ -94,6 +94,9 @@ int nl_netns(const struct nl *nl, uint64_t *cookie);
  */
 bool nl_heard(struct nl *nl, nl_reply_cb matters, void *data);
 
+/* Its descriptor, for poll(2). */
+int nl_fd(const struct nl *nl);
+
 /* Send the batch and collect every answer. The kernel handles a batch before
  * sendmsg(2) returns, so its answers are waiting by then. Messages after a
  * refused one have still been carried out, except in an nftables batch, which

@@ -319,12 +319,31 @@ void link_fact_text(const struct status *s, unsigned int i, enum fact fact,
 		fact_text(s, i, fact, f->show, text);
 }
 
+static bool is_rate(const struct status *s, enum fact fact)
+{
+	return s->rates && (fact == FACT_RX || fact == FACT_TX);
+}
+
+const char *link_fact_heading(const struct status *s, enum fact fact)
+{
+	const struct link_fact *f = &link_facts[fact];
+
+	if (is_rate(s, fact))
+		return fact == FACT_RX ? "IN b/s" : "OUT b/s";
+	return f->brief ? f->brief : f->heading;
+}
+
 void link_fact_brief(const struct status *s, unsigned int i, enum fact fact,
 		     size_t room, char text[FACT_TEXT])
 {
 	const struct link_fact *f = &link_facts[fact];
 
-	if (f->kind == KIND_NAMES)
+	if (is_rate(s, fact) && !s->rates->known[i])
+		strcpy(text, "-");
+	else if (is_rate(s, fact))
+		scaled_text(fact == FACT_RX ? s->rates->rx[i] :
+			    s->rates->tx[i], text);
+	else if (f->kind == KIND_NAMES)
 		names_text(s, i, room, text);
 	else
 		fact_text(s, i, fact, f->show_brief ? f->show_brief : f->show,

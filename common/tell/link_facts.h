@@ -77,6 +77,9 @@ const char *status_by(const struct status *s, unsigned int link,
 void link_fact_text(const struct status *s, unsigned int link, enum fact fact,
 		    char text[FACT_TEXT]);
 
+/* Its heading in the short table. */
+const char *link_fact_heading(const struct status *s, enum fact fact);
+
 /* The same in the short table; FACT_BY takes @room columns, "" where a name does
  * not fit.
  */

@@ -4,6 +4,7 @@
 
 #include "core/session.h"
 #include "tell/inspect.h"
+#include "tell/rates.h"
 
 /* The exit status of mwan-rules status. */
 enum { STATUS_OK = 0, STATUS_DEGRADED = 1, STATUS_NO_LINK = 2 };
@@ -44,6 +45,8 @@ struct status {
 	bool guards;
 	uint64_t stopped;
 	const struct facts *facts;
+	/* Shown in the place of bytes by the short table; NULL: not known. */
+	const struct rates *rates;
 	unsigned int n_links;
 	struct status_link link[LINKS_MAX];
 	unsigned int n_problems, more;	/* more: those without room */

@@ -85,12 +85,6 @@ static void print_long(const struct status *s, bool colour, FILE *out)
 
 /* --- the short table --- */
 
-static const char *brief_heading(enum fact f)
-{
-	return link_facts[f].brief ? link_facts[f].brief :
-	       link_facts[f].heading;
-}
-
 /* Columns as wide as what is in them, so that there is room for the last. */
 struct layout {
 	int width[COUNT(brief)];	/* as in link_facts[] */
@@ -105,7 +99,7 @@ static void lay_out(const struct status *s, struct layout *l)
 	unsigned int i;
 
 	for (k = 0; k + 1 < COUNT(brief); k++) {
-		widest = strlen(brief_heading(brief[k]));
+		widest = strlen(link_fact_heading(s, brief[k]));
 		for (i = 0; i < s->n_links; i++) {
 			link_fact_brief(s, i, brief[k], 0, text);
 			len = strlen(text);
@@ -115,8 +109,8 @@ static void lay_out(const struct status *s, struct layout *l)
 			      (int)widest;
 		sum += widest;
 	}
-	widest = strlen(brief_heading(brief[k]));
-	l->gap = sum + 2 * k + widest + IFNAMSIZ <= COLUMNS ? "  " : " ";
+	widest = strlen(link_fact_heading(s, brief[k]));
+	l->gap = sum + 2 * k + widest + strlen(",+254") <= COLUMNS ? "  " : " ";
 	sum += k * strlen(l->gap);
 	l->room = sum < COLUMNS ? COLUMNS - sum : 0;
 }
@@ -145,10 +139,10 @@ static void print_brief(const struct status *s, bool colour, FILE *out)
 
 	lay_out(s, &l);
 	for (k = 0; k + 1 < COUNT(brief); k++)
-		fprintf(out, "%*s%s", l.width[k], brief_heading(brief[k]),
+		fprintf(out, "%*s%s", l.width[k], link_fact_heading(s, brief[k]),
 			l.gap);
-	fprintf(out, "%s\n", l.room < strlen(brief_heading(brief[k])) ?
-		"BY" : brief_heading(brief[k]));
+	fprintf(out, "%s\n", l.room < strlen(link_fact_heading(s, brief[k])) ?
+		"BY" : link_fact_heading(s, brief[k]));
 	for (i = 0; i < s->n_links; i++) {
 		for (k = 0; k + 1 < COUNT(brief); k++) {
 			link_fact_brief(s, i, brief[k], 0, text);
