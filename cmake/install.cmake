@@ -90,12 +90,16 @@ file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/mwan-rules.service
 install(FILES ${CMAKE_BINARY_DIR}/mwan-rules.service
 	DESTINATION lib/systemd/system)
 
+install(FILES etc/bash-completion/mwan-rules
+	DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+
 install(FILES README.md README.zh-CN.md DESTINATION ${mwan_doc})
 install(DIRECTORY doc DESTINATION ${mwan_doc})
 # The README shows it, by that name.
 install(FILES t/failover.svg DESTINATION ${mwan_doc}/t)
 install(DIRECTORY etc/ DESTINATION ${mwan_doc}/examples
-	USE_SOURCE_PERMISSIONS PATTERN mwan-rules.service EXCLUDE)
+	USE_SOURCE_PERMISSIONS PATTERN mwan-rules.service EXCLUDE
+	PATTERN bash-completion EXCLUDE)
 
 if(MWAN_DEB)
 	include(cmake/package.cmake)

@@ -52,6 +52,7 @@ for file in sbin/mwan-rules sbin/cprt share/man/man8/mwan-rules.8 \
 	lib/systemd/system/mwan-rules.service share/doc/mwan/README.md \
 	share/doc/mwan/README.zh-CN.md share/doc/mwan/t/failover.svg \
 	share/doc/mwan/doc/games.md share/doc/mwan/doc/games.zh-CN.md \
+	share/bash-completion/completions/mwan-rules \
 	share/doc/mwan/LICENSE share/doc/mwan/examples/mwan.ini \
 	share/doc/mwan/examples/rc.local \
 	share/doc/mwan/examples/rt_tables.d/mwan.conf \
