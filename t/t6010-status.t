@@ -102,9 +102,9 @@ ppp1 up $(grep 'event=up if=ppp1' /var/log/ifchang.log | cut -c4-22) \
 10.64.2.100 10.64.2.1
  202 0x2 1 1 0 0 0 ppp1"
 is "JSON: every member of a link" "$(json '.links[0] | keys_unsorted')" \
-	'["name","up","since","local","peer","gateway","table","mark","weight","tier","flows","rx_bytes","tx_bytes","default","drained"]'
+	'["name","up","since","local","peer","gateway","table","mark","weight","tier","flows","rx_bytes","tx_bytes","default","drained","held"]'
 is "JSON: their values" "$(json '.links[0] | del(.since)')" \
-	'{"name":"ppp0","up":true,"local":"10.64.1.100","peer":"10.64.1.1","gateway":null,"table":201,"mark":1,"weight":1,"tier":1,"flows":0,"rx_bytes":0,"tx_bytes":0,"default":["ppp0"],"drained":false}'
+	'{"name":"ppp0","up":true,"local":"10.64.1.100","peer":"10.64.1.1","gateway":null,"table":201,"mark":1,"weight":1,"tier":1,"flows":0,"rx_bytes":0,"tx_bytes":0,"default":["ppp0"],"drained":false,"held":false}'
 is "JSON: since is the log's date" "$(json '.links[0].since')" \
 	"$(sed -n 's/^ts=\([^ ]*\) .*event=up if=ppp0.*/\1/p' \
 		/var/log/ifchang.log)"
@@ -224,7 +224,8 @@ mwan_link_weight{link="ppp1"} 1
 mwan_link_tier{link="ppp1"} 1
 mwan_link_flows{link="ppp1"} 2
 mwan_link_carried_by{link="ppp1",by="ppp1"} 1
-mwan_link_drained{link="ppp1"} 0'
+mwan_link_drained{link="ppp1"} 0
+mwan_link_held{link="ppp1"} 0'
 is "since, in seconds: the log's date" \
 	"$(sed -n 's/^mwan_link_since_seconds.*ppp1"} //p' "$T/prom")" \
 	"$(date -d "$(json '.links[1].since')" +%s)"

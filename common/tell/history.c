@@ -276,7 +276,9 @@ void history_add(struct history *h, const struct event *e)
 		flushed(h, e);
 	else if (strcmp(what, "drain") && strcmp(what, "undrain"))
 		return;
-	drained(h, e);
+	/* The lines of watch do not say which are drained. */
+	if (strcmp(what, "failed") && strcmp(what, "recovered"))
+		drained(h, e);
 }
 
 void history_end(struct history *h, int64_t boot)

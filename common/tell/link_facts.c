@@ -57,6 +57,13 @@ static bool get_drained(const struct status *s, unsigned int i,
 	return true;
 }
 
+static bool get_held(const struct status *s, unsigned int i,
+		     struct fact_value *v)
+{
+	v->number = s->link[i].is->held;
+	return true;
+}
+
 static bool get_since(const struct status *s, unsigned int i,
 		      struct fact_value *v)
 {
@@ -147,10 +154,10 @@ static bool get_tx(const struct status *s, unsigned int i,
 static void show_state(const struct status *s, unsigned int i,
 		       const struct fact_value *v, char *text)
 {
-	bool drained = s->link[i].is->drained;
+	const struct link *is = s->link[i].is;
 
-	strcpy(text, v->number ? (drained ? "drained" : "up") :
-	       (drained ? "down,drained" : "down"));
+	strcpy(text, !v->number ? (is->drained ? "down,drained" : "down") :
+	       is->held ? "held" : is->drained ? "drained" : "up");
 }
 
 /* Without milliseconds and time zone. */
@@ -260,6 +267,9 @@ const struct link_fact link_facts[FACTS] = {
 	[FACT_DRAINED] = { "drained", KIND_FLAG, "STATE", 0,
 		"mwan_link_drained", "gauge", "Whether the link is put aside.",
 		get_drained, NULL },
+	[FACT_HELD] = { "held", KIND_FLAG, "STATE", 0,
+		"mwan_link_held", "gauge",
+		"Whether the link is up and leads nowhere.", get_held, NULL },
 };
 
 /* As many names as there is room for, and how many more; "" where not even the

@@ -25,6 +25,7 @@ enum fact {
 	FACT_TX,
 	FACT_BY,
 	FACT_DRAINED,
+	FACT_HELD,
 	FACTS,
 };
 

@@ -29,7 +29,8 @@ static const enum fact first_line[] = {
 
 static const char *state_colour(const struct status_link *l)
 {
-	return !l->usable ? "\33[31m" : l->is->drained ? "\33[33m" :
+	return !l->usable ? "\33[31m" :
+	       l->is->drained || l->is->held ? "\33[33m" :
 	       "\33[32m";
 }
 

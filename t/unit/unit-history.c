@@ -145,6 +145,8 @@ static void test_spans(void)
 		  0 },
 		{ "held and released", "1u0 5h0 9r0",
 		  "0:up:1-5 0:held:5-9 0:up:9-", 0 },
+		{ "drained and held", "1u0 3p0 5h0 9r0 11q0", "0:up:1-3 "
+		  "0:drained:3-5 0:held:5-9 0:drained:9-11 0:up:11-", 0 },
 		{ "held, and then pppd ends it", "1u0 5h0 7d0 9u0",
 		  "0:up:1-5 0:held:5-7 0:pppd:7-9 0:up:9-", 0 },
 		{ "drained", "1u0 2u1 5p0 9q0", "0:up:1-5 1:up:2- "
