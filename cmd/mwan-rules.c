@@ -967,7 +967,7 @@ static const struct command {
 	{ "flush", "[-f FILE] [-n]",
 	  "take everything of ours out of the kernel",
 	  TAKES_FILE, cmd_flush, no_words },
-	{ "status", "[-f FILE] [--long] [--json|--prometheus|--watch [SECONDS]]",
+	{ "status", "[-f FILE] [--long] [--json|--prometheus|--watch [SEC]]",
 	  "show the links; exit 0 all well, 1 degraded, 2 no link",
 	  TAKES_FILE | TAKES_JSON | TAKES_PROMETHEUS, cmd_status,
 	  maybe_seconds },

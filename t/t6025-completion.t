@@ -16,7 +16,8 @@ offers() {
 links_wanted ppp0 wan-b
 printf '[mwan]\nqdisc = none\n[link ppp0]\n[link wan-b]\n' >/etc/ppp/mwan.ini
 is "the commands" "$(offers "" | tr ' ' '\n' | grep -v ^- | sort | paste -sd' ')" \
-	"$(sed -n 's/^\t{ "\([a-z]*\)", cmd_.*/\1/p' "$root/cmd/mwan-rules.c" |
+	"$(mwan-rules --help |
+		sed -n 's/^\(Usage:\|      \) mwan-rules \([a-z]*\).*/\2/p' |
 		sort | paste -sd' ')"
 is "a command that is begun" "$(offers st)" status
 is "two of them" "$(offers u)" "undrain up"
