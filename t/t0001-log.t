@@ -45,8 +45,8 @@ or="or name another one (log in mwan.ini)"
 plain="put a plain file there, $or"
 echo kept >"$T/other"
 ln -s "$T/other" "$log"
-refused "a symbolic link" "cannot open the log $log: Too many levels of \
-symbolic links; $plain"
+loop=$(words "Too many levels of symbolic links" "Symbolic link loop")
+refused "a symbolic link" "cannot open the log $log: $loop; $plain"
 rm "$log"
 echo kept >/var/log/other
 ln /var/log/other "$log"

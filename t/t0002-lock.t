@@ -128,7 +128,8 @@ rm /run/mwan
 mkdir -m 700 /run/mwan
 ln -s /etc/passwd /run/mwan/lock
 strange "a lock that is a symbolic link" "cannot open the lock \
-/run/mwan/lock: Too many levels of symbolic links; $again"
+/run/mwan/lock: $(words "Too many levels of symbolic links" \
+	"Symbolic link loop"); $again"
 rm /run/mwan/lock
 mkdir /run/mwan/lock
 strange "a lock that is a directory" "cannot open the lock /run/mwan/lock: \

@@ -295,11 +295,11 @@ every_kind() {
 rm -f "$log"
 hook up ppp0 10.64.1.100
 every_kind "the log" $log "the log $log( is not a plain file|: No such)" 0 \
-	"cannot open the log $log: Too many levels" \
+	"cannot open the log $log: (Too many levels|Symbolic link loop)" \
 	"cannot open the log $log: Is a directory"
 every_kind "the lock" /run/mwan/lock \
 	"the lock /run/mwan/lock( is not a plain file|: No such)" 0 \
-	"cannot open the lock .*: Too many levels" \
+	"cannot open the lock .*: (Too many levels|Symbolic link loop)" \
 	"cannot open the lock .*: Is a directory"
 every_kind "the configuration" $ini \
 	"$ini( must be a plain file|: No such| has another name)" 78 \

@@ -28,6 +28,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <getopt.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/tcp.h>
@@ -688,7 +689,9 @@ static int parse(int argc, char **argv)
 	bool two = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "t:s:n:c:p:q:m:C:2bk")) != -1) {
+	/* Options may come last, which musl's getopt() does not take. */
+	while ((c = getopt_long(argc, argv, "t:s:n:c:p:q:m:C:2bk",
+				&(struct option){ 0 }, NULL)) != -1) {
 		switch (c) {
 		case 't': type = *optarg == 'u' ? SOCK_DGRAM : *optarg == 't' ?
 			SOCK_STREAM : SOCK_RAW; break;

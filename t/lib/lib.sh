@@ -155,6 +155,15 @@ status() {
 	echo $?
 }
 
+# words GLIBC MUSL: what the programs' C library says to an errno.
+words() {
+	if grep -q "$2" "$BIN/mwan-rules"; then
+		echo "$2"
+	else
+		echo "$1"
+	fi
+}
+
 # link_new NAME LOCAL PEER: an interface that looks to the hooks like a PPP
 # link that has just come up. (A pair of veths without ARP: there is no ppp here;
 # the lab has.) Its other end is in this namespace too, and unused.
