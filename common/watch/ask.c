@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
-#include <linux/icmp.h>
+/* Before the kernel's: with musl they know only so what is there already. */
 #include <netinet/in.h>
 #include <netinet/ip.h>
+
+#include <linux/icmp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
