@@ -215,8 +215,7 @@ static void test_ipv6(enum balance balance, const char *name)
 
 	build(3, balance, 0);
 	conf.ipv6 = conf.translate6 = true;
-	if (ruleset_build(&rs, &conf, (bool [LINKS_MAX]){ false },
-			  (bool [LINKS_MAX]){ false },
+	if (ruleset_build(&rs, &conf, (bool [LINKS_MAX]){ false }, false,
 			  &(struct err){ "" }))
 		return;
 	memset(&state, 0, sizeof(state));
