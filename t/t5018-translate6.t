@@ -11,7 +11,7 @@
 # The table is loaded by unit-nft; nexthops, routes and rules are as plan.c has
 # them, by hand. "inet" counts and drops what comes by a line and has not that
 # line's prefix.
-# shellcheck disable=SC2317	# functions that ok calls
+# shellcheck disable=SC2016,SC2317	# perl; functions that ok calls
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
 
@@ -111,7 +111,7 @@ exec 5>"$T/ask"
 
 asked=0
 answered() {
-	[ "$(wc -l <"$T/seen")" -ge $asked ]
+	[ "$(wc -l <"$T/seen")" -ge "$asked" ]
 }
 
 ask() {

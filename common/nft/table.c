@@ -1057,7 +1057,8 @@ static void astray_chains(struct build *b)
 	add_chain(b, "early", TYPE_FILTER, HOOK_PREROUTING, RULESET_RAW);
 	only_ipv6(b);
 	add_rule(b, links(b, IF_IIFNAME), plain(DO_RETURN), end());
-	add_rule(b, ports, of_set(IF_TUPLE6, b->moved, 0), go(elsewhere));
+	/* What has no ports is in it neither: the protocol is part of it. */
+	add_rule(b, of_set(IF_TUPLE6, b->moved, 0), go(elsewhere), end());
 }
 
 /* leave_X: an established flow leaves by link X. */
