@@ -83,12 +83,14 @@ install(FILES ${mwan_man8} ${CMAKE_BINARY_DIR}/ip-down.local.8
 install(FILES cmd/mwan.ini.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 
 # systemd wants to know where the program is.
-file(READ etc/mwan-rules.service unit)
-string(REPLACE "/usr/local/sbin" "${CMAKE_INSTALL_FULL_SBINDIR}" unit "${unit}")
-file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/mwan-rules.service
-	CONTENT "${unit}" @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/mwan-rules.service
-	DESTINATION lib/systemd/system)
+foreach(name mwan-rules mwan-watch)
+	file(READ etc/${name}.service unit)
+	string(REPLACE "/usr/local/sbin" "${CMAKE_INSTALL_FULL_SBINDIR}" unit
+		"${unit}")
+	file(WRITE ${CMAKE_BINARY_DIR}/${name}.service "${unit}")
+	install(FILES ${CMAKE_BINARY_DIR}/${name}.service
+		DESTINATION lib/systemd/system)
+endforeach()
 
 install(FILES etc/bash-completion/mwan-rules
 	DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
@@ -98,7 +100,7 @@ install(DIRECTORY doc DESTINATION ${mwan_doc})
 # The README shows it, by that name.
 install(FILES t/failover.svg DESTINATION ${mwan_doc}/t)
 install(DIRECTORY etc/ DESTINATION ${mwan_doc}/examples
-	USE_SOURCE_PERMISSIONS PATTERN mwan-rules.service EXCLUDE
+	USE_SOURCE_PERMISSIONS PATTERN mwan-*.service EXCLUDE
 	PATTERN bash-completion EXCLUDE)
 
 if(MWAN_DEB)

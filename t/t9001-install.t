@@ -49,7 +49,9 @@ done
 for file in sbin/mwan-rules sbin/cprt share/man/man8/mwan-rules.8 \
 	share/man/man8/ip-up.local.8 share/man/man8/ip-down.local.8 \
 	share/man/man8/cprt.8 share/man/man5/mwan.ini.5 \
-	lib/systemd/system/mwan-rules.service share/doc/mwan/README.md \
+	lib/systemd/system/mwan-rules.service \
+	lib/systemd/system/mwan-watch.service share/doc/mwan/README.md \
+	share/doc/mwan/examples/init.d/mwan-watch \
 	share/doc/mwan/README.zh-CN.md share/doc/mwan/t/failover.svg \
 	share/doc/mwan/doc/games.md share/doc/mwan/doc/games.zh-CN.md \
 	share/bash-completion/completions/mwan-rules \
@@ -184,7 +186,13 @@ down"
 # It looks the manual page up as well.
 is "systemd has nothing to say against the unit" "$(
 	MANPATH=/usr/local/share/man systemd-analyze verify \
-		/usr/local/lib/systemd/system/mwan-rules.service 2>&1)" ""
+		/usr/local/lib/systemd/system/mwan-rules.service \
+		/usr/local/lib/systemd/system/mwan-watch.service 2>&1)" ""
+is "what the watch's may do is hardly exposed" "$(
+	systemd-analyze security --offline=true --no-pager \
+		/usr/local/lib/systemd/system/mwan-watch.service |
+		sed -n 's/.*for .*: \([0-9.]*\) .*/\1/p' |
+		awk '{ print ($1 <= 2.0 ? "2.0 at most" : $1) }')" "2.0 at most"
 unit=$(cat /usr/local/lib/systemd/system/mwan-rules.service)
 caps=$(sed -n 's/^CapabilityBoundingSet=CAP_//p' <<<"$unit" | tr '[:upper:]' '[:lower:]')
 for verb in Start Reload; do
