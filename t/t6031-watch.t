@@ -102,6 +102,15 @@ is "with every key of ip-up.local(8)" "$(
 			tail -n 1 "$log" | grep -q " $key=" || echo "$key"
 		done)" ""
 wait_for 20 moved dies
+like "status tells of it" "$(mwan-rules status)" \
+	'ppp0 +held .*ppp0 is up and leads nowhere, says mwan-rules watch'
+is "in JSON, too" "$(mwan-rules status --json | jq -c '.links[0] |
+	[.held, .cause, .answer_from != null, .loss_ppm < 100000]')" \
+	'[true,"silent",true,true]'
+like "and in the metrics" "$(mwan-rules status --prometheus)" \
+	'mwan_link_held\{link="ppp0"\} 1'
+like "why says it" "$(mwan-rules why 10.9.0.2 "$inet" udp 1 7700 -f \
+	/etc/ppp/mwan.ini)" 'ppp0, which is held: it is up and leads nowhere'
 is "mwan-rules apply keeps it out" "$(status mwan-rules apply)" 0
 ok "as does a hook" hook up ppp1 10.64.1.100 10.64.1.1
 ok "which both know it" is_out 0
@@ -136,6 +145,44 @@ sed -i 's/ .*/ 1/' /run/mwan/held
 hook up ppp1 10.64.1.100 10.64.1.1
 ok "until that has expired: the next hook takes the link in" is_in 0
 mend 0
+
+# --- a poor line ---
+conf "targets = $targets" "recover = 1s" "loss = 10" -- 1 1
+mwan-rules apply 2>/dev/null
+rm -f /run/mwan/held
+watch_start
+loses 0 30
+ok "a line that loses is poor" wait_for 60 grep -q '^ppp0 .* poor$' \
+	/run/mwan/held
+ok "which is told" wait_for 20 log_has 'event=avoided if=ppp0 cause=loss '
+like "status tells of it" "$(mwan-rules status)" \
+	'ppp0 +poor .*New connections avoid ppp0, which loses'
+flow open c udp 10.9.0.2 "$inet" 7700 rate=20
+wait_for 20 ready
+is "new flows avoid it" \
+	"$(field last "$(flow report | grep 'group=c ')")" 10.64.1.100
+flow close c
+lossless 0
+ok "until it loses less" wait_for 120 log_has \
+	'event=recovered if=ppp0 cause=better '
+watch_stop
+conf "targets = $targets" "recover = 1s" -- 1 1
+mwan-rules apply 2>/dev/null
+
+# --- other kinds of questions ---
+for probe in "tcp 7701" "tcp 7700"; do
+	conf "targets = $targets" "recover = 1s" "probe = $probe" -- 1 1
+	mwan-rules apply 2>/dev/null
+	: >"$log"
+	watch_start
+	sever 0
+	ok "$probe: a dead line is found" wait_for 20 held 0
+	mend 0
+	ok "$probe: and back" wait_for 20 not_held 0
+	watch_stop
+done
+conf "targets = $targets" "recover = 1s" -- 1 1
+mwan-rules apply 2>/dev/null
 
 # --- how soon ---
 died silence silence

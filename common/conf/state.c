@@ -17,13 +17,14 @@
 #define DRAINED_NAME (&DRAINED_PATH[sizeof(RUN_DIR)])
 #define HELD_NAME (&HELD_PATH[sizeof(RUN_DIR)])
 #define GATEWAY_NAME (&GATEWAY_PATH[sizeof(RUN_DIR)])
+#define POOR " poor"
 #define VERIFIED_NAME (&VERIFIED_PATH[sizeof(RUN_DIR)])
 #define PREFIX6_NAME (&PREFIX6_PATH[sizeof(RUN_DIR)])
 
 enum {
 	DRAINED_MAX = LINKS_MAX * IFNAMSIZ,
-	/* A number of 64 bits and a space more. */
-	HELD_MAX = LINKS_MAX * (IFNAMSIZ + 21),
+	/* A number of 64 bits, a word and spaces more. */
+	HELD_MAX = LINKS_MAX * (IFNAMSIZ + 21 + sizeof(POOR)),
 	GATEWAY_MAX = FAMILIES * LINKS_MAX * (IFNAMSIZ + ADDR_TEXT + 1),
 	PREFIX6_LINE = IFNAMSIZ + 24 + PREFIXES_MAX * PREFIX_TEXT,
 	PREFIX6_MAX = 3 * LINKS_MAX * PREFIX6_LINE,
@@ -186,6 +187,15 @@ int drained_write(const struct conf *conf, const struct verdicts *v,
 	return write_file(DRAINED_NAME, text, len, err);
 }
 
+const bool *verdicts_aside(struct verdicts *v)
+{
+	unsigned int i;
+
+	for (i = 0; i < LINKS_MAX; i++)
+		v->aside[i] = v->drained[i] || v->poor[i];
+	return v->aside;
+}
+
 /* Of a clock that nobody sets, and that goes on while the machine sleeps. */
 static unsigned long long boot_seconds(void)
 {
@@ -197,12 +207,13 @@ static unsigned long long boot_seconds(void)
 
 int held_read(const struct conf *conf, struct verdicts *v, struct err *err)
 {
-	char text[HELD_MAX + 1], *line, *until, *save;
+	char text[HELD_MAX + 1], *line, *until, *rest, *save;
 	int code = read_lines(HELD_PATH, "which links are held", text,
 			      sizeof(text), err);
 	int k;
 
 	memset(v->held, 0, conf->n_links * sizeof(v->held[0]));
+	memset(v->poor, 0, conf->n_links * sizeof(v->poor[0]));
 	for (line = strtok_r(text, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save)) {
 		until = strchr(line, ' ');
@@ -210,7 +221,11 @@ int held_read(const struct conf *conf, struct verdicts *v, struct err *err)
 			continue;
 		*until++ = '\0';
 		k = conf_link_index(conf, line);
-		if (k >= 0 && strtoull(until, NULL, 10) > boot_seconds())
+		if (k < 0 || strtoull(until, &rest, 10) <= boot_seconds())
+			continue;
+		if (!strcmp(rest, POOR))
+			v->poor[k] = true;
+		else
 			v->held[k] = true;
 	}
 	return code;
@@ -225,10 +240,11 @@ int held_write(const struct conf *conf, const struct verdicts *v,
 	size_t len = 0;
 
 	for (i = 0; i < conf->n_links; i++)
-		if (v->held[i])
+		if (v->held[i] || v->poor[i])
 			len += (size_t)snprintf(text + len, sizeof(text) - len,
-						"%s %llu\n",
-						conf->link[i].name, until);
+						"%s %llu%s\n",
+						conf->link[i].name, until,
+						v->held[i] ? "" : POOR);
 	if (!len)
 		return drop_file(HELD_PATH, err);
 	return write_file(HELD_NAME, text, len, err);

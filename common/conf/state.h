@@ -42,6 +42,8 @@ int accepted_write(const struct conf *conf, const char *source,
 struct verdicts {
 	bool drained[LINKS_MAX];	/* put aside by mwan-rules drain */
 	bool held[LINKS_MAX];		/* up, and leads nowhere */
+	bool poor[LINKS_MAX];		/* loses too much, or is too slow */
+	bool aside[LINKS_MAX];		/* of verdicts_aside() */
 };
 
 /* Which links have been put aside, in a file of names beside it. Set drained of
@@ -86,14 +88,19 @@ struct table_state {
 	} link[LINKS_MAX];
 };
 
-/* Which links are held, in a file of lines "NAME UNTIL" beside it. UNTIL are
- * the seconds of CLOCK_BOOTTIME from which on the line counts no more: whoever
- * holds a link has to say so again in time. Set held of every link of @conf. The
- * rest as drained_read().
+/* Which links get no new connections, unless there are no others: those that are
+ * drained or poor.
+ */
+const bool *verdicts_aside(struct verdicts *v);
+
+/* Which links are held, in a file of lines "NAME UNTIL" beside it, and which are
+ * poor, "NAME UNTIL poor". UNTIL are the seconds of CLOCK_BOOTTIME from which on
+ * the line counts no more: whoever holds a link has to say so again in time. Set
+ * held and poor of every link of @conf. The rest as drained_read().
  */
 int held_read(const struct conf *conf, struct verdicts *v, struct err *err);
 
-/* Write which links are held, from now on for @seconds, in one step; none:
+/* Write which links are held or poor, from now on for @seconds, in one step; none:
  * remove the file. Returns 0 or a negative errno with a sentence.
  */
 int held_write(const struct conf *conf, const struct verdicts *v,

@@ -51,6 +51,7 @@ struct link {
 	/* Verdicts, from the run directory. */
 	bool drained;		/* put aside by mwan-rules drain */
 	bool held;		/* said to be up and to lead nowhere */
+	bool poor;		/* drained for its loss or latency alone */
 	struct link_family af[FAMILIES];
 	int rp_filter;
 	int arp_ignore, arp_announce;	/* -1: not our business, see read_arp() */

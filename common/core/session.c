@@ -157,11 +157,14 @@ int session_read(struct session *s, enum plan_goal goal, bool dry,
 		.every_table = goal == PLAN_FLUSH || goal == PLAN_APPLY,
 	};
 	int code = present_read(&s->present, &s->conf, &from, err);
+	const bool *aside = verdicts_aside(&s->verdicts);
 	unsigned int i;
 
 	for (i = 0; i < s->conf.n_links; i++) {
-		s->present.link[i].drained = s->verdicts.drained[i];
+		s->present.link[i].drained = aside[i];
 		s->present.link[i].held = s->verdicts.held[i];
+		s->present.link[i].poor = s->verdicts.poor[i] &&
+					  !s->verdicts.drained[i];
 	}
 	links_judge(s->present.link, s->conf.n_links);
 	if (goal != PLAN_LINKS && s->no_nfnl) {
@@ -213,8 +216,8 @@ int session_ruleset(struct session *s, struct err *err)
 {
 	s->have_ruleset = true;
 	s->verified.netns = 0;
-	return ruleset_build(&s->ruleset, &s->conf, s->verdicts.drained,
-			     s->twins, err);
+	return ruleset_build(&s->ruleset, &s->conf,
+			     verdicts_aside(&s->verdicts), s->twins, err);
 }
 
 static int need_ruleset(struct session *s, enum plan_goal goal,

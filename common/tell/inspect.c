@@ -240,6 +240,33 @@ static void find_overlaps(struct facts *f, const struct conf *conf,
 	}
 }
 
+/* A date as the log has it. */
+static void put_date(time_t at, struct since *s)
+{
+	char day[20], zone[6];
+	struct tm tm;
+
+	s->seconds = at;
+	localtime_r(&at, &tm);
+	strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm);
+	strftime(zone, sizeof(zone), "%z", &tm);
+	snprintf(s->text, sizeof(s->text), "%s.000%.3s:%.2s", day, zone,
+		 zone + 3);
+}
+
+static void read_watched(struct facts *f, const struct conf *conf)
+{
+	unsigned int i;
+
+	(void)watched_read(conf, f->watched);
+	for (i = 0; i < conf->n_links; i++) {
+		f->answer_ms[i] = watched_age(&f->watched[i]);
+		f->judged[i].text[0] = '\0';
+		if (f->watched[i].since)
+			put_date((time_t)f->watched[i].since, &f->judged[i]);
+	}
+}
+
 int facts_read(struct facts *f, const struct conf *conf,
 	       const struct present *present, struct nl *rtnl,
 	       struct nl *nfnl, struct err *err)
@@ -271,5 +298,6 @@ int facts_read(struct facts *f, const struct conf *conf,
 	hookfile_read(&f->up, "up");
 	hookfile_read(&f->down, "down");
 	read_programs(&f->programs);
+	read_watched(f, conf);
 	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include "conf/conf.h"
 #include "conf/programs.h"
+#include "conf/watched.h"
 #include "core/present.h"
 #include "kernel/iface.h"
 #include "kernel/nl.h"
@@ -61,6 +62,9 @@ struct facts {
 	/* main's 0.0.0.0/1, which wins over marks; family 0: none */
 	struct facts_default half;
 	bool networkd_routes, networkd_rules;	/* it deletes them */
+	struct watched watched[LINKS_MAX];
+	struct since judged[LINKS_MAX];	/* since when its verdict is that */
+	uint64_t answer_ms[LINKS_MAX];	/* so long ago was its last answer */
 	struct hookfile up, down;
 	struct programs programs;
 };

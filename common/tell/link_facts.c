@@ -53,7 +53,7 @@ static bool get_up(const struct status *s, unsigned int i,
 static bool get_drained(const struct status *s, unsigned int i,
 			struct fact_value *v)
 {
-	v->number = s->link[i].is->drained;
+	v->number = s->link[i].is->drained && !s->link[i].is->poor;
 	return true;
 }
 
@@ -61,6 +61,78 @@ static bool get_held(const struct status *s, unsigned int i,
 		     struct fact_value *v)
 {
 	v->number = s->link[i].is->held;
+	return true;
+}
+
+static bool get_poor(const struct status *s, unsigned int i,
+		     struct fact_value *v)
+{
+	v->number = s->link[i].is->poor;
+	return true;
+}
+
+/* --- what mwan-rules watch says --- */
+
+static const struct watched *watched(const struct status *s, unsigned int i)
+{
+	const struct watched *w = &s->facts->watched[i];
+
+	return w->verdict == WATCHED_NOT ? NULL : w;
+}
+
+static bool get_cause(const struct status *s, unsigned int i,
+		      struct fact_value *v)
+{
+	const struct watched *w = watched(s, i);
+
+	if (!w || !strcmp(w->why, "-"))
+		return true;
+	snprintf(v->word, sizeof(v->word), "%s", w->why);
+	return true;
+}
+
+static bool get_judged(const struct status *s, unsigned int i,
+		       struct fact_value *v)
+{
+	snprintf(v->word, sizeof(v->word), "%s", s->facts->judged[i].text);
+	v->number = (uint64_t)s->facts->judged[i].seconds;
+	return watched(s, i) && v->word[0];
+}
+
+static bool get_loss(const struct status *s, unsigned int i,
+		     struct fact_value *v)
+{
+	const struct watched *w = watched(s, i);
+
+	v->number = w ? w->loss : 0;
+	return w && w->answer;
+}
+
+static bool get_rtt(const struct status *s, unsigned int i,
+		    struct fact_value *v)
+{
+	const struct watched *w = watched(s, i);
+
+	v->number = w ? w->rtt : 0;
+	return v->number > 0;
+}
+
+static bool get_answer(const struct status *s, unsigned int i,
+		       struct fact_value *v)
+{
+	const struct watched *w = watched(s, i);
+
+	v->number = s->facts->answer_ms[i];
+	return w && w->answer;
+}
+
+static bool get_target(const struct status *s, unsigned int i,
+		       struct fact_value *v)
+{
+	const struct watched *w = watched(s, i);
+
+	if (w && w->answer && w->target.family)
+		addr_text(&w->target, v->word);
 	return true;
 }
 
@@ -155,9 +227,11 @@ static void show_state(const struct status *s, unsigned int i,
 		       const struct fact_value *v, char *text)
 {
 	const struct link *is = s->link[i].is;
+	bool drained = is->drained && !is->poor;
 
-	strcpy(text, !v->number ? (is->drained ? "down,drained" : "down") :
-	       is->held ? "held" : is->drained ? "drained" : "up");
+	strcpy(text, !v->number ? (drained ? "down,drained" : "down") :
+	       is->held ? "held" : drained ? "drained" :
+	       is->poor ? "poor" : "up");
 }
 
 /* Without milliseconds and time zone. */
@@ -270,6 +344,28 @@ const struct link_fact link_facts[FACTS] = {
 	[FACT_HELD] = { "held", KIND_FLAG, "STATE", 0,
 		"mwan_link_held", "gauge",
 		"Whether the link is up and leads nowhere.", get_held, NULL },
+	[FACT_POOR] = { "poor", KIND_FLAG, "STATE", 0,
+		"mwan_link_poor", "gauge",
+		"Whether new connections avoid it for its loss or latency.",
+		get_poor, NULL },
+	[FACT_CAUSE] = { "cause", KIND_WORD, "STATE", 0,
+		INFO, get_cause, NULL },
+	[FACT_JUDGED] = { "judged", KIND_TIME, "STATE", 0,
+		"mwan_link_judged_seconds", "gauge",
+		"When mwan-rules watch made its last verdict.",
+		get_judged, NULL },
+	[FACT_LOSS] = { "loss_ppm", KIND_NUMBER, "STATE", 0,
+		"mwan_link_loss_ppm", "gauge",
+		"Questions that get lost, of a million.", get_loss, NULL },
+	[FACT_RTT] = { "rtt_us", KIND_NUMBER, "STATE", 0,
+		"mwan_link_rtt_microseconds", "gauge",
+		"The usual round trip to the nearest target.", get_rtt, NULL },
+	[FACT_ANSWER] = { "answer_age_ms", KIND_NUMBER, "STATE", 0,
+		"mwan_link_answer_age_milliseconds", "gauge",
+		"How long ago a target has answered by it.",
+		get_answer, NULL },
+	[FACT_TARGET] = { "answer_from", KIND_WORD, "STATE", 0,
+		INFO, get_target, NULL },
 };
 
 /* As many names as there is room for, and how many more; "" where not even the

@@ -110,6 +110,33 @@ static void tell_down(struct status *s, const struct status_link *l)
 	    "the system log" : where);
 }
 
+static void check_verdict(struct status *s, unsigned int i)
+{
+	const struct status_link *l = &s->link[i];
+	const struct watched *w = &s->facts->watched[i];
+	char addr[ADDR_TEXT], answer[ADDR_TEXT + 80] = "never";
+
+	if (w->answer)
+		snprintf(answer, sizeof(answer), "%llu s ago from %s",
+			 (unsigned long long)s->facts->answer_ms[i] / 1000,
+			 addr_text(&w->target, addr));
+	if (l->is->held)
+		say(s, "held", l->want->name, "%s is up and leads nowhere, "
+		    "says mwan-rules watch, so %s; its last answer came %s: "
+		    "ask the provider, or see whether its targets answer "
+		    "(\"ping -I %s TARGET\").", l->want->name,
+		    l->is->af[FAMILY_IPV4].held ? "others carry its traffic" :
+		    "it is used only because no other link is up", answer,
+		    l->want->name);
+	else if (l->is->poor)
+		say(s, "poor", l->want->name, "New connections avoid %s, which "
+		    "loses %u.%u %% and needs %u.%u ms for a round trip: that "
+		    "is beyond loss or latency in mwan.ini.", l->want->name,
+		    w->loss / 10000, w->loss / 1000 % 10,
+		    (unsigned int)(w->rtt / 1000),
+		    (unsigned int)(w->rtt / 100 % 10));
+}
+
 static void check_links(struct status *s)
 {
 	const struct status_link *l;
@@ -122,6 +149,8 @@ static void check_links(struct status *s)
 		    "the messages of the links' clients");
 	for (i = 0; i < s->n_links; i++) {
 		l = &s->link[i];
+		if (l->usable)
+			check_verdict(s, i);
 		if (l->usable ||
 		    (l->is->drained && s->code != STATUS_NO_LINK))
 			continue;

@@ -260,6 +260,7 @@ static void tell_policy(const struct telling *t, unsigned int number)
 		number, t->conf->n_policies, link);
 	if (y->use == USE_LINK)
 		fprintf(t->out, "%s, if_down = %s",
+			t->present->link[y->link].held ? " (held)" :
 			t->present->link[y->link].drained ? " (drained)" : "",
 			y->unreachable ? "unreachable" : "balance");
 	fputs(".\n", t->out);
@@ -445,6 +446,17 @@ static void tell_other(const struct telling *t, const struct fib *fib)
 		fputs("  main has a default route of its own.\n", t->out);
 }
 
+/* Is the link of this mark left for another one? */
+static bool is_held(const struct telling *t, uint32_t mark)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->conf->n_links; i++)
+		if (t->conf->link[i].mark == mark)
+			return t->present->link[i].af[FAMILY_IPV4].held;
+	return false;
+}
+
 static void tell_way(const struct telling *t, const struct why_way *way)
 {
 	const struct conf *conf = t->conf;
@@ -457,8 +469,10 @@ static void tell_way(const struct telling *t, const struct why_way *way)
 		fprintf(t->out, "  For %u of %u:\n", way->walk.share,
 			way->walk.shares);
 	if (mark)
-		fprintf(t->out, "  Mark 0x%x of mask 0x%x: %s.\n", mark,
-			conf->mark_mask, mark_name(conf, mark));
+		fprintf(t->out, "  Mark 0x%x of mask 0x%x: %s%s.\n", mark,
+			conf->mark_mask, mark_name(conf, mark),
+			is_held(t, mark) ? ", which is held: it is up and "
+			"leads nowhere, so its rule is not there" : "");
 	else
 		fputs("  It has no mark.\n", t->out);
 	for (i = 0; i < way->n_hops; i++, hop++) {

@@ -273,9 +273,12 @@ static void keep_held(struct watch *w)
 	struct err err;
 	unsigned int i;
 
-	for (i = 0; i < w->probe.n; i++)
+	for (i = 0; i < w->probe.n; i++) {
 		w->held.held[i] = w->probe.line[i].verdict == PROBE_DEAD &&
 				  !w->ending;
+		w->held.poor[i] = w->probe.line[i].verdict == PROBE_POOR &&
+				  !w->ending;
+	}
 	w->renewed = w->now;
 	if (held_write(&w->session->conf, &w->held, HELD_SECONDS, &err))
 		say(w, &err);
@@ -317,7 +320,7 @@ static bool any_held(const struct watch *w)
 	unsigned int i;
 
 	for (i = 0; i < w->probe.n; i++)
-		if (w->held.held[i])
+		if (w->held.held[i] || w->held.poor[i])
 			return true;
 	return false;
 }
@@ -427,6 +430,11 @@ static void reload(struct watch *w)
 	}
 	see_links(w);
 	set_timer(w);
+	/* Something may have gone before this was known. */
+	if (w->in_force && w->session->conf.heal)
+		w->heal_at = w->now;
+	if (!w->in_force)
+		watched_drop();
 }
 
 /* Once a second. */
@@ -626,7 +634,7 @@ static void release(struct watch *w)
 		return;
 	memset(w->telling, 0, sizeof(w->telling));
 	for (i = 0; i < w->probe.n; i++) {
-		if (!w->held.held[i])
+		if (!w->held.held[i] && !w->held.poor[i])
 			continue;
 		w->telling[i].event = ACT_RECOVERED;
 		w->telling[i].line = w->probe.line[i];

@@ -283,6 +283,11 @@ static void test_forms(void)
 	addr_parse(&present.link[0].af[FAMILY_IPV4].local, "10.0.0.1");
 	addr_parse(&present.link[0].af[FAMILY_IPV4].peer, "10.0.0.2");
 	facts.have_bytes[0] = true;
+	facts.judged[0] = facts.since[0];
+	facts.watched[0] = (struct watched){
+		.verdict = WATCHED_FINE, .why = "answers", .loss = 12000,
+		.rtt = 23456, .answer = 1000, .target = { .family = AF_INET },
+	};
 	status.link[0].n_by = 1;
 	for (f = link_facts; f < link_facts + FACTS; f++) {
 		printed(false);
@@ -302,7 +307,8 @@ static void test_forms(void)
 	}
 	ok(strstr(text, "mwan_link_since_seconds{link=\"ppp0\"} 77\n") &&
 	   strstr(text, "mwan_link_info{link=\"ppp0\",local=\"10.0.0.1\","
-		  "peer=\"10.0.0.2\",gateway=\"\"} 1\n") &&
+		  "peer=\"10.0.0.2\",gateway=\"\",cause=\"answers\","
+		  "answer_from=\"0.0.0.0\"} 1\n") &&
 	   strstr(text, "mwan_link_carried_by{link=\"ppp0\",by=\"ppp0\"} 1\n"),
 	   "a date, words and names in metrics");
 	strcpy(status.link[0].by_other, "a\"b\\c");
