@@ -1,0 +1,123 @@
+#!/bin/bash
+# mwan-rules watch on real PPPoE, with Debian's kernel: a line whose session lives
+# while its provider leads nowhere. LCP echoes go on, so pppd notices nothing. How
+# soon the flows move, and that delay, loss and bursts by netem make no alarm.
+# With --long 20 rounds, and netem for an hour each.
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+[ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/retry" "$0" "$@"
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lab/net.sh
+. "$root/t/lab/net.sh"
+
+log=/var/log/ifchang.log
+rounds=3 seconds=30
+[ -z "${TEST_LONG-}" ] || rounds=20 seconds=3600
+
+# Behind the session: what the provider would forward goes nowhere.
+sever() {
+	in_ns isp1 nft "table inet severed {
+		chain f { type filter hook forward priority 0; drop; }
+	}"
+}
+
+mend() {
+	in_ns isp1 nft delete table inet severed
+}
+
+held() {
+	grep -q '^ppp0 [0-9]*$' /run/mwan/held
+}
+
+not_held() {
+	! held
+}
+
+watching() {
+	[ "$(awk '$1 != "until" && $10 >= 4' /run/mwan/watched | wc -l)" = 2 ]
+}
+
+start() {
+	rm -f /run/mwan/watched
+	mwan-rules watch >>"$T/watch.out" 2>&1 &
+	watcher=$!
+	wait_for 30 watching
+}
+
+stop() {
+	kill "$watcher"
+	wait "$watcher"
+}
+
+# field NAME GROUP PHASE: the worst of its flows.
+worst() {
+	flows report "$3" | sed -n "s/.* group=$2 .* $1=\([0-9]*\).*/\1/p" |
+		sort -n | tail -n 1
+}
+
+moved() {
+	! flows report "$1" |
+		grep ' group=a .*state=open' | grep -qv ' last=10.64.2.'
+}
+
+modprobe -a sch_netem
+lab_net 2
+links_wanted ppp0 ppp1
+cp "$BIN/ip-up.local" "$BIN/ip-down.local" /etc/ppp
+rm -f /etc/ppp/ip-up.d/* /etc/ppp/ip-down.d/*
+printf '%s\n' '[mwan]' 'recover = 1s' "targets = $server $server2" \
+	'[link ppp0]' 'table = 201' '[link ppp1]' 'table = 202' \
+	>/etc/ppp/mwan.ini
+isp_start 1
+isp_start 2
+link_up 1
+link_up 2
+ok "both links are up" wait_for 60 eval 'link_is_up 1 && link_is_up 2'
+ok "apply" mwan-rules apply
+flows_start
+
+for i in $(seq "$rounds"); do
+	start
+	flows open a udp 192.168.77.12 "$server" "$server_port" rate=50
+	flows open b udp 192.168.77.13 "$server" "$server_port" rate=50
+	wait_for 30 flows_ready
+	flows mark "dies$i"
+	sever
+	ok "round $i: the flow moves" wait_for 30 moved "dies$i"
+	ok "round $i: ppp0 is held" wait_for 30 held
+	ok "round $i: and still up" link_is_up 1
+	diag "round $i: gap $(worst gap_ms a "dies$i") ms," \
+		"$(sed -n 's/.*\(silent_ms=[0-9]*\) .*/\1/p' $log | tail -n 1)"
+	flows close a
+	is "round $i: the other line lost" "$(worst lost b "dies$i")" 0
+	flows close b
+	mend
+	ok "round $i: it returns" wait_for 60 not_held
+	stop
+done
+like "the log" "$(grep -c 'event=failed .*cause=silent' $log)/$(
+	grep -c event=down $log)" "^$rounds/0$"
+
+start
+: >$log
+while read -r how; do
+	for at in "isp1 core" "inet isp1"; do
+		# shellcheck disable=SC2086 # words
+		in_ns ${at% *} tc qdisc replace dev ${at#* } root netem $how
+	done
+	flows open c udp 192.168.77.12 "$server" "$server_port" rate=10
+	sleep "$seconds"
+	is "$how: no verdict" "$(grep -c event=failed $log)" 0
+	diag "$how: $(awk '$1 == "ppp0" { print $9 " questions, " $10 \
+		" answers, loss " $5 / 10000 " %, " $6 / 1000 " ms" }' \
+		/run/mwan/watched)"
+	flows close c
+	for at in "isp1 core" "inet isp1"; do
+		in_ns "${at% *}" tc qdisc del dev "${at#* }" root
+	done
+done <<'END'
+loss 20%
+delay 150ms 60ms distribution normal loss 10%
+loss gemodel 1% 20% 70% 0.1%
+END
+stop
+done_testing
