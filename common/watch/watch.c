@@ -410,9 +410,13 @@ static void count(struct watch *w)
 static void set_timer(struct watch *w)
 {
 	int64_t us = probe_period(&w->probe);
+	const struct timespec pause = {
+		.tv_sec = us / SECOND,
+		.tv_nsec = (long)(us % SECOND * 1000),
+	};
 	const struct itimerspec every = {
-		.it_interval = { us / SECOND, us % SECOND * 1000 },
-		.it_value = { us / SECOND, us % SECOND * 1000 },
+		.it_interval = pause,
+		.it_value = pause,
 	};
 
 	if (us != w->period)
