@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/util.h"
 #include "files.h"
 #include "fuzz.h"
 #include "kernel.h"
@@ -25,6 +26,8 @@ int __wrap_lock_take(struct lock *l, const char *name, unsigned int ms,
 int __wrap_priv_drop(struct err *err);
 int __wrap_accepted_source(char source[LOG_PATH_MAX]);
 int __wrap_accepted_write(const struct conf *conf, const char *source,
+			  struct err *err);
+int __wrap_gateways_write(const struct conf *conf, const struct gateways *g,
 			  struct err *err);
 int __wrap_log_write(struct log *l, const char *path, struct err *err);
 void __wrap_report_say(const struct report *r, const char *sentence);
@@ -68,6 +71,20 @@ int __wrap_accepted_write(const struct conf *conf, const char *source,
 	(void)source;
 	(void)err;
 	must(conf->n_links);
+	return 0;
+}
+
+int __wrap_gateways_write(const struct conf *conf, const struct gateways *g,
+			  struct err *err)
+{
+	unsigned int i, f;
+
+	(void)err;
+	for (i = 0; i < conf->n_links; i++)
+		for (f = 0; f < FAMILIES; f++)
+			must(!g->said[i][f].family ||
+			     (gateway_possible(&g->said[i][f]) &&
+			      addr_family(&g->said[i][f]) == f));
 	return 0;
 }
 
@@ -129,12 +146,26 @@ static void set_environment(void)
 	}
 }
 
+/* What mwan-rules makes of its words; what it refuses itself comes no further. */
+static bool told(struct ppp_event *e, char text[][TEXT_MAX], int n)
+{
+	*e = (struct ppp_event){ .connect_time = "", .sent = "",
+				 .received = "" };
+	return n && ifname_valid(text[0]) &&
+	       !str_copy(e->ifname, sizeof(e->ifname), text[0]) &&
+	       (n < 2 || !addr_parse(&e->local, text[1])) &&
+	       (n < 3 || (!addr_parse(&e->gateway, text[2]) &&
+			  e->gateway.family == e->local.family &&
+			  gateway_possible(&e->gateway)));
+}
+
 static void run_hook(void)
 {
 	static char text[ARGS_MAX][TEXT_MAX];
 	char *argv[ARGS_MAX + 2] = { "hook" };
 	struct part head = { 0 };
 	const uint8_t *data = kernel_part(PART_ARGUMENTS, &head);
+	struct ppp_event event;
 	size_t at = 0;
 	bool dry;
 	int n, status;
@@ -145,6 +176,16 @@ static void run_hook(void)
 		/* The other options have texts on stderr: t0000-options.t. */
 		if (!n && text[n][0] == '-' && strcmp(text[n], "-n") != 0)
 			return;
+	}
+	if (head.flags & PART_TOLD) {
+		if (!told(&event, text, n))
+			return;
+		event.up = !(head.flags & PART_DOWN);
+		status = hook_told("hook", false, &event);
+		must(status == 0 || status == EXIT_FAILED ||
+		     status == EXIT_CONFIG);
+		must(lines == 1);
+		return;
 	}
 	dry = n && !strcmp(text[0], "-n");
 	status = hook_main("hook", !(head.flags & PART_DOWN), n + 1, argv);
@@ -164,6 +205,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	set_file(RUN_DIR "/mwan.ini", PART_ACCEPTED);
 	set_file(RUN_DIR "/drained", PART_DRAINED);
 	set_file(RUN_DIR "/held", PART_HELD);
+	set_file(RUN_DIR "/gateway", PART_GATEWAY);
 	files_set("/etc/iproute2", "", 0);
 	files_set("rt_tables", "201 ppp0\n202 ppp1\n", 18);
 	set_environment();

@@ -29,6 +29,7 @@ enum part_type {
 	PART_ARGUMENTS,		/* a NUL behind each */
 	PART_ENVIRONMENT,	/* NAME=VALUE, a NUL behind each */
 	PART_HELD,
+	PART_GATEWAY,
 	PART_TYPES,
 };
 
@@ -37,6 +38,7 @@ enum part_flags {
 	PART_STRANGER = 2,	/* another process sent it */
 	PART_UNSENT = 4,	/* the error is sendto()'s */
 	PART_DOWN = 8,		/* of arguments: ip-down.local */
+	PART_TOLD = 32,		/* of arguments: mwan-rules up or down */
 	PART_EXACT = 16,	/* take the answer's lengths as they are */
 };
 

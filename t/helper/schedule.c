@@ -125,6 +125,19 @@ static void address(unsigned int link, unsigned int session, char text[20])
 		 1 + session % 200);
 }
 
+/* Every third link is Ethernet, with a gateway that mwan.ini names and a client
+ * that calls mwan-rules.
+ */
+static bool is_ethernet(unsigned int link)
+{
+	return link % 3 == 1;
+}
+
+static void gateway(unsigned int link, char text[20])
+{
+	snprintf(text, 20, "10.63.%u.1", link);
+}
+
 static void name(struct ifreq *r, unsigned int link)
 {
 	memset(r, 0, sizeof(*r));
@@ -165,14 +178,15 @@ static void dev_up(unsigned int link)
 	if (d->fd < 0) {
 		d->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 		name(&r, link);
-		r.ifr_flags = IFF_TUN | IFF_NO_PI;
+		r.ifr_flags = is_ethernet(link) ? IFF_TAP | IFF_NO_PI :
+						  IFF_TUN | IFF_NO_PI;
 		if (d->fd < 0 || ioctl(d->fd, TUNSETIFF, &r))
 			die("tun");
 	}
 	d->session = ++sessions;
 	address(link, d->session, text);
 	set_addr(link, SIOCSIFADDR, text);
-	snprintf(peer, sizeof(peer), "10.63.%u.1", link);
+	gateway(link, peer);
 	set_addr(link, SIOCSIFDSTADDR, peer);
 	set_up(link, true);
 	d->up = true;
@@ -231,7 +245,7 @@ static void begin(struct job *j, const char *tool, const char *arg,
 {
 	/* LeakSanitizer cannot run in what is traced. */
 	static char *const env[] = { "ASAN_OPTIONS=detect_leaks=0", NULL };
-	char path[4096], ifname[IFNAMSIZ + 16];
+	char path[4096], ifname[IFNAMSIZ + 16], via[20];
 	int null;
 
 	snprintf(path, sizeof(path), "%s/%s", bin, tool);
@@ -252,8 +266,13 @@ static void begin(struct job *j, const char *tool, const char *arg,
 	syscall(SYS_close_range, 3, ~0U, 0);
 	if (j->trick != NONE)
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-	if (arg)
+	gateway(j->link, via);
+	if (arg && !local)
 		execle(path, tool, arg, NULL, env);
+	else if (arg && !strcmp(arg, "up"))
+		execle(path, tool, arg, ifname, local, via, NULL, env);
+	else if (arg)
+		execle(path, tool, arg, ifname, NULL, env);
 	else
 		execle(path, tool, ifname, "eth9", "0", local, "10.63.0.1",
 		       NULL, env);
@@ -280,10 +299,13 @@ static struct job *hook(bool up, unsigned int link, unsigned int session,
 	char local[20];
 
 	address(link, session, local);
-	note("#   ip-%s.local ppp%u %s%s", up ? "up" : "down", link, local,
-	     text[trick]);
+	note("#   %s %s ppp%u %s%s", is_ethernet(link) ? "mwan-rules" : "ip",
+	     up ? "up" : "down", link, local, text[trick]);
 	note(trick == NONE ? "\n" : " at call %u\n", at);
-	begin(j, up ? "ip-up.local" : "ip-down.local", NULL, local);
+	if (is_ethernet(link))
+		begin(j, "mwan-rules", up ? "up" : "down", local);
+	else
+		begin(j, up ? "ip-up.local" : "ip-down.local", NULL, local);
 	return j;
 }
 
@@ -446,13 +468,18 @@ static void configure(void)
 {
 	FILE *f = fopen("/etc/ppp/mwan.ini", "w");
 	unsigned int i;
+	char via[20];
 
 	if (!f)
 		die("/etc/ppp/mwan.ini");
 	fprintf(f, "[mwan]\nqdisc = none\nbalance = source\n");
-	for (i = 0; i < LINKS; i++)
+	for (i = 0; i < LINKS; i++) {
 		fprintf(f, "[link ppp%u]\ntable = %u\nweight = %u\ntier = "
 			"%u\n", i, TABLE + i, weight(i), tier(i));
+		gateway(i, via);
+		if (is_ethernet(i))
+			fprintf(f, "gateway = %s\n", via);
+	}
 	fclose(f);
 }
 
@@ -485,11 +512,17 @@ static void want_nexthops(FILE *f)
 {
 	unsigned int i, t;
 	const char *sep;
+	char via[20];
 
-	for (i = 0; i < LINKS; i++)
-		if (dev[i].up)
+	for (i = 0; i < LINKS; i++) {
+		gateway(i, via);
+		if (dev[i].up && is_ethernet(i))
+			fprintf(f, "id %u via %s dev ppp%u scope link proto "
+				"119 onlink\n", 77001 + i, via, i);
+		else if (dev[i].up)
 			fprintf(f, "id %u dev ppp%u scope host proto 119\n",
 				77001 + i, i);
+	}
 	for (t = 1; t <= 2; t++) {
 		sep = "";
 		for (i = 0; i < LINKS; i++) {
@@ -511,13 +544,19 @@ static void want_routes(FILE *f)
 {
 	bool used[3] = { false };
 	unsigned int i, t;
+	char via[20];
 
 	for (i = 0; i < LINKS; i++) {
 		if (!dev[i].up)
 			continue;
 		used[tier(i)] = true;
-		fprintf(f, "default dev ppp%u table %u proto 119 scope link\n",
-			i, TABLE + i);
+		gateway(i, via);
+		if (is_ethernet(i))
+			fprintf(f, "default via %s dev ppp%u table %u proto "
+				"119 onlink\n", via, i, TABLE + i);
+		else
+			fprintf(f, "default dev ppp%u table %u proto 119 "
+				"scope link\n", i, TABLE + i);
 	}
 	for (t = 1; t <= 2; t++) {
 		if (!used[t])
@@ -557,6 +596,9 @@ static void write_names(void)
 		fprintf(f, "s/^(32768:.* )%u /\\1BEST /\n", TABLE + i);
 		fprintf(f, "s/^(default dev )ppp%u (table default)/"
 			"\\1BEST \\2/\n", i);
+		fprintf(f, "s/^default via [0-9.]* dev ppp%u table default "
+			"proto 119 metric 65536 onlink/default dev BEST table "
+			"default proto 119 scope link metric 65536/\n", i);
 	}
 	/* The memory of the last address waits for a link. */
 	if (!best)
@@ -576,7 +618,8 @@ static bool look(void)
 	static const char show[] =
 		"{ ip rule; ip nexthop; ip route show table all | sed -E '"
 		"/ table local /d; / proto kernel /d; /^\tnexthop /d;"
-		"/ nhid /s/ dev ppp[0-9]*//'; ip -force -batch marks 2>&1 |"
+		"/ nhid /s/( via [0-9.]*)? dev ppp[0-9]*//; / nhid /s/ onlink//';"
+		"ip -force -batch marks 2>&1 |"
 		"sed -nE 's/.* dev ([^ ]*) .*/\\1/p' | awk '"
 		"{ print \"mark\", NR, $1 }'; } | sed -E -f names.sed |"
 		"sed 's/ *$//' | grep -v -e '^multicast' -e 'dev lo ' |"

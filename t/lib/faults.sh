@@ -19,7 +19,7 @@ a0='10.64.0.100 10.64.0.1'
 a1='10.64.1.100 10.64.1.1'
 ini='[mwan]\nqdisc = none\nsticky = 300s\n[link ppp0]\nweight = 2\n[link ppp1]\n'
 ini+='[link ppp2]\ntier = 2\n'
-export ini
+export ini a1
 
 declare -A command=(
 	[first-up]="ip-up.local ppp0 eth9 0 $a0"
@@ -33,6 +33,8 @@ declare -A command=(
 	[flush]='mwan-rules flush'
 	[drain]='mwan-rules drain ppp0'
 	[undrain]='mwan-rules undrain ppp0'
+	[told-up]="mwan-rules up ppp1 $a1"
+	[told-down]='mwan-rules down ppp1'
 	[first-cprt]='cprt 300 301'
 	[changed-cprt]='cprt 300 301'
 )
@@ -50,11 +52,13 @@ declare -A others=(
 	[flush]="mwan-rules apply/$up"
 	[drain]="mwan-rules apply/$up/mwan-rules undrain ppp0"
 	[undrain]="mwan-rules apply/$up/mwan-rules drain ppp1"
+	[told-up]="mwan-rules apply/$up"
+	[told-down]="mwan-rules apply/$up"
 	[first-cprt]=''
 	[changed-cprt]=''
 )
 events=(first-up second-up lone-up down address-down last-down apply
-	changed-apply flush drain undrain first-cprt changed-cprt)
+	changed-apply flush drain undrain told-up told-down first-cprt changed-cprt)
 
 dial() { # NUMBER...
 	local i
@@ -92,6 +96,12 @@ before() { # EVENT
 	last-down)	dial 0; mwan-rules apply; ip link del ppp0 ;;
 	apply)		dial 0 1 2 ;;
 	*-cprt)		before_cprt "$1" ;;
+	# On Ethernet: it is nothing without its gateway.
+	told-*)
+		ip link set ppp1 arp on
+		dial 0 1 2
+		mwan-rules apply
+		;;
 	*)		dial 0 1 2; mwan-rules apply ;;
 	esac 2>/dev/null
 	case $1 in
@@ -100,6 +110,8 @@ before() { # EVENT
 	changed-apply)	echo -e "${ini/sticky = 300s/balance = flow}" \
 				>/etc/ppp/mwan.ini ;;
 	undrain)	mwan-rules drain ppp0 ;;
+	# shellcheck disable=SC2086 # words
+	told-down)	mwan-rules up ppp1 $a1 ;;
 	esac
 }
 
@@ -150,7 +162,7 @@ state() {
 	(
 		cd /proc/sys/net/ipv4 &&
 			grep -H . ip_forward fib_multipath_hash_* \
-				conf/{all,ppp?}/rp_filter
+				conf/{all,ppp?}/{rp_filter,ignore_routes_with_linkdown}
 		cd /run/mwan 2>/dev/null && find . -type f \
 			! -name '*.new' ! -name lock \
 			! -name 'cprt-*' ! -name verified -printf '%m %p\n' \
