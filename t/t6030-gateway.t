@@ -175,6 +175,32 @@ mwan-rules up eth2
 is "the next event brings it back" "$(nexthops | grep -c eth1)" 1
 is "and all is well" "$(problems)" '[]'
 
+# --- IPv6: a router's advertisement, or a hook, says it ---
+sysctl -qw net.ipv6.conf.{all,default,eth1}.disable_ipv6=0
+ip -6 addr add 2001:db8:1::2/64 dev eth1 nodad
+ip -6 route add default via fe80::1 dev eth1 proto ra metric 1024
+cp /etc/ppp/mwan.ini "$T/ipv4.ini"
+sed -i 's/^\[mwan]/&\nipv6 = yes/; s/^table = 1002/&\nprefix6 = 2001:db8:1::\/64/' \
+	/etc/ppp/mwan.ini
+defaults6() {
+	ip -6 route show table 1002 default | grep -o 'via.* dev [^ ]* proto 119'
+}
+mwan-rules apply 2>/dev/null
+is "IPv6: main has it from a router's advertisement" "$(defaults6)" \
+	"via fe80::1 dev eth1 proto 119"
+is "and so does its nexthop, in a group of its own family" \
+	"$(ip nexthop | grep -c 'via fe80::1 dev eth1') $(ip nexthop |
+		grep -c 'group 77514 ')" "1 1"
+is "the kernel passes over it without carrier" \
+	"$(sysctl -n net.ipv6.conf.eth1.ignore_routes_with_linkdown)" 1
+is "once more: nothing to do" "$(mwan-rules apply -n 2>/dev/null)" ""
+ip -6 route del default via fe80::1 dev eth1
+mwan-rules up eth1 2001:db8:1::2 fe80::9
+is "or a client says it" "$(defaults6)" "via fe80::9 dev eth1 proto 119"
+cp "$T/ipv4.ini" /etc/ppp/mwan.ini
+mwan-rules apply 2>/dev/null
+sysctl -qw net.ipv6.conf.{all,default,eth1}.disable_ipv6=1
+
 # --- one address on both, and another network of the LAN's ---
 ip addr flush dev eth2
 ip addr add 192.168.1.2/24 dev eth2

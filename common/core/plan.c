@@ -266,16 +266,18 @@ static void plan_linkdown(struct making *m)
 {
 	const struct link *is;
 	struct op *op;
-	unsigned int i;
+	unsigned int i, f;
 
 	for (i = 0; i < m->conf->n_links && m->conf->sysctl; i++) {
 		is = &m->present->link[i];
-		if (!m->af[FAMILY_IPV4].usable[i] || !is->shared ||
-		    is->af[FAMILY_IPV4].skips_linkdown)
-			continue;
-		op = push(m, OP_SYSCTL);
-		sysctl_linkdown_path(m->conf->link[i].name, op->sysctl.path);
-		op->sysctl.value = 1;
+		for (f = 0; f < FAMILIES && is->shared; f++) {
+			if (!m->af[f].usable[i] || is->af[f].skips_linkdown)
+				continue;
+			op = push(m, OP_SYSCTL);
+			sysctl_linkdown_path(m->conf->link[i].name, f,
+					     op->sysctl.path);
+			op->sysctl.value = 1;
+		}
 	}
 }
 

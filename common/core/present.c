@@ -236,16 +236,15 @@ static bool is_learned(const struct reading *r, unsigned int link,
 }
 
 /* Is that of a link in use still to be found, of a better source than @from? */
-static bool gateway_lacks(const struct reading *r, enum gateway_from from)
+static bool gateway_lacks(const struct reading *r, enum family f,
+			  enum gateway_from from)
 {
-	unsigned int i, f;
+	unsigned int i;
 
 	for (i = 0; i < r->conf->n_links; i++)
-		for (f = 0; f < FAMILIES; f++)
-			if (r->p->link[i].af[f].local.family &&
-			    r->p->link[i].af[f].from > from &&
-			    is_learned(r, i, f))
-				return true;
+		if (r->p->link[i].af[f].local.family &&
+		    r->p->link[i].af[f].from > from && is_learned(r, i, f))
+			return true;
 	return false;
 }
 
@@ -336,12 +335,16 @@ static int find_gateways(struct reading *r, const struct present_source *from,
 			 struct err *err)
 {
 	static struct gateways said;
+	unsigned int f;
 	int code = 0;
 
-	if (gateway_lacks(r, GATEWAY_OF_MAIN))
-		code = route_dump_defaults(from->rtnl, AF_INET, TABLE_MAIN,
-					   on_main_default, r, err);
-	if (code || !gateway_lacks(r, GATEWAY_OF_HOOK))
+	for (f = 0; f < conf_families(r->conf) && !code; f++)
+		if (gateway_lacks(r, f, GATEWAY_OF_MAIN))
+			code = route_dump_defaults(from->rtnl, family_af(f),
+						   TABLE_MAIN, on_main_default,
+						   r, err);
+	if (code || (!gateway_lacks(r, FAMILY_IPV4, GATEWAY_OF_HOOK) &&
+		     !gateway_lacks(r, FAMILY_IPV6, GATEWAY_OF_HOOK)))
 		return code;
 	if (from->said) {
 		note_said(r, from->said);
@@ -723,6 +726,22 @@ static bool shares_segment(const struct reading *r, unsigned int i)
 	return false;
 }
 
+/* The dump of IPv4's sysctls has not those of IPv6. */
+static void read_linkdown6(struct reading *r)
+{
+	char path[SYSCTL_PATH_MAX];
+	struct link *is;
+	unsigned int i;
+
+	for (i = 0; i < r->conf->n_links; i++) {
+		is = &r->p->link[i];
+		if (!is->shared || !is->af[FAMILY_IPV6].local.family)
+			continue;
+		sysctl_linkdown_path(r->conf->link[i].name, FAMILY_IPV6, path);
+		is->af[FAMILY_IPV6].skips_linkdown = sysctl_read(path) == 1;
+	}
+}
+
 /* Links whose networks overlap may be on one segment. */
 static void read_arp(struct reading *r)
 {
@@ -907,6 +926,7 @@ int present_read(struct present *p, const struct conf *conf,
 	/* What a disturbed reading lacks is set by the next run. */
 	code = again(read_sysctls, &r, nl, &why);
 	note_unread(p, code == -EINTR ? 0 : code, &why);
+	read_linkdown6(&r);
 	read_arp(&r);
 	read_hash(&r);
 	read_nft(p, conf, from);

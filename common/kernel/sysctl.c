@@ -27,10 +27,12 @@ void sysctl_rp_filter_path(const char *dev, char path[SYSCTL_PATH_MAX])
 	snprintf(path, SYSCTL_PATH_MAX, "net/ipv4/conf/%s/rp_filter", dev);
 }
 
-void sysctl_linkdown_path(const char *dev, char path[SYSCTL_PATH_MAX])
+void sysctl_linkdown_path(const char *dev, enum family f,
+			  char path[SYSCTL_PATH_MAX])
 {
 	snprintf(path, SYSCTL_PATH_MAX,
-		 "net/ipv4/conf/%s/ignore_routes_with_linkdown", dev);
+		 "net/ipv%c/conf/%s/ignore_routes_with_linkdown",
+		 f == FAMILY_IPV4 ? '4' : '6', dev);
 }
 
 void sysctl_arp_path(const char *dev, enum sysctl_arp which,

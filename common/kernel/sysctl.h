@@ -3,6 +3,7 @@
 #define MWAN_KERNEL_SYSCTL_H
 
 #include "base/addr.h"
+#include "base/addr.h"
 #include "kernel/nl.h"
 
 enum { SYSCTL_PATH_MAX = 80 };
@@ -13,7 +14,8 @@ void sysctl_rp_filter_path(const char *dev, char path[SYSCTL_PATH_MAX]);
 /* That of its ignore_routes_with_linkdown: 1, and the kernel passes over routes
  * by it while it has no carrier.
  */
-void sysctl_linkdown_path(const char *dev, char path[SYSCTL_PATH_MAX]);
+void sysctl_linkdown_path(const char *dev, enum family f,
+			  char path[SYSCTL_PATH_MAX]);
 
 /* Its values, and is it strict with this one and that of "all"? The larger
  * counts (linux/inetdevice.h, IN_DEV_RPFILTER()).

@@ -512,7 +512,7 @@ static void check_linkdown(struct status *s, const struct session *now,
 	if (!l->usable || !l->is->shared ||
 	    l->is->af[FAMILY_IPV4].skips_linkdown)
 		return;
-	sysctl_linkdown_path(l->want->name, path);
+	sysctl_linkdown_path(l->want->name, FAMILY_IPV4, path);
 	say(s, "linkdown", l->want->name, "%s is 0, and if %s loses its "
 	    "carrier, its packets go on to nowhere: %s%s%s.", path,
 	    l->want->name, now->conf.sysctl ? APPLY : "\"sysctl -w ",

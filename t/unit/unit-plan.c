@@ -464,7 +464,8 @@ static int do_sysctl(struct kernel *k, const char *path, int value)
 			d->rp_filter = value;
 			return 0;
 		}
-		sysctl_linkdown_path(conf.link[i].name, want);
+		sysctl_linkdown_path(conf.link[i].name, FAMILY_IPV4,
+				     want);
 		if (!strcmp(path, want)) {
 			d->skips_linkdown = value;
 			return 0;
