@@ -122,6 +122,54 @@ is "an interface that is no link" "$(mwan-rules up eth9 10.0.0.1 2>&1; echo $?)"
 0"
 like "is in the log" "$(tail -n 1 /var/log/ifchang.log)" 'event=ignored if=eth9'
 
+# --- what may stand in the place of its file ---
+links
+for kind in directory link open fifo; do
+	rm -rf /run/mwan/gateway
+	case $kind in
+	directory) mkdir /run/mwan/gateway ;;
+	link) ln -s /etc/shadow /run/mwan/gateway ;;
+	open) echo 'eth2 192.168.1.1' | install -m 666 /dev/stdin \
+		/run/mwan/gateway ;;
+	fifo) mkfifo /run/mwan/gateway ;;
+	esac
+	ip route flush table 1001
+	mwan-rules up eth2 192.168.1.3 192.168.1.1 2>"$T/msg"
+	is "$kind: up fails" "$?" 1
+	like "$kind: in a sentence" "$(<"$T/msg")" \
+		"^mwan-rules: cannot read the links' gateways from /run/mwan/gateway: "
+	hook up ppp0 10.64.0.100 2>"$T/msg"
+	is "$kind: a hook says so, and pppd's link works" "$? $(defaults 1001) $(
+		grep -c "cannot read the links' gateways" "$T/msg")" \
+		"1 default dev ppp0 proto 119 scope link 1"
+done
+rm -rf /run/mwan/gateway
+head -c 3000 /dev/urandom >/run/mwan/gateway
+chmod 600 /run/mwan/gateway
+printf '\neth2 192.168.1.1 x\neth2 0.0.0.0\neth2\n eth2 192.168.1.1\neth9 10.0.0.1\n' \
+	>>/run/mwan/gateway
+hook up ppp0 10.64.0.100
+is "nonsense in it is no gateway" "$? $(defaults 1003)" "0 "
+mwan-rules up eth2 192.168.1.3 192.168.1.1
+is "and the next up writes it anew" "$(</run/mwan/gateway)" \
+	"eth2 192.168.1.1"
+mwan-rules down eth2 2>/dev/null
+# Somebody holds the lock for longer than a hook would wait.
+(
+	flock 9
+	touch "$T/held"
+	read -rt 3 <> <(:)
+) 9>/run/mwan/lock &
+holder=$!
+ok "the lock is held" wait_for 20 test -e "$T/held"
+mwan-rules up eth2 192.168.1.3 192.168.1.1
+is "what a client says once is not lost to a lock" "$? $(defaults 1003)" \
+	"0 default via 192.168.1.1 dev eth2 proto 119 onlink"
+wait "$holder"
+mwan-rules down eth2 2>/dev/null
+links '1 gateway = 192.168.1.1'
+mwan-rules apply 2>/dev/null
+
 # --- main's default through a link ---
 mwan-rules up eth2 192.168.1.3 192.168.1.1
 problems() {

@@ -21,6 +21,12 @@
 	"  --version  the version\n" \
 	"See %s(8).\n"
 
+/* Who holds the lock looks once more for a hook that has given up, but does not
+ * hear what it was told; and a DHCP client tells a gateway once a lease. It keeps
+ * no other line waiting, as pppd's hook would.
+ */
+enum { TOLD_WAIT_MS = 15000 };
+
 /* One call of a hook. */
 struct hook {
 	const char *tool;
@@ -321,7 +327,8 @@ static int hook_run(struct hook *h, const struct err *bad_event)
 		report_say(&h->report, err.msg);
 	h->session.lock.fd = -1;
 	if (!h->dry && !bad_event)
-		code = lock_take(&h->session.lock, "lock", LOCK_WAIT_MS, &err);
+		code = lock_take(&h->session.lock, "lock", h->told ?
+				 TOLD_WAIT_MS : LOCK_WAIT_MS, &err);
 	if (code == -EBUSY)
 		return give_up(h, &err);
 	/* pppd may run its hooks without root: changing routes needs only
