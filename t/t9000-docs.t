@@ -497,7 +497,10 @@ for page in "$root"/doc/*.zh-CN.md; do
 done
 is "each page is there in both languages" "$(find "$root/doc" -type f | wc -l)" \
 	"$((2 * $(find "$root/doc" -name '*.zh-CN.md' | wc -l)))"
-ok "and the README leads there" grep -q 'doc/games.md' "$readme"
+for page in games two-boxes; do
+	ok "and the README leads to $page" grep -q "(doc/$page.md)" "$readme"
+	ok "and so does the Chinese one" grep -q "(doc/$page.zh-CN.md)" "$chinese"
+done
 
 # --- the picture ---
 picture=$root/t/failover.svg
