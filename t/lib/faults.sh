@@ -110,8 +110,10 @@ before() { # EVENT
 	changed-apply)	echo -e "${ini/sticky = 300s/balance = flow}" \
 				>/etc/ppp/mwan.ini ;;
 	undrain)	mwan-rules drain ppp0 ;;
-	# shellcheck disable=SC2086 # words
-	told-down)	mwan-rules up ppp1 $a1 ;;
+	told-down)
+		# shellcheck disable=SC2086 # words
+		mwan-rules up ppp1 $a1
+		;;
 	esac
 }
 
