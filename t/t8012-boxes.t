@@ -1,0 +1,120 @@
+#!/bin/bash
+# doc/two-boxes.md, the thread's second system: boxes A and B dial a line each and
+# masquerade, with no hook of ours; C, the machine itself, shares over both. A's
+# line dies, while A lives, and comes back: by source, by flow, round-robin.
+#
+#	lan ---lan0- C -wan1--- boxA -eth1/ppp0--- isp1 --- inet
+#	             C -wan2--- boxB -eth2/ppp1--- isp2 --- inet
+#
+# shellcheck source-path=SCRIPTDIR source=lib/lib.sh
+[ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/retry" "$0" "$@"
+. "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lab/net.sh
+. "$root/t/lab/net.sh"
+# shellcheck source=lab/verdict.sh
+. "$root/t/lab/verdict.sh"
+
+# box N: it has ethN, and the far end of wanN; its pppd an /etc/ppp of its own.
+box() {
+	local n=$1 etc=$lab/box$1
+
+	ip netns add "box$n"
+	ip link set "eth$n" netns "box$n"
+	ip -n "box$n" link set lo up
+	ip -n "box$n" link set "eth$n" up
+	ip link add "wan$n" type veth peer name lan netns "box$n"
+	ip -n "box$n" addr add "192.168.$n.1/24" dev lan
+	ip -n "box$n" link set lan up
+	ip addr add "192.168.$n.2/24" dev "wan$n"
+	ip link set "wan$n" up
+	ip netns exec "box$n" sysctl -qw net.ipv4.ip_forward=1
+	ip netns exec "box$n" nft 'table ip nat { chain out {
+		type nat hook postrouting priority srcnat;
+		oifname "ppp*" masquerade; }; }'
+	write_peer "$n" defaultroute
+	mkdir -p "$etc/ppp/peers" "$etc/run"
+	# Its /run is another one.
+	sed "s|logfile .*|logfile /run/pppd.log|" "/etc/ppp/peers/wan$n" \
+		>"$etc/ppp/peers/wan$n"
+	: >"$etc/ppp/options"
+	# shellcheck disable=SC2016	# for the inner shell
+	daemon "box_pid_$n" "$lab/box$n.log" ip netns exec "box$n" sh -c '
+		mount --bind "$1/ppp" /etc/ppp && mount --bind "$1/run" /run &&
+		exec pppd call "$2"' sh "$etc" "wan$n"
+}
+
+box_is_up() { # N
+	[ -n "$(ip -n "box$1" -4 -o addr show dev "ppp$(($1 - 1))")" ]
+}
+
+box_is_down() { # N
+	! box_is_up "$1"
+}
+
+# The flows of a group by one line, of the report from PHASE ("": all) on.
+flows_by() { # N PHASE GROUP PROTO
+	flow_lines "$2" "$3" "$4" all | grep -E "first=10\.64\.$1\."
+}
+
+# Nothing has happened to those by line 2, of which there are some.
+others_untouched() { # PHASE GROUP PROTO
+	local lines
+	lines=$(flows_by 2 "" "$2" "$3")
+	echo "$lines"
+	[ -n "$lines" ] && ! grep -vq \
+		' state=open .* lost=0 .* changes=0 ports=0 resets=0 ' <<<"$lines"
+}
+
+lab_net 2
+box 1
+box 2
+isp_start 1 10.64.1.100 same
+isp_start 2
+awk '/^<!-- file: C / { on = 1 }
+	/^```$/ { on = 0 }
+	on && !/^```|^<!--/ { print }' "$root/doc/two-boxes.md" >/etc/ppp/mwan.ini
+like "the page has C's file" "$(cat /etc/ppp/mwan.ini)" 'gateway = 192.168.2.1'
+ok "which is fine" mwan-rules check
+for n in 1 2; do
+	ok "box $n has dialled" wait_for 60 box_is_up $n
+done
+flows_start
+
+for balance in source flow round-robin; do
+	sed -i "s/^balance = .*/balance = $balance/" /etc/ppp/mwan.ini
+	ok "$balance: apply" mwan-rules apply
+	is "$balance: all is well" "$(mwan-rules status --json |
+		jq -c '[.problems[].kind]')" '[]'
+	ok "$balance: flows" open_group "$balance"
+	for proto in udp tcp; do
+		is "$balance: $proto goes by both" \
+			"$(links_of "$balance" $proto all)" "1 2"
+	done
+	flows mark "dead-$balance"
+	ip -n isp1 link set line down
+	ok "$balance: A's line dies" wait_for 60 box_is_down 1
+	ok "$balance: its flows are not answered" \
+		wait_for 20 lib_not flows_answer 2000
+	is "$balance: C cannot see it" "$(mwan-rules status --json |
+		jq -c '[.links[].up], [.problems[].kind]' | paste -sd' ')" \
+		'[true,true] []'
+	flows_open "new-$balance"
+	sleep 3
+	like "$balance: new connections are dealt to both, and half of them wait" \
+		"$(flows ready)" '^([1-9]|1[0-9])$'
+	ip -n isp1 link set line up
+	ok "$balance: A's line is back" wait_for 90 box_is_up 1
+	ok "$balance: every UDP flow goes on" all_answer
+	flows_settle
+	for proto in udp tcp; do
+		ok "$balance: $proto by B: nothing lost, none moved" \
+			others_untouched "" "$balance" $proto
+		is "$balance: no $proto was moved to another line" "$(
+			flow_lines "" "$balance" $proto all |
+				sed -nE 's/.* first=(10\.64\.[0-9])\..* last=(10\.64\.[0-9])\..*/\1 \2/p' |
+				awk '$1 != $2' | wc -l)" 0
+	done
+	close_group "$balance"
+	close_group "new-$balance"
+done
+done_testing
