@@ -201,6 +201,57 @@ isp_is_gone() # N
 	[ -z "$(ip netns pids "isp$1")" ]
 }
 
+# In the place of an ISP with PPPoE: a router that gives the other end of ethN an
+# address by DHCP, and translates what comes from there to 10.64.N.100.
+cable_start() # N
+{
+	cable=$lab/cable$1
+	mkdir -p "$cable"
+	ip -n "isp$1" address add 192.168.8.1/24 dev line
+	ip -n "isp$1" address add "10.64.$1.100/32" dev core
+	in_ns "isp$1" nft "table ip nat { chain out {
+		type nat hook postrouting priority srcnat;
+		oifname core snat to 10.64.$1.100; }; }"
+	cable_serve "$1" 100
+}
+
+cable_serve() # N FIRST: addresses from 192.168.8.FIRST on
+{
+	daemon "cable_pid_$1" "$cable/log.$2" ip netns exec "isp$1" dnsmasq \
+		--no-daemon --conf-file=/dev/null --port=0 --interface=line \
+		--user=root --pid-file= --dhcp-authoritative \
+		--dhcp-leasefile="$cable/leases.$2" \
+		--dhcp-range="192.168.8.$2,192.168.8.$(($2 + 20)),120"
+	must wait_for 20 grep -q 'DHCP, IP range' "$cable/log.$2"
+}
+
+cable_stop() # N
+{
+	cable_pid=
+	eval "cable_pid=\$cable_pid_$1"
+	kill "$cable_pid"
+	wait "$cable_pid" || :
+}
+
+# The client on the router's side.
+lease_up() # N
+{
+	daemon "lease_pid_$1" "$lab/udhcpc.$1.log" udhcpc -f -S -i "eth$1" \
+		-s "$root/etc/dhcp/udhcpc-script" -t 9 -T 1 -A 1
+}
+
+lease_signal() # N SIGNAL: USR1 renews, USR2 releases
+{
+	lease_pid=
+	eval "lease_pid=\$lease_pid_$1"
+	kill "-$2" "$lease_pid"
+}
+
+lease_address() # N
+{
+	ip -4 -o address show dev "eth$1" | sed -n 's/.* inet \([0-9.]*\).*/\1/p'
+}
+
 # Links ------------------------------------------------------------------
 
 # Without the shorter timeout a session could begin 20 s after the line is well
@@ -456,12 +507,17 @@ flows_answer() # MS
 # before is lost because nobody knew yet. Returns when it listens.
 flows_mark_when_down() # N NAME
 {
+	flows_mark_when "ppp$(($1 - 1)).*state DOWN|Deleted [0-9]+: ppp$(($1 - 1)) .*inet " "$2"
+}
+
+# The same for any line of "ip -o monitor link address".
+flows_mark_when() # REGEX NAME
+{
 	mkfifo "$lab/monitor.$2"
 	ip -o monitor link address >"$lab/monitor.$2" 2>/dev/null &
 	monitor_pid=$!
 	(
-		grep -q -m 1 -E "ppp$(($1 - 1)).*state DOWN|Deleted [0-9]+: ppp$(($1 - 1)) .*inet " \
-			"$lab/monitor.$2"
+		grep -q -m 1 -E "$1" "$lab/monitor.$2"
 		flows mark "$2"
 	) </dev/null >>"$lab/flows.log" 2>&1 &
 	must wait_for 10 monitor_listens
