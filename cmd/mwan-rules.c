@@ -1145,6 +1145,7 @@ int main(int argc, char **argv)
 	static struct call call;
 	size_t i;
 
+	report_small_pages();
 	if (report_help(TOOL, usage(), argc, argv))
 		return 0;
 	call.colour = may_colour();

@@ -353,6 +353,7 @@ int hook_main(const char *tool, bool up, int argc, char **argv)
 	char usage[1024];
 	int bad;
 
+	report_small_pages();
 	h->tool = tool;
 	h->up = up;
 	snprintf(usage, sizeof(usage), USAGE, tool, tool);

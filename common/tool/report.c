@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,20 @@ static int64_t now_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* From the linker. */
+extern char __bss_start[], _end[];
+
+void report_small_pages(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t rest = (uintptr_t)__bss_start % page;
+	char *start = __bss_start - rest;
+
+	/* A kernel without huge pages refuses it, and needs it not. */
+	(void)madvise(start, (uintptr_t)_end - (uintptr_t)start,
+		      MADV_NOHUGEPAGE);
 }
 
 void report_begin(struct report *r, const char *tool, const char *event)

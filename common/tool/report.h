@@ -33,6 +33,12 @@ void report_begin(struct report *r, const char *tool, const char *event);
 /* Begin the clock anew, in a process that goes on for long. */
 void report_restart(struct report *r);
 
+/* Ask the kernel to give this program's tables of zeros (.bss) in pages, not in
+ * huge ones, before anything has touched them. Where transparent huge pages are
+ * "always" given, as Debian builds its kernel, the first touch would zero 2 MB.
+ */
+void report_small_pages(void);
+
 /* The event has turned out to be another one ("busy", "failed"). Loses what
  * has been added to the line.
  */
