@@ -180,6 +180,34 @@ ip route add default dev ppp1 table 300
 ip rule add pref 900 from 10.9.0.0/16 lookup 300
 not_private "untracked packets" leak
 nft delete chain inet fw raw
+
+# Neither can what conntrack calls invalid: here an ACK of no connection.
+bare_acks() { # COUNT
+	# shellcheck disable=SC2016 # for perl
+	lan perl -MSocket -e '
+		sub sum {
+			my $s = unpack "%32n*", $_[0];
+			$s = ($s >> 16) + ($s & 0xffff) while $s >> 16;
+			return ~$s & 0xffff;
+		}
+		my ($count, $dst) = ($ARGV[0], inet_aton $ARGV[1]);
+		my $to = pack_sockaddr_in 0, $dst;
+		socket S, AF_INET, SOCK_RAW, 255 or die "socket: $!";
+		for my $i (1 .. $count) {
+			my $src = inet_aton "10.9.11.$i";
+			my @tcp = (5000, 7, 1, 1, 0x50, 0x10, 512);
+			my $tcp = pack "nnNNCCnx4", @tcp;
+			my $sum = sum $src . $dst . pack("nn", 6, 20) . $tcp;
+			send S, pack("CCnnnCCna4a4", 0x45, 0, 40, $i, 0, 64, 6,
+				0, $src, $dst) . pack("nnNNCCnnx2", @tcp,
+				$sum), 0, $to or die "send: $!";
+		}' "$1" $inet
+}
+sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0
+before=$(stopped)
+not_private "200 ACKs of no connection" bare_acks 200
+is "each of them is counted" $(($(stopped) - before)) 200
+sysctl -qw net.netfilter.nf_conntrack_tcp_loose=1
 ip rule del pref 900
 conntrack -F 2>/dev/null
 
