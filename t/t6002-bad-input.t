@@ -125,7 +125,7 @@ while IFS=: read -r line words; do
 	like "many faults: line $line" \
 		"$(grep -F "many.ini:$line: " <<<"$said")" "$words"
 done <<'END'
-3:rule_priority = "99999" is not a number from 1 to
+3:rule_priority = "99999" is not a number from 2 to
 4:source-parity needs 1, 2, 4, 8
 5:neither "key = value" nor a section
 6:unknown key "colour"

@@ -574,8 +574,9 @@ static const struct key_type if_down = { set_word, if_down_text, false };
 
 static const struct key mwan_keys[] = {
 	{ "log", &path, FIELD(conf, log), .standard = CONF_LOG },
+	/* One less is for rules of ours, and 0 for the kernel's own, of local. */
 	{ "rule_priority", &number, FIELD(conf, rule_priority),
-	  .standard = "1000", .min = 1, .max = PRIORITY_MAIN - PRIORITY_SPAN },
+	  .standard = "1000", .min = 2, .max = PRIORITY_MAIN - PRIORITY_SPAN },
 	{ "mark_mask", &bits, FIELD(conf, mark_mask), .standard = "0xff",
 	  .min = 1, .max = UINT32_MAX },
 	{ "standby_table", &table, FIELD(conf, standby_table) },

@@ -261,8 +261,12 @@ static const struct {
 	  "1 to 4294967295" },
 	{ "a mark of 0", "[link ppp0]\nmark = 0x0\n", "mwan.ini:2: mark = "
 	  "\"0x0\" is not a number from 1 to 4294967295" },
+	{ "a priority that has the local rule's before it",
+	  "[mwan]\nrule_priority = 1\n",
+	  "mwan.ini:2: rule_priority = \"1\" is not a number from 2 to "
+	  "31766" },
 	{ "a priority behind main's", "[mwan]\nrule_priority = 31767\n",
-	  "mwan.ini:2: rule_priority = \"31767\" is not a number from 1 to "
+	  "mwan.ini:2: rule_priority = \"31767\" is not a number from 2 to "
 	  "31766" },
 	{ "no room for ids", "[mwan]\nnexthop_base = 4294966784\n",
 	  "mwan.ini:2: nexthop_base = \"4294966784\" is not a number from 1 "
@@ -918,7 +922,7 @@ static void random_conf(struct conf *c)
 
 	memset(c, 0, sizeof(*c));
 	c->mark_mask = mask[unit_random(5)];
-	c->rule_priority = 1 + unit_random(31766);
+	c->rule_priority = 2 + unit_random(31765);
 	c->standby_table = 256 + unit_random(1000);
 	c->onlink_table = 1300 + unit_random(700);
 	c->ipv6 = unit_random(2);
