@@ -1,7 +1,7 @@
 #!/bin/bash
 # Queues, in the lab: the kernel here may have none of them.
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
-[ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/boot" "$0" "$@"
+[ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/several" "$0" "$@"
 . "$(dirname "$0")/lib/lib.sh"
 
 # conf QDISC [LINK-QDISC]
