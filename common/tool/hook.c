@@ -287,7 +287,7 @@ static int carry_out(struct hook *h)
 /* With the lock, or without the right to it. */
 static int run_locked(struct hook *h, const struct err *bad_event)
 {
-	const struct outcome_words none = { NULL };
+	const struct outcome_words none = { .details = NULL };
 	struct err err;
 	int code = session_conf(&h->session, &err);
 

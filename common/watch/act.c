@@ -143,12 +143,12 @@ pid_t act_begin(struct session *s, const struct report *report,
 	if (pid)
 		return pid < 0 ? -errno : pid;
 	mine = *report;
-	_exit(act(s, &mine, note));
+	_exit((int)act(s, &mine, note));
 }
 
 enum act_outcome act_outcome(int status)
 {
 	if (!WIFEXITED(status) || WEXITSTATUS(status) > ACT_BAD)
 		return ACT_BAD;
-	return WEXITSTATUS(status);
+	return (enum act_outcome)WEXITSTATUS(status);
 }
