@@ -158,7 +158,7 @@ is "many faults: apply names the first" \
 is "a hundred faults are enough" \
 	"$(mwan-rules check -f "$T/many.ini" 2>&1 | sed -n '100,$p')" \
 	"mwan-rules: $T/many.ini:101: unknown key \"key99\" in [mwan]: see mwan.ini(5)
-mwan-rules: ... and 20 more: mend these first"
+mwan-rules: ... and 20 more: fix these first"
 printf '[mwan]\nmark_mask = 0x0g\n[link ppp0]\nmark = 0x300\n' \
 	>"$T/many.ini"
 is "what was refused is not judged again" \
@@ -174,7 +174,7 @@ ip link set ppp0 up
 said=$(hook up ppp0 10.64.1.100 2>&1)
 is "a hook under a bad file: exit" "$?" 78
 like "a hook under a bad file: says" "$said" \
-	'mwan.ini:5: this is neither .*; until it is mended, what is in force stays'
+	'mwan.ini:5: this is neither .*; until it is fixed, what is in force stays'
 is "a hook under a bad file: the link works" "$(objects)" "$before"
 like "a hook under a bad file: the log" "$(tail -n 1 /var/log/ifchang.log)" \
 	'event=up .*config="/etc/ppp/mwan.ini:5: .*result=ok'
@@ -183,7 +183,7 @@ refused "apply under a bad file" 78 'mwan.ini:5: this is neither' \
 mwan-rules flush 2>/dev/null
 like "a bad file, nothing accepted: says" \
 	"$(hook up ppp0 10.64.1.100 2>&1)" \
-	"; until it is mended, the tables' names in rt_tables are used"
+	"; until it is fixed, the tables' names in rt_tables are used"
 is "a bad file, nothing accepted: by rt_tables" \
 	"$(ip route show table 201 | grep -c 'dev ppp0 proto 119')" 1
 
