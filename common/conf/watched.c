@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "base/util.h"
 #include "conf/watched.h"
 
+#define UNTIL "until "
 #define FILE_NAME (&WATCHED_PATH[sizeof(RUN_DIR)])
 
 enum {
@@ -38,8 +40,8 @@ int watched_write(const struct conf *conf, const struct watched *w,
 
 	if (dir < 0)
 		return dir;
-	len = (size_t)snprintf(text, sizeof(text), "until %" PRIu64 "\n",
-			       boot_ms() + seconds * 1000);
+	len = (size_t)snprintf(text, sizeof(text), UNTIL "%" PRIu64 "\n",
+			       boot_ms() + (uint64_t)seconds * 1000);
 	for (i = 0; i < conf->n_links; i++, w++)
 		len += (size_t)snprintf(text + len, sizeof(text) - len,
 					"%s %d %s %" PRIu64 " %u %" PRIu64
@@ -54,26 +56,44 @@ int watched_write(const struct conf *conf, const struct watched *w,
 	return code;
 }
 
-static void read_line(const struct conf *conf, const char *line,
+/* The next word of a line, "" behind the last one. */
+static const char *word(char **rest)
+{
+	const char *w = strsep(rest, " ");
+
+	return w ? w : "";
+}
+
+static uint64_t number(char **rest)
+{
+	return strtoull(word(rest), NULL, 10);
+}
+
+/* Takes @line to pieces. */
+static void read_line(const struct conf *conf, char *line,
 		      struct watched all[LINKS_MAX])
 {
-	char name[IFNAMSIZ], addr[ADDR_TEXT];
 	struct watched w = { 0 };
-	unsigned int verdict;
-	int link;
+	int link = conf_link_index(conf, word(&line));
+	uint64_t verdict = number(&line);
+	const char *last;
 
-	if (sscanf(line, "%15s %u %15s %" SCNu64 " %" SCNu32 " %" SCNu64
-		   " %" SCNu64 " %45s %" SCNu64 " %" SCNu64 " %" SCNu64,
-		   name, &verdict, w.why, &w.since, &w.loss, &w.rtt, &w.answer,
-		   addr, &w.questions, &w.replies, &w.verdicts) != 11 ||
-	    verdict > WATCHED_HELD)
+	if (str_copy(w.why, sizeof(w.why), word(&line)))
 		return;
-	w.verdict = verdict;
-	if (addr_parse(&w.target, addr))
+	w.since = number(&line);
+	w.loss = (uint32_t)number(&line);
+	w.rtt = number(&line);
+	w.answer = number(&line);
+	if (addr_parse(&w.target, word(&line)))
 		w.target.family = 0;
-	link = conf_link_index(conf, name);
-	if (link >= 0)
-		all[link] = w;
+	w.questions = number(&line);
+	w.replies = number(&line);
+	last = word(&line);
+	w.verdicts = strtoull(last, NULL, 10);
+	if (link < 0 || verdict > WATCHED_HELD || !*last || line)
+		return;
+	w.verdict = (enum watched_verdict)verdict;
+	all[link] = w;
 }
 
 bool watched_read(const struct conf *conf, struct watched w[LINKS_MAX])
@@ -82,14 +102,13 @@ bool watched_read(const struct conf *conf, struct watched w[LINKS_MAX])
 			      FILE_NO_SYMLINK | FILE_PLAIN | FILE_OWN_OR_ROOTS |
 			      FILE_OWNER_WRITES, NULL);
 	char *line, *save;
-	uint64_t until;
 
 	memset(w, 0, conf->n_links * sizeof(*w));
 	if (n <= 0)
 		return false;
 	line = strtok_r(text, "\n", &save);
-	if (!line || sscanf(line, "until %" SCNu64, &until) != 1 ||
-	    until < boot_ms())
+	if (!line || strncmp(line, UNTIL, strlen(UNTIL)) != 0 ||
+	    strtoull(line + strlen(UNTIL), NULL, 10) < boot_ms())
 		return false;
 	while ((line = strtok_r(NULL, "\n", &save)))
 		read_line(conf, line, w);
