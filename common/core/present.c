@@ -658,7 +658,9 @@ static int on_delegated(const struct route *route, void *data)
 	const struct reading *r = data;
 	struct link *pl = link_of(r, route->ifindex);
 
-	if (pl && addr_is_global6(&route->from.addr))
+	if (!pl)
+		return 0;
+	if (addr_is_global6(&route->from.addr))
 		own_add(&pl->seen6, &route->from);
 	return on_main_default(route, data);
 }
