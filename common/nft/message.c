@@ -866,7 +866,7 @@ static size_t typeof_mss(uint8_t *out)
 	p += udata32(p, 0, NFT_META_IIFNAME);
 	p = udata_nest(p, UDATA_DATA_TYPEOF, 4 * WORD + NEST);
 	p += udata32(p, UDATA_TYPEOF_EXPR, EXPR_EXTHDR);
-	p = udata_nest(p, UDATA_TYPEOF_DATA, 3 * WORD);
+	p = udata_nest(p, UDATA_TYPEOF_DATA, (size_t)3 * WORD);
 	p += udata32(p, OPTION, TCPOPT_MAXSEG);
 	p += udata32(p, FIELD, 1);
 	p += udata32(p, 0, OP_OF_OPTION);

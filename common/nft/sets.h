@@ -27,12 +27,12 @@ enum ruleset_set_kind {
 /* How the sets of a kind are declared. */
 struct set_shape {
 	const char *name;	/* of a link's, what it begins with */
-	bool of_link;
 	const char *text;	/* nft's words for its types */
 	uint32_t flags;		/* NFT_SET_… */
 	uint32_t key_type, key_len, data_type, data_len;
 	uint32_t size;		/* elements that it has room for; 0: any */
 	uint8_t headers;	/* of the MSS: what is taken off the MTU */
+	bool of_link;
 };
 
 const struct set_shape *set_shape(unsigned int kind);

@@ -53,7 +53,7 @@ static uint32_t hash_slot(const struct walk *w,
 			  const struct ruleset_statement *s)
 {
 	unsigned int what = s->kind & KEY_MASK;
-	uint8_t reg[2 * WIDE_BYTES + 3 * sizeof(uint32_t)] = { 0 };
+	uint8_t reg[(size_t)2 * WIDE_BYTES + 3 * sizeof(uint32_t)] = { 0 };
 	size_t len = addr_len(&w->source);
 	const uint16_t sport = htons(w->source_port);
 	const uint16_t dport = htons(w->destination_port);

@@ -29,6 +29,7 @@ static int64_t days_from_1970(int year, int month, int day)
 static int64_t time_ms(const char *t)
 {
 	int year, month, day, hour, minute, second, zone_h, zone_m;
+	int in_day, offset;
 	int64_t ms = 0;
 	size_t digits;
 	const char *zone;
@@ -55,11 +56,12 @@ static int64_t time_ms(const char *t)
 	    hour > 23 || minute < 0 || minute > 59 || second < 0 ||
 	    second > 60 || zone_h < 0 || zone_m < 0)
 		return -1;
+	in_day = hour * 3600 + minute * 60 + second;
+	offset = (*zone == '-' ? -60 : 60) * (60 * zone_h + zone_m);
 	for (size_t i = 0; i < 3; i++)
 		ms = ms * 10 + (i < digits ? t[20 + i] - '0' : 0);
-	return (days_from_1970(year, month, day) * 86400 + hour * 3600 +
-		minute * 60 + second -
-		(*zone == '-' ? -60 : 60) * (60 * zone_h + zone_m)) * 1000 + ms;
+	return (days_from_1970(year, month, day) * 86400 + in_day - offset) *
+	       1000 + ms;
 }
 
 /* Where the value that begins at @at ends, its quotation marks included; NULL:
