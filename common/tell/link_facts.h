@@ -55,8 +55,8 @@ struct link_fact {
 	/* Its column in the table. A fact without a width is told in the column
 	 * of another one that has the same heading. Numbers stand on the right.
 	 */
-	const char *heading;
 	int width;
+	const char *heading;
 	const char *metric, *type, *help;
 	/* Fill in the value of the link; false: it is not known. NULL: the
 	 * names that status_by() gives.
