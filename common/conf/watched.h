@@ -23,10 +23,10 @@ enum { WATCHED_WHY = 16 };
 
 struct watched {
 	enum watched_verdict verdict;
+	uint32_t loss;		/* of a million questions */
 	char why[WATCHED_WHY];	/* a word, of the log too */
 	uint64_t since;		/* of the verdict, in seconds of the epoch; 0:
 				 * since the begin */
-	uint32_t loss;		/* of a million questions */
 	uint64_t rtt;		/* microseconds; 0: not known */
 	uint64_t answer;	/* the last one, in milliseconds of
 				 * CLOCK_BOOTTIME; 0: never */

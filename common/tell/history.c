@@ -399,7 +399,7 @@ void history_shares(const struct history *h, const int64_t *bound,
 {
 	struct summing g = { bound, n, share };
 
-	memset(share, 0, n * LINKS_MAX * sizeof(*share));
+	memset(share, 0, (size_t)n * LINKS_MAX * sizeof(*share));
 	history_spans(h, bound[0], bound[n], sum, &g);
 }
 

@@ -41,7 +41,7 @@ static int ago(const char *text, int64_t now, int64_t *when)
 		int64_t ms;
 	} units[] = {
 		{ 'm', 60000 }, { 'h', 3600000 }, { 'd', 86400000 },
-		{ 'w', 7 * 86400000 },
+		{ 'w', INT64_C(7) * 86400000 },
 	};
 	char number[12];
 	size_t len = strlen(text), i;
@@ -178,8 +178,8 @@ static void print_shares(const struct history_view *v, FILE *out)
 	unsigned int i, k, first;
 	char text[SHARE_TEXT];
 
-	history_units(&units, v, days <= 2 * SHARES ? UNIT_DAY :
-		      days <= 14 * SHARES ? UNIT_WEEK : UNIT_MONTH);
+	history_units(&units, v, days <= (int64_t)2 * SHARES ? UNIT_DAY :
+		      days <= (int64_t)14 * SHARES ? UNIT_WEEK : UNIT_MONTH);
 	history_shares(v->h, units.bound, units.n, share);
 	history_shares(v->h, whole, 1, all);
 	first = units.n > SHARES ? units.n - SHARES : 0;
@@ -187,7 +187,7 @@ static void print_shares(const struct history_view *v, FILE *out)
 	/* Month and day, or year and month. */
 	for (k = first; k < units.n; k++)
 		fprintf(out, " %7.7s", units.date[k] + (
-			days <= 14 * SHARES ? strlen("2026-") : 0));
+			days <= (int64_t)14 * SHARES ? strlen("2026-") : 0));
 	fputc('\n', out);
 	for (i = 0; i < v->h->n_links; i++) {
 		if (!is_shown(v, i))

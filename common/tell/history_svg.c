@@ -133,7 +133,7 @@ void history_print_svg(const struct history_view *v, FILE *out)
 			"<text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s"
 			"</text>\n", y + 16, v->h->link[i].name, WIDTH - 16,
 			y + 16, history_share_text(&share[i], text));
-		put_bar(&cell[i * BAR], y, out);
+		put_bar(&cell[(size_t)i * BAR], y, out);
 		y += ROW;
 	}
 	put_legend(height - 18, out);

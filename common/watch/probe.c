@@ -167,7 +167,7 @@ static bool any_witness(const struct probe_line *l)
 static unsigned int choose(struct probe_line *l)
 {
 	bool all = !any_witness(l) || l->seq % RETRY == RETRY - 1 ||
-		   l->questions < 4 * l->rules.n_targets;
+		   l->questions < (uint64_t)4 * l->rules.n_targets;
 	unsigned int i, t = 0;
 
 	for (i = 0; i < l->rules.n_targets; i++) {
@@ -748,7 +748,7 @@ static void ask_silent(struct probe *p, struct probe_line *l, int64_t now)
 			want_control(p, l, l->ask);
 	}
 	l->next = now + (l->burst > BURST_MAX ? l->rules.interval :
-			 timeout(l, l->last_target) / (2 * probe_enough(l)));
+			 timeout(l, l->last_target) / ((int64_t)2 * probe_enough(l)));
 }
 
 /* Soon after it has come up it is known who answers by this line. */
@@ -772,9 +772,8 @@ static void ask_live(struct probe *p, struct probe_line *l, int64_t now)
 		ask_silent(p, l, now);
 	else if (l->opening < OPENING * r->n_targets && now >= l->next)
 		ask_first(l, now);
-	else if (!l->ask && now - l->proof >= r->interval)
-		put_question(l, now);
-	else if (now - l->asked >= routine)
+	else if ((!l->ask && now - l->proof >= r->interval) ||
+		 now - l->asked >= routine)
 		put_question(l, now);
 }
 
