@@ -81,7 +81,7 @@ is "and shows each gateway" "$(jq -c '[.links[] | .up, .peer, .gateway]' \
 
 # --- a DHCP client says it ---
 is "up -n prints what would be done" "$(mwan-rules up -n eth2 192.168.1.3 \
-	192.168.1.1 | head -n 5)" "cat >/run/mwan/gateway <<'END'
+	192.168.1.1 | grep -v '^#' | head -n 5)" "cat >/run/mwan/gateway <<'END'
 eth2 192.168.1.1
 END
 ip nexthop replace id 77003 via 192.168.1.1 dev eth2 onlink protocol 119
