@@ -19,7 +19,7 @@ enum {
 	/* 255 links in turn by weights up to 255, in the place of others, need
 	 * 4.8 MB; the rest is for policies.
 	 */
-	BATCH_SIZE = 7 * 1024 * 1024,
+	BATCH_SIZE = 6 * 1024 * 1024,
 	/* Every refused message has an answer, all at once. */
 	ANSWERS_SIZE = 2 * 1024 * 1024,
 	MODULE_TEXT = 96,
