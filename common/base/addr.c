@@ -14,6 +14,11 @@ enum family family_index(uint8_t af)
 	return af == AF_INET6 ? FAMILY_IPV6 : FAMILY_IPV4;
 }
 
+const char *ip_command(uint8_t af)
+{
+	return af == AF_INET6 ? "ip -6" : "ip";
+}
+
 enum family addr_family(const struct addr *a)
 {
 	return family_index(a->family);

@@ -25,6 +25,9 @@ struct addr {
 	};
 };
 
+/* How ip(8) is called for AF_INET or AF_INET6. */
+const char *ip_command(uint8_t af);
+
 /* The family of an address that is not "none". */
 enum family addr_family(const struct addr *a);
 

@@ -396,21 +396,6 @@ static bool stands_in(const struct making *m, uint32_t id)
 	       id - m->conf->nexthop_base >= conf_nexthop_span(m->conf);
 }
 
-static bool nexthop_equal(const struct nexthop *a, const struct nexthop *b)
-{
-	unsigned int i;
-
-	if (a->ifindex != b->ifindex || a->onlink != b->onlink ||
-	    !addr_equal(&a->gateway, &b->gateway) ||
-	    a->n_members != b->n_members || a->more != b->more)
-		return false;
-	for (i = 0; i < b->n_members; i++)
-		if (a->member[i].id != b->member[i].id ||
-		    a->member[i].weight != b->member[i].weight)
-			return false;
-	return true;
-}
-
 static void want_nexthop(struct making *m, const struct nexthop *want,
 			 const char *dev)
 {
@@ -519,14 +504,6 @@ static void plan_nexthop_removal(struct making *m)
 }
 
 /* --- routes --- */
-
-static bool route_equal(const struct route *a, const struct route *b)
-{
-	return a->table == b->table && a->metric == b->metric &&
-	       a->ifindex == b->ifindex && a->nhid == b->nhid &&
-	       a->protocol == b->protocol && a->type == b->type &&
-	       a->tos == b->tos && addr_equal(&a->gateway, &b->gateway);
-}
 
 /* The default that a usable link's table shall have. */
 static struct route link_default(const struct making *m, enum family f,

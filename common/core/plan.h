@@ -178,22 +178,6 @@ int plan_make(struct plan *plan, const struct conf *conf,
  */
 int plan_link_of_nexthop(const struct conf *conf, uint32_t id);
 
-/* A rule, of others also one that refuses, as ip-rule(8) writes it: "pref 1001
- * fwmark 0x1/0xff lookup 201".
- */
-enum { RULE_TEXT = 200 };
-const char *rule_text(const struct rule *r, char text[RULE_TEXT]);
-
-/* A route of a table, as ip-route(8) takes it after "del", with the name of its
- * interface, "" without one: "unreachable default metric 4".
- */
-enum { ROUTE_TEXT = 160 };
-const char *route_text(const struct route *r, const char *dev,
-		       char text[ROUTE_TEXT]);
-
-/* The same without its priority. */
-const char *rule_what(const struct rule *r, char *text, size_t size);
-
 /* Print one operation, or all, as commands that a person can run. */
 void op_print(const struct plan *plan, const struct op *op, FILE *out);
 void plan_print(const struct plan *plan, FILE *out);

@@ -145,3 +145,36 @@ int nexthop_put_del(struct nl_batch *b, struct nl *nl, uint32_t id)
 	nl_end(b, nlh);
 	return 0;
 }
+
+bool nexthop_equal(const struct nexthop *a, const struct nexthop *b)
+{
+	unsigned int i;
+
+	if (a->ifindex != b->ifindex || a->onlink != b->onlink ||
+	    !addr_equal(&a->gateway, &b->gateway) ||
+	    a->n_members != b->n_members || a->more != b->more)
+		return false;
+	for (i = 0; i < b->n_members; i++)
+		if (a->member[i].id != b->member[i].id ||
+		    a->member[i].weight != b->member[i].weight)
+			return false;
+	return true;
+}
+
+void nexthop_print(const struct nexthop *nh, const char *dev, FILE *out)
+{
+	char addr[ADDR_TEXT];
+	unsigned int i;
+
+	fprintf(out, "%s nexthop replace id %u", ip_command(nh->family),
+		nh->id);
+	for (i = 0; i < nh->n_members; i++)
+		fprintf(out, "%s%u,%u", i ? "/" : " group ", nh->member[i].id,
+			nh->member[i].weight);
+	if (nh->gateway.family)
+		fprintf(out, " via %s", addr_text(&nh->gateway, addr));
+	if (!nh->n_members)
+		fprintf(out, " dev %s", dev);
+	fprintf(out, "%s protocol %u\n", nh->onlink ? " onlink" : "",
+		nh->protocol);
+}

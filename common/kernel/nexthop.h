@@ -3,6 +3,7 @@
 #define MWAN_KERNEL_NEXTHOP_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/addr.h"
 #include "base/limits.h"
@@ -48,5 +49,10 @@ int nexthop_get(struct nl *nl, uint32_t id, nexthop_cb cb, void *data,
 int nexthop_put_set(struct nl_batch *b, struct nl *nl,
 		    const struct nexthop *nh);
 int nexthop_put_del(struct nl_batch *b, struct nl *nl, uint32_t id);
+
+bool nexthop_equal(const struct nexthop *a, const struct nexthop *b);
+
+/* Print the command that makes or changes it, on the interface @dev. */
+void nexthop_print(const struct nexthop *nh, const char *dev, FILE *out);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/util.h"
 #include "kernel/route.h"
 
 struct dump {
@@ -295,4 +296,70 @@ int onlink_put_set(struct nl_batch *b, struct nl *nl, const struct onlink *o)
 int onlink_put_del(struct nl_batch *b, struct nl *nl, const struct onlink *o)
 {
 	return put_onlink(b, nl, RTM_DELROUTE, 0, o);
+}
+
+bool route_equal(const struct route *a, const struct route *b)
+{
+	return a->family == b->family && a->table == b->table &&
+	       a->metric == b->metric &&
+	       a->ifindex == b->ifindex && a->nhid == b->nhid &&
+	       a->protocol == b->protocol && a->type == b->type &&
+	       a->tos == b->tos && addr_equal(&a->gateway, &b->gateway);
+}
+
+/* What stands before the destination: "unreachable ". */
+static const char *type_text(const struct route *r)
+{
+	static const char *const type[] = {
+		[RTN_BLACKHOLE] = "blackhole ",
+		[RTN_UNREACHABLE] = "unreachable ",
+		[RTN_PROHIBIT] = "prohibit ", [RTN_THROW] = "throw ",
+	};
+
+	return r->type < COUNT(type) && type[r->type] ? type[r->type] : "";
+}
+
+const char *route_text(const struct route *r, const char *dev,
+		       char text[ROUTE_TEXT])
+{
+	char via[ADDR_TEXT], metric[24] = "", table[24] = "", nhid[24] = "";
+
+	if (r->metric)
+		snprintf(metric, sizeof(metric), " metric %u", r->metric);
+	if (r->table != TABLE_MAIN)
+		snprintf(table, sizeof(table), " table %u", r->table);
+	if (r->nhid)
+		snprintf(nhid, sizeof(nhid), " nhid %u", r->nhid);
+	snprintf(text, ROUTE_TEXT, "%s%s%s%s%s%s%s%s%s",
+		 type_text(r),
+		 r->dst_len ? "0.0.0.0/1" : "default",
+		 nhid, r->gateway.family ? " via " : "",
+		 r->gateway.family ? addr_text(&r->gateway, via) : "",
+		 dev[0] && !r->nhid ? " dev " : "",
+		 r->nhid ? "" : dev, metric, table);
+	return text;
+}
+
+void route_print(const struct route *r, const char *verb, const char *dev,
+		 FILE *out)
+{
+	char addr[ADDR_TEXT];
+
+	fprintf(out, "%s route %s %sdefault", ip_command(r->family), verb,
+		type_text(r));
+	if (r->nhid) {
+		fprintf(out, " nhid %u", r->nhid);
+	} else {
+		if (r->gateway.family)
+			fprintf(out, " via %s", addr_text(&r->gateway, addr));
+		if (dev[0])
+			fprintf(out, " dev %s%s", dev,
+				r->onlink ? " onlink" : "");
+	}
+	fprintf(out, " table %u", r->table);
+	if (r->metric)
+		fprintf(out, " metric %u", r->metric);
+	if (r->tos)
+		fprintf(out, " tos 0x%x", r->tos);
+	fprintf(out, " protocol %u\n", r->protocol);
 }

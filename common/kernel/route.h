@@ -3,6 +3,7 @@
 #define MWAN_KERNEL_ROUTE_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/addr.h"
 #include "base/prefix.h"
@@ -113,5 +114,18 @@ int onlink_dump(struct nl *nl, uint32_t table, onlink_cb cb, void *data,
  */
 int onlink_put_set(struct nl_batch *b, struct nl *nl, const struct onlink *o);
 int onlink_put_del(struct nl_batch *b, struct nl *nl, const struct onlink *o);
+
+bool route_equal(const struct route *a, const struct route *b);
+
+/* As ip-route(8) takes it after "del", with the name of its interface, ""
+ * without one: "unreachable default metric 4".
+ */
+enum { ROUTE_TEXT = 160 };
+const char *route_text(const struct route *r, const char *dev,
+		       char text[ROUTE_TEXT]);
+
+/* Print a command about it: @verb is "prepend", "replace" or "del". */
+void route_print(const struct route *r, const char *verb, const char *dev,
+		 FILE *out);
 
 #endif

@@ -213,3 +213,62 @@ bool rule_equal(const struct rule *a, const struct rule *b)
 	       bits(&a->from, a->from_len) == bits(&b->from, b->from_len) &&
 	       bits(&a->to, a->to_len) == bits(&b->to, b->to_len);
 }
+
+/* " from ADDRESS/LENGTH", without the length of a single host. */
+static void add_prefix(char *text, size_t size, const char *word,
+		       const struct addr *a, uint8_t len)
+{
+	char addr[ADDR_TEXT], length[8];
+
+	if (!a->family)
+		return;
+	str_add(text, size, " ", word);
+	str_add(text, size, " ", addr_text(a, addr));
+	snprintf(length, sizeof(length), "/%u", len);
+	if (len && len < 8 * addr_len(a))
+		str_add(text, size, "", length);
+}
+
+const char *rule_what(const struct rule *r, char *text, size_t size)
+{
+	char mark[40], to[24] = "lookup main";
+
+	snprintf(text, size, "%s", r->invert ? "not" : "");
+	add_prefix(text, size, "from", &r->from, r->from_len);
+	add_prefix(text, size, "to", &r->to, r->to_len);
+	if (r->iif[0]) {
+		str_add(text, size, " ", "iif");
+		str_add(text, size, " ", r->iif);
+	}
+	snprintf(mark, sizeof(mark), "fwmark 0x%x/0x%x", r->mark, r->mask);
+	if (r->mask)
+		str_add(text, size, " ", mark);
+	if (r->action == FR_ACT_BLACKHOLE)
+		strcpy(to, "blackhole");
+	else if (r->action == FR_ACT_UNREACHABLE)
+		strcpy(to, "unreachable");
+	else if (r->action == FR_ACT_PROHIBIT)
+		strcpy(to, "prohibit");
+	else if (r->table != RT_TABLE_MAIN)
+		snprintf(to, sizeof(to), "lookup %u", r->table);
+	str_add(text, size, " ", to);
+	if (r->suppress_default)
+		str_add(text, size, " ", "suppress_prefixlength 0");
+	return text;
+}
+
+const char *rule_text(const struct rule *r, char text[RULE_TEXT])
+{
+	int len = snprintf(text, RULE_TEXT, "pref %u ", r->priority);
+
+	rule_what(r, text + len, RULE_TEXT - (size_t)len);
+	return text;
+}
+
+void rule_print(const struct rule *r, const char *verb, FILE *out)
+{
+	char text[RULE_TEXT];
+
+	fprintf(out, "%s rule %s %s protocol %u\n", ip_command(r->family), verb,
+		rule_text(r, text), r->protocol);
+}

@@ -4,6 +4,7 @@
 
 #include <net/if.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/addr.h"
 #include "kernel/nl.h"
@@ -71,5 +72,15 @@ int rule_put_add(struct nl_batch *b, struct nl *nl, const struct rule *r);
 int rule_put_del(struct nl_batch *b, struct nl *nl, const struct rule *r);
 
 bool rule_equal(const struct rule *a, const struct rule *b);
+
+/* A rule, of others also one that refuses, as ip-rule(8) writes it: "pref 1001
+ * fwmark 0x1/0xff lookup 201". rule_what(): without its priority.
+ */
+enum { RULE_TEXT = 200 };
+const char *rule_text(const struct rule *r, char text[RULE_TEXT]);
+const char *rule_what(const struct rule *r, char *text, size_t size);
+
+/* Print a command about it: @verb is "add" or "del". */
+void rule_print(const struct rule *r, const char *verb, FILE *out);
 
 #endif

@@ -3063,6 +3063,19 @@ static void hold_and_failback(struct kernel *k)
 	   "again: the backup's flows are ended");
 }
 
+/* Without an interface or an object nothing else tells the families apart. */
+static void families(void)
+{
+	struct route a = { .table = 200, .metric = METRIC_LAST_RESORT,
+			   .type = RTN_UNREACHABLE, .family = AF_INET,
+			   .protocol = PROTO_MWAN };
+	struct route b = a;
+
+	ok(route_equal(&a, &b), "equal routes");
+	b.family = AF_INET6;
+	ok(!route_equal(&a, &b), "the same of the other family is another one");
+}
+
 static void examples(void)
 {
 	struct kernel *k = &kernel;
@@ -3087,6 +3100,7 @@ static void examples(void)
 	hold_links(k);
 	hold_without_masquerade(k);
 	hold_and_failback(k);
+	families();
 }
 
 int main(int argc, char **argv)
