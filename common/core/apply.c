@@ -33,44 +33,50 @@ struct applying {
 	bool refused;		/* an addition has been refused */
 };
 
-/* An error that means "as it should be". */
-static bool forgiven(enum op_kind kind, int code)
-{
-	switch (kind) {
-	case OP_ROUTE_ADD:
-	case OP_RULE_ADD:
-	case OP_ADDR_ADD:
-		return code == -EEXIST;
-	case OP_ADDR_DEL:
-		return code == -EADDRNOTAVAIL;
-	case OP_NEXTHOP_DEL:
-	case OP_RULE_DEL:
-	case OP_QDISC_DEL:
-		return code == -ENOENT;
-	case OP_ROUTE_DEL:
-	case OP_ONLINK_DEL:
-		return code == -ESRCH;
-	default:
-		return false;
-	}
-}
+enum lane {
+	LANE_MESSAGE,	/* of rtnetlink, sent with others */
+	LANE_CALL,	/* a function, which says itself what was refused */
+	LANE_LATER,	/* of conntrack: when the lock has been released */
+};
 
-static bool is_of_conntrack(enum op_kind kind)
-{
-	return kind == OP_CT_FORGET || kind == OP_CT_PREFIX ||
-	       kind == OP_CT_END || kind == OP_CT_STRAY;
-}
+/* What there is to know of each kind of operation. */
+static const struct trait {
+	enum lane lane;
+	int forgiven;		/* an error that means "as it should be" */
+	bool addition;		/* what is removed after it may rely on it */
+	bool queue;
+} trait[] = {
+	[OP_SYSCTL] = { LANE_CALL },
+	[OP_NEXTHOP_SET] = { LANE_MESSAGE, 0, .addition = true },
+	[OP_NEXTHOP_DEL] = { LANE_MESSAGE, -ENOENT },
+	[OP_ROUTE_ADD] = { LANE_MESSAGE, -EEXIST, .addition = true },
+	[OP_ROUTE_DEL] = { LANE_MESSAGE, -ESRCH },
+	[OP_RULE_ADD] = { LANE_MESSAGE, -EEXIST, .addition = true },
+	[OP_RULE_DEL] = { LANE_MESSAGE, -ENOENT },
+	[OP_ADDR_ADD] = { LANE_MESSAGE, -EEXIST },
+	[OP_ADDR_DEL] = { LANE_MESSAGE, -EADDRNOTAVAIL },
+	[OP_ONLINK_SET] = { LANE_MESSAGE },
+	[OP_ONLINK_DEL] = { LANE_MESSAGE, -ESRCH },
+	[OP_QDISC_SET] = { LANE_MESSAGE, 0, .queue = true },
+	[OP_QDISC_DEL] = { LANE_MESSAGE, -ENOENT, .queue = true },
+	[OP_NFT_LOAD] = { LANE_CALL },
+	[OP_NFT_FILL] = { LANE_CALL },
+	[OP_NFT_DELETE] = { LANE_CALL },
+	[OP_CT_FORGET] = { LANE_LATER },
+	[OP_CT_PREFIX] = { LANE_LATER },
+	[OP_CT_END] = { LANE_LATER },
+	[OP_CT_STRAY] = { LANE_LATER },
+};
 
-static bool is_addition(enum op_kind kind)
+static const struct trait *trait_of(const struct op *op)
 {
-	return kind == OP_NEXTHOP_SET || kind == OP_ROUTE_ADD ||
-	       kind == OP_RULE_ADD;
+	return &trait[op->kind];
 }
 
 static const char *advice(const struct op *op, int code)
 {
 	/* ct.c has said it. */
-	if (is_of_conntrack(op->kind))
+	if (trait_of(op)->lane == LANE_LATER)
 		return "";
 	if (op->kind == OP_QDISC_SET && code == -ENOENT)
 		return "; this kernel lacks that queue: set qdisc = none in "
@@ -82,19 +88,11 @@ static const char *advice(const struct op *op, int code)
 	return err_advice(code);
 }
 
-/* Does the sentence about it name what was to be done, and the way out? */
-static bool is_told(enum op_kind kind)
-{
-	return kind == OP_SYSCTL || kind == OP_NFT_LOAD ||
-	       kind == OP_NFT_FILL ||
-	       kind == OP_NFT_DELETE;
-}
-
 static void fail(struct apply_result *r, const struct op *op,
 		 const struct plan *plan, int code, const char *why)
 {
 	char text[OP_TEXT_MAX];
-	bool queue = op->kind == OP_QDISC_SET || op->kind == OP_QDISC_DEL;
+	bool queue = trait_of(op)->queue;
 	bool first = !r->failed || (r->failed == r->failed_queues && !queue);
 	FILE *f;
 
@@ -104,7 +102,7 @@ static void fail(struct apply_result *r, const struct op *op,
 	if (!first)
 		return;
 	r->code = code;
-	if (is_told(op->kind)) {
+	if (trait_of(op)->lane == LANE_CALL) {
 		err_set(&r->first, code, "%s", why);
 		return;
 	}
@@ -124,9 +122,9 @@ static int on_refused(const struct nl_refusal *no, void *data)
 	struct applying *a = data;
 	const struct op *op = a->op_of[no->index];
 
-	if (forgiven(op->kind, no->code))
+	if (no->code == trait_of(op)->forgiven)
 		return 0;
-	a->refused = a->refused || is_addition(op->kind);
+	a->refused = a->refused || trait_of(op)->addition;
 	/* A queue is several messages and one failure. */
 	if (!a->failed[no->index])
 		fail(a->result, op, a->plan, no->code, no->why);
@@ -210,10 +208,10 @@ static void put(struct applying *a, const struct op *op)
 		flush_batch(a);
 		i = 0;
 	}
-	a->adding = a->adding || is_addition(op->kind);
+	a->adding = a->adding || trait_of(op)->addition;
 	if (encode(a, op)) {
 		fail(a->result, op, a->plan, -ENOSPC, strerror(ENOSPC));
-		a->refused = a->refused || is_addition(op->kind);
+		a->refused = a->refused || trait_of(op)->addition;
 	}
 	for (; i < a->batch.count; i++)
 		a->op_of[i] = op;
@@ -228,14 +226,6 @@ static bool must_stay(struct applying *a)
 	if (a->adding)
 		flush_batch(a);
 	return a->refused;
-}
-
-/* Is it no rtnetlink message? */
-static bool is_alone(enum op_kind kind)
-{
-	return kind == OP_SYSCTL || kind == OP_NFT_LOAD ||
-	       kind == OP_NFT_FILL ||
-	       kind == OP_NFT_DELETE || is_of_conntrack(kind);
 }
 
 /* The operations that are no rtnetlink message. */
@@ -450,7 +440,7 @@ void apply_plan(const struct plan *plan, struct nl *rtnl, struct nl *nfnl,
 	begin(&a);
 	for (i = 0; i < plan->n_ops; i++) {
 		op = &plan->op[i];
-		if (is_of_conntrack(op->kind)) {
+		if (trait_of(op)->lane == LANE_LATER) {
 			keep = !is_done(later, op) || keep;
 			idle++;
 			continue;
@@ -465,7 +455,7 @@ void apply_plan(const struct plan *plan, struct nl *rtnl, struct nl *nfnl,
 			idle++;
 			continue;
 		}
-		if (!is_alone(op->kind)) {
+		if (trait_of(op)->lane == LANE_MESSAGE) {
 			put(&a, op);
 			continue;
 		}
