@@ -15,7 +15,8 @@
  *
  * Commands (answers are lines of key=value):
  *	open GROUP udp|tcp SRC[-LAST] DST PORT [count=N] [rate=N] [reopen]
- *		COUNT flows a source; A.B.C.D-E is a range of sources; SRC
+ *		COUNT flows a source; A.B.C.D-E is a range of sources, as is
+ *		an IPv6 address with its last byte in decimal behind it; SRC
  *		0.0.0.0 leaves the source to the kernel; rate is in packets/s.
  *		A TCP flow that dies stays dead; with reopen a new flow, with
  *		an id of its own, takes its place.
@@ -63,11 +64,18 @@ _Static_assert(MAX_PHASES - 1 <= UINT8_MAX, "struct packet's phase");
 #define MAX_WORDS	16
 
 /* Longest message: two numbers of 10 digits, an address and a port. */
-#define MESSAGE		64
+#define MESSAGE		96
 
 /* Must hold what MAX_RATE sends within GRACE. */
 #define WINDOW		4096
 _Static_assert(WINDOW > MAX_RATE * (GRACE / NSEC + 1), "window too small");
+
+/* One end of a flow, of either family. */
+union end {
+	struct sockaddr sa;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
 
 struct count {
 	unsigned int sent, answered, lost, late, errors;
@@ -75,7 +83,7 @@ struct count {
 	unsigned int ports;	/* same address, other port */
 	unsigned int resets;	/* TCP: reset, EOF, refused, timed out */
 	long long gap;		/* longest time without an answer, ns */
-	struct sockaddr_in first, last;
+	union end first, last;
 };
 
 struct packet {
@@ -97,7 +105,7 @@ struct flow {
 	enum state state;
 	bool tcp, reopen, paused;
 	char group[MAX_NAME];
-	struct sockaddr_in src, dst;
+	union end src, dst;
 	long long period, due, answer;	/* answer: when the last one came */
 	unsigned int seq, acked, oldest;
 	bool any;
@@ -153,21 +161,71 @@ static long number(const char *text, long max)
 	return value;
 }
 
-/* Reads "ADDR:PORT"; changes TEXT. */
-static int endpoint(char *text, struct sockaddr_in *addr)
+static socklen_t end_size(const union end *e)
 {
-	char *colon = strchr(text, ':');
+	return e->sa.sa_family == AF_INET6 ? sizeof(e->v6) : sizeof(e->v4);
+}
+
+static in_port_t *end_port(union end *e)
+{
+	return e->sa.sa_family == AF_INET6 ? &e->v6.sin6_port :
+					     &e->v4.sin_port;
+}
+
+static bool end_known(const union end *e)
+{
+	return e->sa.sa_family == AF_INET6 ? e->v6.sin6_port : e->v4.sin_port;
+}
+
+/* Reads an address of either family, and leaves the port 0. */
+static int end_parse(union end *e, const char *text)
+{
+	memset(e, 0, sizeof(*e));
+	e->sa.sa_family = AF_INET;
+	if (inet_pton(AF_INET, text, &e->v4.sin_addr) == 1)
+		return 0;
+	e->sa.sa_family = AF_INET6;
+	return inet_pton(AF_INET6, text, &e->v6.sin6_addr) == 1 ? 0 : -EINVAL;
+}
+
+static const char *end_text(const union end *e, char text[INET6_ADDRSTRLEN])
+{
+	if (e->sa.sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &e->v6.sin6_addr, text, INET6_ADDRSTRLEN);
+	else
+		inet_ntop(AF_INET, &e->v4.sin_addr, text, INET6_ADDRSTRLEN);
+	return text;
+}
+
+static bool same_host(const union end *a, const union end *b)
+{
+	if (a->sa.sa_family == AF_INET6)
+		return !memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr,
+			       sizeof(a->v6.sin6_addr));
+	return a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr;
+}
+
+/* The last byte of an address, by which a range counts. */
+static uint8_t *end_last(union end *e)
+{
+	if (e->sa.sa_family == AF_INET6)
+		return &e->v6.sin6_addr.s6_addr[15];
+	return (uint8_t *)&e->v4.sin_addr + 3;
+}
+
+/* Reads "ADDR:PORT"; changes TEXT. */
+static int endpoint(char *text, union end *addr)
+{
+	char *colon = strrchr(text, ':');
 	long port;
 
-	memset(addr, 0, sizeof(*addr));
-	addr->sin_family = AF_INET;
 	if (!colon)
 		return -EINVAL;
 	*colon = '\0';
 	port = number(colon + 1, 65535);
-	if (port < 0 || inet_pton(AF_INET, text, &addr->sin_addr) != 1)
+	if (port < 0 || end_parse(addr, text))
 		return -EINVAL;
-	addr->sin_port = htons((uint16_t)port);
+	*end_port(addr) = htons((uint16_t)port);
 	return 0;
 }
 
@@ -179,9 +237,9 @@ static void watch(int fd, uint32_t events, void *ptr, int op)
 		die("epoll_ctl: %s", strerror(errno));
 }
 
-static int new_socket(int type)
+static int new_socket(int family, int type)
 {
-	int fd = socket(AF_INET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int one = 1;
 
 	if (fd < 0)
@@ -200,7 +258,7 @@ enum kind { UDP_SOCKET, LISTENER, CONNECTION };
 struct peer {
 	enum kind kind;
 	int fd;
-	struct sockaddr_in from;
+	union end from;
 	char in[MESSAGE];
 	size_t in_len;
 	char out[1 << 16];
@@ -220,24 +278,24 @@ static struct peer *new_peer(enum kind kind, int fd)
 }
 
 static int answer(char *out, size_t size, const char *request, size_t len,
-		  const struct sockaddr_in *from)
+		  const union end *from)
 {
-	char addr[INET_ADDRSTRLEN];
+	char addr[INET6_ADDRSTRLEN];
+	union end end = *from;
 
-	inet_ntop(AF_INET, &from->sin_addr, addr, sizeof(addr));
-	return snprintf(out, size, "%.*s %s:%u\n", (int)len, request, addr,
-			ntohs(from->sin_port));
+	return snprintf(out, size, "%.*s %s:%u\n", (int)len, request,
+			end_text(from, addr), ntohs(*end_port(&end)));
 }
 
 static void serve_udp(const struct peer *p)
 {
-	struct sockaddr_in from;
+	union end from;
 	char in[MESSAGE], out[2 * MESSAGE];
 
 	for (;;) {
 		socklen_t size = sizeof(from);
 		ssize_t n = recvfrom(p->fd, in, sizeof(in), 0,
-				     (struct sockaddr *)&from, &size);
+				     &from.sa, &size);
 		int len;
 
 		if (n < 0)
@@ -245,19 +303,19 @@ static void serve_udp(const struct peer *p)
 		if (n == 0 || in[n - 1] != '\n')
 			continue;
 		len = answer(out, sizeof(out), in, (size_t)n - 1, &from);
-		sendto(p->fd, out, (size_t)len, 0, (struct sockaddr *)&from,
+		sendto(p->fd, out, (size_t)len, 0, &from.sa,
 		       size);
 	}
 }
 
 static void accept_all(const struct peer *listener)
 {
-	struct sockaddr_in from;
+	union end from;
 
 	for (;;) {
 		socklen_t size = sizeof(from);
 		int one = 1;
-		int fd = accept4(listener->fd, (struct sockaddr *)&from, &size,
+		int fd = accept4(listener->fd, &from.sa, &size,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0)
@@ -311,14 +369,14 @@ static bool serve_tcp(struct peer *p)
 
 static void listen_on(char *text)
 {
-	struct sockaddr_in addr;
+	union end addr;
 	int type, fd;
 
 	if (endpoint(text, &addr))
 		die("not an ADDR:PORT: %s", text);
 	for (type = SOCK_STREAM; ; type = SOCK_DGRAM) {
-		fd = new_socket(type);
-		if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		fd = new_socket(addr.sa.sa_family, type);
+		if (bind(fd, &addr.sa, end_size(&addr)) < 0)
 			die("bind %s: %s", text, strerror(errno));
 		if (type == SOCK_DGRAM)
 			break;
@@ -364,9 +422,10 @@ static void raise_to(long long *max, long long value)
 
 static int start_flow(struct flow *f)
 {
-	f->fd = new_socket(f->tcp ? SOCK_STREAM : SOCK_DGRAM);
-	if (bind(f->fd, (struct sockaddr *)&f->src, sizeof(f->src)) < 0 ||
-	    (connect(f->fd, (struct sockaddr *)&f->dst, sizeof(f->dst)) < 0 &&
+	f->fd = new_socket(f->src.sa.sa_family,
+			   f->tcp ? SOCK_STREAM : SOCK_DGRAM);
+	if (bind(f->fd, &f->src.sa, end_size(&f->src)) < 0 ||
+	    (connect(f->fd, &f->dst.sa, end_size(&f->dst)) < 0 &&
 	     errno != EINPROGRESS)) {
 		int err = -errno;
 
@@ -493,18 +552,18 @@ static void send_one(struct flow *f, long long now)
 	f->by_phase[phase].sent++;
 }
 
-static void note_source(struct count *c, const struct sockaddr_in *source)
+static void note_source(struct count *c, const union end *source)
 {
-	if (!c->first.sin_port)
+	if (!end_known(&c->first))
 		c->first = *source;
 	c->last = *source;
 }
 
 static void note_answer(struct flow *f, unsigned int seq,
-			const struct sockaddr_in *source)
+			const union end *source)
 {
 	struct packet *p = &f->window[seq % WINDOW];
-	const struct sockaddr_in *before = &f->total.last;
+	const union end *before = &f->total.last;
 	struct count *c = &f->by_phase[phase];
 	long long now = now_ns();
 
@@ -522,10 +581,10 @@ static void note_answer(struct flow *f, unsigned int seq,
 	/* An answer overtaken by a later one says nothing about now. */
 	if (f->any && (int)(seq - f->acked) < 0)
 		return;
-	if (f->any && source->sin_addr.s_addr != before->sin_addr.s_addr) {
+	if (f->any && !same_host(source, before)) {
 		f->total.changes++;
 		c->changes++;
-	} else if (f->any && source->sin_port != before->sin_port) {
+	} else if (f->any && memcmp(source, before, sizeof(*source)) != 0) {
 		f->total.ports++;
 		c->ports++;
 	}
@@ -540,7 +599,7 @@ static void read_answer(struct flow *f, char *text)
 {
 	char *seq = strchr(text, ' ');
 	char *source = seq ? strchr(seq + 1, ' ') : NULL;
-	struct sockaddr_in addr;
+	union end addr;
 	long id, n;
 
 	if (!source)
@@ -622,10 +681,10 @@ static void flow_event(struct flow *f)
 
 /* Client: commands -------------------------------------------------------- */
 
-static int next_source(struct sockaddr_in *src, const char *text,
+static int next_source(union end *src, const char *text,
 		       unsigned int *count)
 {
-	char addr[INET_ADDRSTRLEN];
+	char addr[INET6_ADDRSTRLEN];
 	const char *dash = strchr(text, '-');
 	size_t len = dash ? (size_t)(dash - text) : strlen(text);
 	long last, first;
@@ -634,14 +693,12 @@ static int next_source(struct sockaddr_in *src, const char *text,
 		return -EINVAL;
 	memcpy(addr, text, len);
 	addr[len] = '\0';
-	memset(src, 0, sizeof(*src));
-	src->sin_family = AF_INET;
-	if (inet_pton(AF_INET, addr, &src->sin_addr) != 1)
+	if (end_parse(src, addr))
 		return -EINVAL;
 	*count = 1;
 	if (!dash)
 		return 0;
-	first = ntohl(src->sin_addr.s_addr) & 0xff;
+	first = *end_last(src);
 	last = number(dash + 1, 255);
 	if (last < first)
 		return -EINVAL;
@@ -652,13 +709,13 @@ static int next_source(struct sockaddr_in *src, const char *text,
 /* Spreads COUNT flows of N sources evenly over one period. */
 static int open_flows(struct flow *f, unsigned int n, unsigned int count)
 {
-	uint32_t base = ntohl(f->src.sin_addr.s_addr);
+	uint8_t base = *end_last(&f->src);
 	unsigned int total = n * count, i;
 	long long now = now_ns();
 	int err;
 
 	for (i = 0; i < total; i++) {
-		f->src.sin_addr.s_addr = htonl(base + i / count);
+		*end_last(&f->src) = (uint8_t)(base + i / count);
 		err = add_flow(f, now + f->period * i / total);
 		if (err)
 			return err;
@@ -699,7 +756,6 @@ static void command_open(FILE *out, int n, char **words)
 
 	memset(&f, 0, sizeof(f));
 	f.period = NSEC / 10;
-	f.dst.sin_family = AF_INET;
 	if (n < 6 || strlen(words[1]) >= sizeof(f.group)) {
 		fputs("error: open GROUP udp|tcp SRC DST PORT\n", out);
 		return;
@@ -709,24 +765,24 @@ static void command_open(FILE *out, int n, char **words)
 	port = number(words[5], 65535);
 	if ((!f.tcp && strcmp(words[2], "udp")) || port < 1 ||
 	    next_source(&f.src, words[3], &sources) ||
-	    inet_pton(AF_INET, words[4], &f.dst.sin_addr) != 1 ||
+	    end_parse(&f.dst, words[4]) ||
 	    open_options(&f, words + 6, &count)) {
 		fputs("error: a word of open is not valid\n", out);
 		return;
 	}
-	f.dst.sin_port = htons((uint16_t)port);
+	*end_port(&f.dst) = htons((uint16_t)port);
 	err = open_flows(&f, sources, count);
 	if (err)
 		fprintf(out, "error: %s\n", strerror(-err));
 }
 
 static void print_source(FILE *out, const char *key,
-			 const struct sockaddr_in *source)
+			 const union end *source)
 {
-	char addr[INET_ADDRSTRLEN] = "-";
+	char addr[INET6_ADDRSTRLEN] = "-";
 
-	if (source->sin_port)
-		inet_ntop(AF_INET, &source->sin_addr, addr, sizeof(addr));
+	if (end_known(source))
+		end_text(source, addr);
 	fprintf(out, " %s=%s", key, addr);
 }
 
@@ -740,16 +796,16 @@ static void report_flow(FILE *out, const struct flow *f, const struct count *c)
 	long long gap = c->gap, silent = now_ns() - f->answer;
 	struct tcp_info info = { 0 };
 	socklen_t size = sizeof(info);
-	char addr[INET_ADDRSTRLEN];
+	char addr[INET6_ADDRSTRLEN];
 
 	if (live && current && !paused && !f->paused)
 		raise_to(&gap, silent);
 	if (f->tcp && live)
 		getsockopt(f->fd, IPPROTO_TCP, TCP_INFO, &info, &size);
-	inet_ntop(AF_INET, &f->src.sin_addr, addr, sizeof(addr));
+	end_text(&f->src, addr);
 	fprintf(out, "flow=%u group=%s proto=%s src=%s", f->id, f->group,
 		f->tcp ? "tcp" : "udp", addr);
-	inet_ntop(AF_INET, &f->dst.sin_addr, addr, sizeof(addr));
+	end_text(&f->dst, addr);
 	fprintf(out, " dst=%s state=%s sent=%u answered=%u lost=%u late=%u",
 		addr, state_names[f->state], c->sent, c->answered, c->lost,
 		c->late);
@@ -889,7 +945,7 @@ static void control(int listener)
 
 static void write_series(long long now)
 {
-	char src[INET_ADDRSTRLEN], link[INET_ADDRSTRLEN];
+	char src[INET6_ADDRSTRLEN], link[INET6_ADDRSTRLEN];
 	unsigned int i;
 
 	series_due = now + series_period;
@@ -899,8 +955,8 @@ static void write_series(long long now)
 		if (f->fd < 0 && f->series_answered == f->total.answered &&
 		    f->series_lost == f->total.lost)
 			continue;
-		inet_ntop(AF_INET, &f->src.sin_addr, src, sizeof(src));
-		inet_ntop(AF_INET, &f->total.last.sin_addr, link, sizeof(link));
+		end_text(&f->src, src);
+		end_text(&f->total.last, link);
 		fprintf(series, "%lld,%u,%s,%s,%s,%u,%u,%s\n",
 			(now - epoch) / MSEC, f->id, f->group,
 			f->tcp ? "tcp" : "udp", src,
