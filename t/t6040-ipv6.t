@@ -232,6 +232,17 @@ is "which still has it" "$(table6 201)" \
 	"default via fe80::b0 dev ppp0 proto 119 metric 1024"
 ok "the lease ends" mwan-rules prefix ppp0
 is "and the link is of no use for IPv6" "$(table6 201)" ""
+# The sample for dhcpcd, with what that tells its hooks.
+sample() {
+	# shellcheck disable=SC2030 # of this one call
+	(export "$@"; sh -c ". '$root/etc/dhcp/dhcpcd-exit-hook'")
+}
+ok "dhcpcd has a prefix" sample interface=ppp0 reason=BOUND6 \
+	new_dhcp6_ia_pd1_prefix1=$A:: new_dhcp6_ia_pd1_prefix1_length=56 \
+	new_dhcp6_ia_pd1_prefix2=$A:100:: new_dhcp6_ia_pd1_prefix2_length=60
+is "or two" "$(rules6 | grep -c "from $A:.* lookup 201")" 2
+ok "and none when its lease has ended" sample interface=ppp0 reason=EXPIRE6
+is "they are gone" "$(table6 201)" ""
 # netifd's routes
 ip -6 route add default from $C::/60 via fe80::b0 dev ppp0
 ok "default from PREFIX" hook6 up 0
