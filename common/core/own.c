@@ -133,42 +133,6 @@ bool own_remember(struct prefix6 *known, const struct present *p,
 	return changed;
 }
 
-/* The first that claims a prefix has it, and a part of one is its owner's. */
-static void claim(struct own list[OWN_MAX], unsigned int *n,
-		  const struct prefix *p, int link)
-{
-	unsigned int i;
-
-	for (i = 0; i < *n; i++)
-		if (prefix_covers(&list[i].prefix, p) ||
-		    prefix_covers(p, &list[i].prefix))
-			return;
-	list[*n].prefix = *p;
-	list[(*n)++].link = link;
-}
-
-unsigned int own_list(const struct present *p, const struct conf *conf,
-		      const struct prefix6 *known, struct own list[OWN_MAX])
-{
-	/* RFC 4193 */
-	static const struct prefix local = {
-		.addr = { .family = AF_INET6, .bytes = { 0xfc } }, .len = 7,
-	};
-	unsigned int i, k, n = 0;
-
-	for (i = 0; i < conf->n_links; i++)
-		for (k = 0; k < p->link[i].own6.n; k++)
-			claim(list, &n, &p->link[i].own6.item[k], (int)i);
-	/* Without a link's prefix nothing is to be translated to one. */
-	if (!n)
-		return 0;
-	claim(list, &n, &local, -1);
-	for (i = 0; known && i < conf->n_links; i++)
-		for (k = 0; k < known->of[i].past.n; k++)
-			claim(list, &n, &known->of[i].past.item[k], -1);
-	return n;
-}
-
 struct addr own_address(const struct link *l, unsigned int i)
 {
 	struct addr a = { .family = 0 };

@@ -30,21 +30,6 @@ bool own_remember(struct prefix6 *known, const struct present *p,
 /* Is IPv6 any of our business: has any link a prefix, or had it one? */
 bool own_any(const struct present *p, const struct conf *conf);
 
-/* One of the prefixes that are known, none of which is in another one. */
-struct own {
-	struct prefix prefix;
-	int link;		/* -1: it was one's, or is the LAN's own alone */
-};
-
-/* Unique local addresses, and of each link what it has and what it had. */
-enum { OWN_MAX = 1 + 2 * LINKS_MAX * PREFIXES_MAX };
-
-/* Every prefix that is foreign to all links but at most one. A packet from
- * anywhere else is none of our business. Returns how many there are in @list.
- */
-unsigned int own_list(const struct present *p, const struct conf *conf,
-		      const struct prefix6 *known, struct own list[OWN_MAX]);
-
 /* Our own address of link @i, in the last network of its first prefix that has
  * room for one; family 0: there is none.
  */
