@@ -74,10 +74,10 @@ ip -n lan link set h0 up
 ip -6 addr add fe80::1/64 dev lan0 nodad
 ip -n lan -6 route add default via fe80::1 dev h0
 for a in $A::11 $B::13 $U::15 $U::16; do
-	ip -n lan -6 addr add $a/64 dev h0
+	ip -n lan -6 addr add "$a/64" dev h0
 done
 for p in $A $B $U; do
-	ip -6 addr add $p::1/64 dev lan0 nodad
+	ip -6 addr add "$p::1/64" dev lan0 nodad
 done
 
 # foreign K: packets from foreign addresses that the provider got
@@ -134,8 +134,8 @@ ok "the second prefix" mwan-rules prefix ppp1 $B::/56
 hosts="$A::11 $B::13 $U::15 $U::16"
 open() { # GROUP
 	for host in $hosts; do
-		ctl open "$1" udp $host $server 7000 rate=20
-		ctl open "$1" tcp $host $server 7000 rate=20
+		ctl open "$1" udp "$host" $server 7000 rate=20
+		ctl open "$1" tcp "$host" $server 7000 rate=20
 	done
 }
 open early
@@ -156,7 +156,7 @@ fresh() { # N: new connections, one after the other
 
 	for i in $(seq "$1"); do
 		for host in $hosts; do
-			ctl open new udp $host $server 7000 rate=4
+			ctl open new udp "$host" $server 7000 rate=4
 		done
 		sleep 0.4
 	done
@@ -187,7 +187,7 @@ ok "the lost line's own host: two packets lost at most" \
 like "it is translated now, and stays where it is" "$(line_of early $A::11)" \
 	"$B:ff::6d77:2"
 for host in $U::15 $U::16; do
-	ok "$host: two packets lost at most" few "$(sum early $host udp lost)"
+	ok "$host: two packets lost at most" few "$(sum early "$host" udp lost)"
 done
 is "flows opened in the outage: nothing lost" "$(
 	for host in $hosts; do sum during "$host" udp lost; done | paste -sd+ |

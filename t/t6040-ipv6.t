@@ -234,8 +234,7 @@ ok "the lease ends" mwan-rules prefix ppp0
 is "and the link is of no use for IPv6" "$(table6 201)" ""
 # The sample for dhcpcd, with what that tells its hooks.
 sample() {
-	# shellcheck disable=SC2030 # of this one call
-	(export "$@"; sh -c ". '$root/etc/dhcp/dhcpcd-exit-hook'")
+	env "$@" sh -c ". '$root/etc/dhcp/dhcpcd-exit-hook'"
 }
 ok "dhcpcd has a prefix" sample interface=ppp0 reason=BOUND6 \
 	new_dhcp6_ia_pd1_prefix1=$A:: new_dhcp6_ia_pd1_prefix1_length=56 \
