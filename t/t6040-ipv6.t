@@ -110,6 +110,18 @@ is "bring about the same" "$(all6)" "$state"
 ok "and apply again" mwan-rules apply
 is "leaves it so" "$(all6)" "$state"
 
+json() { mwan-rules status --json | jq -c "$1"; }
+is "status" "$(json '.links[] | [.ipv6_up, .ipv6_prefix, .ipv6_peer]')" \
+	"[true,\"$A::/56\",\"fe80::b0\"]
+[true,\"$B::/56\",\"fe80::b1\"]"
+like "for people" "$(mwan-rules status --long)" \
+	"  IPV6 +PREFIX +PEER.*  up +$B::/56 +fe80::b1"
+sysctl -qw net.ipv6.conf.all.forwarding=0
+like "it tells that nothing is forwarded, and what to see to first" \
+	"$(json '.problems[] | select(.kind == "ip-forward") | .text')" \
+	'all/forwarding is 0.*your firewall'
+sysctl -qw net.ipv6.conf.all.forwarding=1
+
 # --- IPV6CP alone ends ---
 ip -6 addr del fe80::a0 peer fe80::b0/128 dev ppp0
 ok "ipv6-down" hook6 down 0
@@ -202,6 +214,8 @@ is "nothing is changed" "$(all6)" "$before"
 is "it is kept" "$(cut -d' ' -f1,2,4- /run/mwan/prefix6)" "ppp0 told $A::/56"
 ok "apply" mwan-rules apply
 like "is told" "$(rules6)" "1301: from $A::/56 lookup 201"
+like "status says what it lacks" \
+	"$(json '.problems[] | select(.kind == "no-prefix") | .link')" '"ppp1"'
 is "the other line is none of IPv6's" "$(ip -6 nexthop | grep -c 'dev ppp1')" 0
 ok "told of the other line" mwan-rules prefix ppp1 $B::/56 $B:100::/56
 like "is logged" "$(last)" \

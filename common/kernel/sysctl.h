@@ -34,6 +34,7 @@ void sysctl_arp_path(const char *dev, enum sysctl_arp which,
 		     char path[SYSCTL_PATH_MAX]);
 
 #define SYSCTL_IP_FORWARD "net/ipv4/ip_forward"
+#define SYSCTL_IPV6_FORWARD "net/ipv6/conf/all/forwarding"
 
 /* The settings of an interface that matter here, or of "all", whose forwarding
  * is ip_forward.

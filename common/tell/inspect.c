@@ -170,7 +170,8 @@ static int note_default(const struct route *r, void *data)
 	struct facts *f = ((struct gathering *)data)->f;
 	struct facts_default *d = &f->default_[f->n_defaults];
 
-	if (r->protocol == PROTO_MWAN || f->n_defaults == FACTS_DEFAULTS_MAX)
+	if (r->family != AF_INET || r->protocol == PROTO_MWAN ||
+	    f->n_defaults == FACTS_DEFAULTS_MAX)
 		return 0;
 	if (r->dst_len)
 		d = &f->half;
@@ -292,6 +293,7 @@ int facts_read(struct facts *f, const struct conf *conf,
 	for (i = 0; i < present->n_routes; i++)
 		note_default(&present->route[i], &g);
 	find_overlaps(f, conf, present);
+	f->forwarding6 = conf->ipv6 ? sysctl_read(SYSCTL_IPV6_FORWARD) : -1;
 	read_files(f, conf);
 	read_links(&g, present, rtnl, nfnl);
 	networkd_read(&f->networkd_routes, &f->networkd_rules);

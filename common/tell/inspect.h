@@ -61,6 +61,7 @@ struct facts {
 	struct facts_default default_[FACTS_DEFAULTS_MAX];
 	/* main's 0.0.0.0/1, which wins over marks; family 0: none */
 	struct facts_default half;
+	int forwarding6;	/* of IPv6; -1: it is not our business */
 	bool networkd_routes, networkd_rules;	/* it deletes them */
 	struct watched watched[LINKS_MAX];
 	struct since judged[LINKS_MAX];	/* since when its verdict is that */

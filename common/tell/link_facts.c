@@ -172,6 +172,30 @@ static bool get_gateway(const struct status *s, unsigned int i,
 	return get_addr(&s->link[i].is->af[FAMILY_IPV4].gateway, v);
 }
 
+static bool get_up6(const struct status *s, unsigned int i,
+		    struct fact_value *v)
+{
+	v->number = link_usable(s->link[i].is, FAMILY_IPV6);
+	return s->ipv6;
+}
+
+static bool get_peer6(const struct status *s, unsigned int i,
+		      struct fact_value *v)
+{
+	return s->ipv6 && get_addr(&s->link[i].is->af[FAMILY_IPV6].gateway, v);
+}
+
+/* The first of those that it has, or had when it was last of use. */
+static bool get_prefix6(const struct status *s, unsigned int i,
+			struct fact_value *v)
+{
+	const struct prefixes *own = &s->link[i].is->own6;
+
+	if (own->n)
+		prefix_text(&own->item[0], v->word);
+	return s->ipv6;
+}
+
 static bool get_table(const struct status *s, unsigned int i,
 		      struct fact_value *v)
 {
@@ -232,6 +256,14 @@ static void show_state(const struct status *s, unsigned int i,
 	strcpy(text, !v->number ? (drained ? "down,drained" : "down") :
 	       is->held ? "held" : drained ? "drained" :
 	       is->poor ? "poor" : "up");
+}
+
+static void show_up6(const struct status *s, unsigned int i,
+		     const struct fact_value *v, char *text)
+{
+	(void)s;
+	(void)i;
+	strcpy(text, v->number ? "up" : "down");
 }
 
 /* Without milliseconds and time zone. */
@@ -338,6 +370,14 @@ const struct link_fact link_facts[FACTS] = {
 		"mwan_link_carried_by", "gauge",
 		"The interfaces that carry packets with the link's mark now.",
 		NULL, NULL, "CARRIED BY", NULL },
+	[FACT_UP6] = { "ipv6_up", KIND_FLAG, -6, "IPV6",
+		"mwan_link_ipv6_up", "gauge",
+		"Whether the link can be used for IPv6.",
+		.get = get_up6, .show = show_up6 },
+	[FACT_PEER6] = { "ipv6_peer", KIND_WORD, -25, "PEER",
+		INFO, .get = get_peer6, .show = show_address },
+	[FACT_PREFIX6] = { "ipv6_prefix", KIND_WORD, -24, "PREFIX",
+		INFO, .get = get_prefix6, .show = show_address },
 	[FACT_DRAINED] = { "drained", KIND_FLAG, 0, "STATE",
 		"mwan_link_drained", "gauge", "Whether the link is put aside.",
 		.get = get_drained },

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "core/own.h"
 #include "core/way.h"
 #include "tell/status.h"
 
@@ -200,6 +201,40 @@ static void check_overlaps(struct status *s)
 		    prefix_text(&l->is->af[FAMILY_IPV4].net, net), other,
 		    l->want->name, l->want->name);
 	}
+}
+
+/* --- IPv6 --- */
+
+/* pppd opens IPV6CP by itself, also where the provider has nothing behind it. */
+static void check_prefix(struct status *s, const struct status_link *l)
+{
+	const char *name = l->want->name;
+
+	if (!l->is->af[FAMILY_IPV6].local.family || l->is->known6)
+		return;
+	say(s, "no-prefix", name, "%s has IPv6 and no prefix of it is known, so "
+	    "it is not used for IPv6: let its DHCPv6 client call \"mwan-rules "
+	    "prefix\", or write prefix6 = PREFIX in mwan.ini; with "
+	    "net.ipv6.conf.all.forwarding = 1 the kernel takes an address of it "
+	    "only with net.ipv6.conf.%s.accept_ra = 2. Where the provider has no "
+	    "IPv6, tell pppd: noipv6.", name, name);
+}
+
+/* Nothing keeps strangers from the LAN when it is on: it is never ours. */
+static void check_ipv6(struct status *s, const struct session *now)
+{
+	unsigned int i;
+
+	if (!now->conf.ipv6 || !own_any(&now->present, &now->conf))
+		return;
+	for (i = 0; i < s->n_links; i++)
+		check_prefix(s, &s->link[i]);
+	if (s->facts->forwarding6 == 0 && now->in_force)
+		say(s, "ip-forward", "", "net/ipv6/conf/all/forwarding is 0, and "
+		    "nothing of IPv6 is forwarded: see first that your firewall "
+		    "keeps what comes in by the links from the LAN, as nothing "
+		    "else does in IPv6, and then \"sysctl -w "
+		    "net/ipv6/conf/all/forwarding=1\".");
 }
 
 /* By its address alone nobody can tell whose a packet is. */
@@ -950,6 +985,7 @@ void status_make(struct status *s, struct session *now,
 
 	s->facts = facts;
 	s->in_force = now->in_force;
+	s->ipv6 = now->conf.ipv6 && own_any(&now->present, &now->conf);
 	s->code = session_any_usable(now) ? STATUS_OK : STATUS_NO_LINK;
 	s->n_links = now->conf.n_links;
 	for (i = 0; i < s->n_links; i++) {
@@ -964,6 +1000,7 @@ void status_make(struct status *s, struct session *now,
 	check_links(s);
 	check_addresses(s, now);
 	check_overlaps(s);
+	check_ipv6(s, now);
 	check_run(s, now);
 	check_lan(s, now);
 	check_plan(s, now);

@@ -37,6 +37,7 @@ struct status_link {
 struct status {
 	int code;		/* STATUS_* */
 	bool in_force;
+	bool ipv6;		/* it is to be routed, and a prefix is known */
 	bool commands;		/* mwan-rules apply -n fixes some of it */
 	/* Packets that were stopped from leaving by a link under an address
 	 * that is not the link's, since the rule for that was loaded; not known

@@ -25,6 +25,8 @@ static const enum fact first_line[] = {
 }, second_line[] = {
 	FACT_TABLE, FACT_MARK, FACT_WEIGHT, FACT_TIER, FACT_FLOWS, FACT_RX,
 	FACT_TX, FACT_BY,
+}, ipv6_line[] = {
+	FACT_UP6, FACT_PREFIX6, FACT_PEER6,
 };
 
 static const char *state_colour(const struct status_link *l)
@@ -77,10 +79,18 @@ static void print_long(const struct status *s, bool colour, FILE *out)
 	print_headings(first_line, COUNT(first_line), out);
 	fputs("  ", out);
 	print_headings(second_line, COUNT(second_line), out);
+	if (s->ipv6) {
+		fputs("  ", out);
+		print_headings(ipv6_line, COUNT(ipv6_line), out);
+	}
 	for (i = 0; i < s->n_links; i++) {
 		print_line(s, i, first_line, COUNT(first_line), colour, out);
 		fputs("  ", out);
 		print_line(s, i, second_line, COUNT(second_line), false, out);
+		if (!s->ipv6)
+			continue;
+		fputs("  ", out);
+		print_line(s, i, ipv6_line, COUNT(ipv6_line), false, out);
 	}
 }
 

@@ -40,7 +40,7 @@ static bool rule_applies(const struct rule *r, uint32_t mark,
 	bool like = (mark & r->mask) == r->mark &&
 		    (!r->from.family || addr_equal(&r->from, source));
 
-	return !r->foreign && like != r->invert;
+	return r->family == AF_INET && !r->foreign && like != r->invert;
 }
 
 /* main's own defaults stand behind our marks and before our last rules. */

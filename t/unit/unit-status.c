@@ -227,6 +227,16 @@ static void test_shared(void)
 	   "* ppp2 has gone.\n", "other sentences are said of each");
 }
 
+static void long_ipv6(struct link *is)
+{
+	struct err err;
+
+	is->own6.n = 0;
+	prefixes_add(&is->own6, "2001:db80:c000:d000::/64", &err);
+	addr_parse(&is->af[FAMILY_IPV6].gateway,
+		   "2001:db80:c000:d000:e000:f000:a000:b000");
+}
+
 static void test_width(void)
 {
 	size_t len, max = 0;
@@ -248,6 +258,7 @@ static void test_width(void)
 			af = &present.link[i].af[FAMILY_IPV4];
 			addr_parse(&af->local, "100.100.100.100");
 			addr_parse(&af->peer, "200.200.200.200");
+			long_ipv6(&present.link[i]);
 			facts.have_bytes[i] = true;
 			facts.bytes[i].rx = facts.bytes[i].tx =
 				facts.flows[i] = UINT64_MAX >> unit_random(64);
@@ -255,6 +266,7 @@ static void test_width(void)
 				l->by[l->n_by++] = (uint8_t)unit_random(
 					status.n_links);
 		}
+		status.ipv6 = unit_random(2);
 		status.n_problems = 3;
 		for (i = 0; i < 3; i++)
 			fill_sentence(&status.problem[i].text);
@@ -278,6 +290,8 @@ static void test_forms(void)
 	char want[200];
 
 	links(1);
+	status.ipv6 = true;
+	long_ipv6(&present.link[0]);
 	facts.since[0].seconds = 77;
 	strcpy(facts.since[0].text, "2026-11-22T17:22:06.123+01:00");
 	addr_parse(&present.link[0].af[FAMILY_IPV4].local, "10.0.0.1");
@@ -307,7 +321,9 @@ static void test_forms(void)
 	}
 	ok(strstr(text, "mwan_link_since_seconds{link=\"ppp0\"} 77\n") &&
 	   strstr(text, "mwan_link_info{link=\"ppp0\",local=\"10.0.0.1\","
-		  "peer=\"10.0.0.2\",gateway=\"\",cause=\"answers\","
+		  "peer=\"10.0.0.2\",gateway=\"\",ipv6_peer=\""
+		  "2001:db80:c000:d000:e000:f000:a000:b000\",ipv6_prefix="
+		  "\"2001:db80:c000:d000::/64\",cause=\"answers\","
 		  "answer_from=\"0.0.0.0\"} 1\n") &&
 	   strstr(text, "mwan_link_carried_by{link=\"ppp0\",by=\"ppp0\"} 1\n"),
 	   "a date, words and names in metrics");
