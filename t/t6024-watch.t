@@ -62,11 +62,13 @@ ok "^C ends it" wait_for 9 shows '^ended'
 wait_for 9 test -s "$T/after"
 ok "and the terminal is as it was" same_terminal
 rm "$T/after"
-ok "--long" sh -c "tmux -L mwan send-keys 'clear; mwan-rules status --long --watch' Enter"
+ok "--long" sh -c "tmux -L mwan send-keys 'clear; mwan-rules status --long --watch; echo over' Enter"
 ok "... shows all" wait_for 9 shows 'TABLE +MARK +WEIGHT'
 term send-keys C-z
 ok "^Z does not stop it" wait_for 9 shows 'TABLE +MARK +WEIGHT'
 term send-keys q
+# What is typed before it has ended is lost with it.
+wait_for 9 shows '^over'
 ok "with a configuration that is wrong" sh -c "
 	echo '[link' >$T/bad.ini
 	tmux -L mwan send-keys 'clear; mwan-rules status -f $T/bad.ini --watch' Enter"
