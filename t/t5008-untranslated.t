@@ -201,7 +201,7 @@ bare_acks() { # COUNT
 			send S, pack("CCnnnCCna4a4", 0x45, 0, 40, $i, 0, 64, 6,
 				0, $src, $dst) . pack("nnNNCCnnx2", @tcp,
 				$sum), 0, $to or die "send: $!";
-		}' "$1" $inet
+		}' "$1" "$inet"
 }
 sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0
 before=$(stopped)

@@ -178,14 +178,14 @@ static const char *said_of_link(const struct status_problem *p)
 	return p->text.msg + len + strlen(" is ");
 }
 
-/* "ppp0, ppp1 and ppp2": those of whom it is said as well, from the @first
+/* "ppp0, ppp1 and ppp2": the links that @said is said of, from the @first
  * problem on. Returns how many, which are marked in @done.
  */
 static unsigned int name_all(const struct status *s, unsigned int first,
-			     bool done[STATUS_PROBLEMS_MAX], char *names,
-			     size_t size)
+			     const char *said, bool done[STATUS_PROBLEMS_MAX],
+			     char *names, size_t size)
 {
-	const char *said = said_of_link(&s->problem[first]), *also;
+	const char *also;
 	unsigned int i, n = 0, last = first;
 
 	*names = '\0';
@@ -211,7 +211,7 @@ static void print_problem(const struct status *s, unsigned int i,
 	char text[SENTENCE_MAX + LINKS_MAX * (IFNAMSIZ + 2)];
 	char names[LINKS_MAX * (IFNAMSIZ + 2)];
 
-	if (said && name_all(s, i, done, names, sizeof(names)) > 1) {
+	if (said && name_all(s, i, said, done, names, sizeof(names)) > 1) {
 		snprintf(text, sizeof(text), "%s are ", names);
 		log_escape(said, text + strlen(text), SENTENCE_MAX);
 	} else {
