@@ -147,7 +147,7 @@ static int read_nft(void)
 	unsigned int i;
 	/* With a map whose elements are read, when the answers have it. */
 	static const struct ruleset rs = {
-		.n_links = 1, .link[0] = { "ppp0" }, .n_sets = 1,
+		.n_links = 1, .link[0] = { .name = "ppp0" }, .n_sets = 1,
 		.set[0] = { RULESET_MSS, .kind = SET_MSS },
 	};
 	int code = nft_read(&nl, &seen, &rs, &known, &err);
