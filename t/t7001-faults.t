@@ -36,9 +36,18 @@ for event in "${events[@]}"; do
 			n = split("ENOBUFS ENOMEM EINTR EAGAIN ENOSPC EPERM", e)
 		}
 		!index(none, " " $1 " ") {
-			for (i = 1; i <= n; i++)
-				if (rand() < ($3 ? 10 * share : share))
-					print event, $1, $2, "error=" e[i]
+			call[++calls] = $1 " " $2
+			weight[calls] = $3 ? 10 : 1
+			all += n * weight[calls]
+		}
+		END {
+			# Of an event with few calls more of them.
+			if (share * all < 35)
+				share = 35 / all
+			for (c = 1; c <= calls; c++)
+				for (i = 1; i <= n; i++)
+					if (rand() < weight[c] * share)
+						print event, call[c], "error=" e[i]
 		}' "$T/$event/calls"
 done >"$T/points"
 try "$T/points"
