@@ -202,7 +202,7 @@ goes() {
 	like "$release: it says what is left" "$(cat "$T/ok.out")" \
 		'rules and routes are still in the kernel'
 	is "$release: the unit is stopped" \
-		"$(grep -c '^stop mwan-rules.service$' "$R/tmp/systemctl")" 1
+		"$(grep -c '^stop mwan-watch.service mwan-rules.service$' "$R/tmp/systemctl")" 1
 	mkdir -p "$R/etc/systemd/system/multi-user.target.wants"
 	ln -s /usr/lib/systemd/system/mwan-rules.service \
 		"$R/etc/systemd/system/multi-user.target.wants"

@@ -100,11 +100,13 @@ lrwxrwxrwx root /etc/ppp/ip-up.local
 lrwxrwxrwx root /etc/ppp/ipv6-down.local
 lrwxrwxrwx root /etc/ppp/ipv6-up.local
 -rw-r--r-- root /usr/lib/systemd/system/mwan-rules.service
+-rw-r--r-- root /usr/lib/systemd/system/mwan-watch.service
 drwxr-xr-x root /usr/libexec/mwan
 -rwxr-xr-x root /usr/libexec/mwan/ip-down.local
 -rwxr-xr-x root /usr/libexec/mwan/ip-up.local
 -rwxr-xr-x root /usr/sbin/cprt
 -rwxr-xr-x root /usr/sbin/mwan-rules
+-rw-r--r-- root /usr/share/bash-completion/completions/mwan-rules
 -rw-r--r-- root /usr/share/man/man5/mwan.ini.5.gz
 -rw-r--r-- root /usr/share/man/man8/cprt.8.gz
 -rw-r--r-- root /usr/share/man/man8/ip-down.local.8.gz
@@ -181,7 +183,7 @@ is "nothing is started, stopped or disabled" \
 
 ok "erase" package --nodeps -e mwan
 is "the unit is stopped" \
-	"$(grep -c 'disable --now mwan-rules.service$' "$R/tmp/systemctl")" 1
+	"$(grep -c 'disable --now mwan-watch.service mwan-rules.service$' "$R/tmp/systemctl")" 1
 without_systemd
 is "nothing of ours is left in the kernel" "$(kernel)" ""
 is "nor what would call us" \
