@@ -7,7 +7,7 @@ export LAB_ICOUNT="${LAB_ICOUNT-0}"
 [ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/boot" "$0" "$@"
 . "$(dirname "$0")/lib/lib.sh"
 
-ok "the ratios are as promised" env LAB_ROUNDS=7 "$root/t/bench/run" --check
+ok "the ratios are as promised" env LAB_ROUNDS=21 "$root/t/bench/run" --check
 diag "$(cat "$T/ok.out")"
 table=$(cat "$T/ok.out")
 like "an unchanged second run writes nothing" "$table" ' second run: 0 writes'
