@@ -76,6 +76,16 @@ bool prefix_covers(const struct prefix *a, const struct prefix *b)
 	return a->len <= b->len && prefix_has(a, &b->addr);
 }
 
+bool prefixes_equal(const struct prefixes *a, const struct prefixes *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->n && i < b->n; i++)
+		if (!prefix_equal(&a->item[i], &b->item[i]))
+			return false;
+	return a->n == b->n;
+}
+
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b)
 {
 	return prefix_covers(a, b) || prefix_covers(b, a);

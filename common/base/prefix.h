@@ -46,6 +46,8 @@ struct prefixes {
 /* Add the global IPv6 prefix @word. Returns 0 or -EINVAL with a sentence. */
 int prefixes_add(struct prefixes *to, const char *word, struct err *err);
 
+bool prefixes_equal(const struct prefixes *a, const struct prefixes *b);
+
 /* Is an address in both? */
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 

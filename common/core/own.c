@@ -98,16 +98,6 @@ bool own_any(const struct present *p, const struct conf *conf)
 	return false;
 }
 
-static bool same(const struct prefixes *a, const struct prefixes *b)
-{
-	unsigned int i;
-
-	for (i = 0; i < a->n && i < b->n; i++)
-		if (!prefix_equal(&a->item[i], &b->item[i]))
-			return false;
-	return a->n == b->n;
-}
-
 bool own_remember(struct prefix6 *known, const struct present *p,
 		  const struct conf *conf)
 {
@@ -117,7 +107,7 @@ bool own_remember(struct prefix6 *known, const struct present *p,
 
 	for (i = 0; i < conf->n_links; i++) {
 		if (!p->link[i].known6 ||
-		    same(&known->of[i].last, &p->link[i].own6))
+		    prefixes_equal(&known->of[i].last, &p->link[i].own6))
 			continue;
 		past.n = 0;
 		for (k = 0; k < known->of[i].last.n; k++)

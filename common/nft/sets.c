@@ -202,16 +202,6 @@ void table_state_complete(const struct ruleset *rs, struct table_state *want,
 	}
 }
 
-static bool same_prefixes(const struct prefixes *a, const struct prefixes *b)
-{
-	unsigned int i;
-
-	for (i = 0; i < a->n && i < b->n; i++)
-		if (!prefix_equal(&a->item[i], &b->item[i]))
-			return false;
-	return a->n == b->n;
-}
-
 bool table_state_equal(const struct ruleset *rs, const struct table_state *a,
 		       const struct table_state *b)
 {
@@ -221,8 +211,8 @@ bool table_state_equal(const struct ruleset *rs, const struct table_state *a,
 
 	for (i = 0; i < rs->n_links; i++)
 		if ((mss && a->link[i].mtu != b->link[i].mtu) ||
-		    (own && !same_prefixes(&a->link[i].own6,
-					   &b->link[i].own6)))
+		    (own && !prefixes_equal(&a->link[i].own6,
+					    &b->link[i].own6)))
 			return false;
 	return true;
 }

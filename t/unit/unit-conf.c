@@ -869,16 +869,6 @@ static void random_prefixes(struct prefixes *p)
 	}
 }
 
-static bool same_prefixes(const struct prefixes *a, const struct prefixes *b)
-{
-	unsigned int i;
-
-	for (i = 0; i < a->n && i < b->n; i++)
-		if (!prefix_equal(&a->item[i], &b->item[i]))
-			return false;
-	return a->n == b->n;
-}
-
 static void random_watch(struct watch_conf *w)
 {
 	unsigned int i;
@@ -986,7 +976,7 @@ static bool same(const struct conf *a, const struct conf *b)
 		    x->tier != y->tier || strcmp(x->linkname, y->linkname) ||
 		    !same_qdisc(&x->qdisc, &y->qdisc) ||
 		    !same_gateway(&x->gateway, &y->gateway) ||
-		    !same_prefixes(&x->prefix6, &y->prefix6) ||
+		    !prefixes_equal(&x->prefix6, &y->prefix6) ||
 		    !same_watch(&x->watch, &y->watch))
 			return false;
 	}
