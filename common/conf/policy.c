@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "base/wide.h"
 #include "conf/policy.h"
 
 enum {
@@ -249,21 +250,10 @@ bool policy_name_valid(const char *name)
 	return len && len < POLICY_NAME && strspn(name, legal) == len;
 }
 
-int range_prefix(const struct range *r)
-{
-	uint32_t len;
-
-	for (len = 0; len < ADDRESS_BITS; len++)
-		if (!(r->first & free_bits(len)) &&
-		    r->last == (r->first | free_bits(len)))
-			return (int)len;
-	return r->first == r->last ? ADDRESS_BITS : -1;
-}
-
 const char *range_text(const struct range *r, char text[RANGE_TEXT])
 {
 	struct in_addr a = { htonl(r->first) }, z = { htonl(r->last) };
-	int len = range_prefix(r);
+	int len = wide_prefix(wide(r->first), wide(r->last), ADDRESS_BITS);
 	size_t at;
 
 	inet_ntop(AF_INET, &a, text, INET_ADDRSTRLEN);

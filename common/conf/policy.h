@@ -71,9 +71,6 @@ void policy_text(const struct policy *p, const char *key, char *buf,
  */
 unsigned int ranges_merge(struct range *r, unsigned int count, uint32_t max);
 
-/* The length of the prefix that @r is, or -1. */
-int range_prefix(const struct range *r);
-
 /* An address, a prefix, or two addresses with '-' between them. */
 enum { RANGE_TEXT = 32 };
 const char *range_text(const struct range *r, char text[RANGE_TEXT]);
