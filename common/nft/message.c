@@ -116,8 +116,7 @@ static void put_text(struct nlmsghdr *nlh, uint16_t type, const char *text)
 	put(nlh, type, text, strlen(text) + 1);
 }
 
-/* nftables has its numbers in network order. */
-static void put32(struct nlmsghdr *nlh, uint16_t type, uint32_t value)
+void nftmsg_put32(struct nlmsghdr *nlh, uint16_t type, uint32_t value)
 {
 	mnl_attr_put_u32(nlh, type, htonl(value));
 }
@@ -137,21 +136,16 @@ static void put_verdict(struct nlmsghdr *nlh, uint16_t type, int code,
 	struct nlattr *data = mnl_attr_nest_start(nlh, type);
 	struct nlattr *verdict = mnl_attr_nest_start(nlh, NFTA_DATA_VERDICT);
 
-	put32(nlh, NFTA_VERDICT_CODE, (uint32_t)code);
+	nftmsg_put32(nlh, NFTA_VERDICT_CODE, (uint32_t)code);
 	if (chain)
 		put_text(nlh, NFTA_VERDICT_CHAIN, chain);
 	mnl_attr_nest_end(nlh, verdict);
 	mnl_attr_nest_end(nlh, data);
 }
 
-/* An expression: its name and, nested, its own attributes. */
-struct expr {
-	struct nlattr *list, *data;
-};
-
-static struct expr open_expr(struct nlmsghdr *nlh, const char *name)
+struct nftmsg_expr nftmsg_expr_open(struct nlmsghdr *nlh, const char *name)
 {
-	struct expr e;
+	struct nftmsg_expr e;
 
 	e.list = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 	put_text(nlh, NFTA_EXPR_NAME, name);
@@ -159,7 +153,7 @@ static struct expr open_expr(struct nlmsghdr *nlh, const char *name)
 	return e;
 }
 
-static void close_expr(struct nlmsghdr *nlh, struct expr e)
+void nftmsg_expr_close(struct nlmsghdr *nlh, struct nftmsg_expr e)
 {
 	mnl_attr_nest_end(nlh, e.data);
 	mnl_attr_nest_end(nlh, e.list);
@@ -169,11 +163,11 @@ static void close_expr(struct nlmsghdr *nlh, struct expr e)
 static void load(struct nlmsghdr *nlh, const char *name, uint16_t key_attr,
 		 uint16_t dreg_attr, uint32_t key, uint32_t dreg)
 {
-	struct expr e = open_expr(nlh, name);
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, name);
 
-	put32(nlh, key_attr, key);
-	put32(nlh, dreg_attr, dreg);
-	close_expr(nlh, e);
+	nftmsg_put32(nlh, key_attr, key);
+	nftmsg_put32(nlh, dreg_attr, dreg);
+	nftmsg_expr_close(nlh, e);
 }
 
 static void load_meta(struct nlmsghdr *nlh, uint32_t key)
@@ -184,27 +178,27 @@ static void load_meta(struct nlmsghdr *nlh, uint32_t key)
 static void load_payload(struct nlmsghdr *nlh, uint32_t dreg, uint32_t base,
 			 uint32_t offset, uint32_t len)
 {
-	struct expr e = open_expr(nlh, "payload");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "payload");
 
-	put32(nlh, NFTA_PAYLOAD_DREG, dreg);
-	put32(nlh, NFTA_PAYLOAD_BASE, base);
-	put32(nlh, NFTA_PAYLOAD_OFFSET, offset);
-	put32(nlh, NFTA_PAYLOAD_LEN, len);
-	close_expr(nlh, e);
+	nftmsg_put32(nlh, NFTA_PAYLOAD_DREG, dreg);
+	nftmsg_put32(nlh, NFTA_PAYLOAD_BASE, base);
+	nftmsg_put32(nlh, NFTA_PAYLOAD_OFFSET, offset);
+	nftmsg_put32(nlh, NFTA_PAYLOAD_LEN, len);
+	nftmsg_expr_close(nlh, e);
 }
 
 /* reg 1 = reg 1 & mask ^ xor */
 static void bitwise(struct nlmsghdr *nlh, const void *mask, const void *xor,
 		    uint32_t len)
 {
-	struct expr e = open_expr(nlh, "bitwise");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "bitwise");
 
-	put32(nlh, NFTA_BITWISE_SREG, NFT_REG_1);
-	put32(nlh, NFTA_BITWISE_DREG, NFT_REG_1);
-	put32(nlh, NFTA_BITWISE_LEN, len);
+	nftmsg_put32(nlh, NFTA_BITWISE_SREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_BITWISE_DREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_BITWISE_LEN, len);
 	put_value(nlh, NFTA_BITWISE_MASK, mask, len);
 	put_value(nlh, NFTA_BITWISE_XOR, xor, len);
-	close_expr(nlh, e);
+	nftmsg_expr_close(nlh, e);
 }
 
 static void bitwise32(struct nlmsghdr *nlh, uint32_t mask, uint32_t xor)
@@ -215,12 +209,12 @@ static void bitwise32(struct nlmsghdr *nlh, uint32_t mask, uint32_t xor)
 static void compare(struct nlmsghdr *nlh, uint32_t op, const void *data,
 		    size_t len)
 {
-	struct expr e = open_expr(nlh, "cmp");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "cmp");
 
-	put32(nlh, NFTA_CMP_SREG, NFT_REG_1);
-	put32(nlh, NFTA_CMP_OP, op);
+	nftmsg_put32(nlh, NFTA_CMP_SREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_CMP_OP, op);
 	put_value(nlh, NFTA_CMP_DATA, data, len);
-	close_expr(nlh, e);
+	nftmsg_expr_close(nlh, e);
 }
 
 static void compare8(struct nlmsghdr *nlh, uint32_t op, uint8_t value)
@@ -230,34 +224,34 @@ static void compare8(struct nlmsghdr *nlh, uint32_t op, uint8_t value)
 
 static void byteorder(struct nlmsghdr *nlh, uint32_t len)
 {
-	struct expr e = open_expr(nlh, "byteorder");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "byteorder");
 
-	put32(nlh, NFTA_BYTEORDER_SREG, NFT_REG_1);
-	put32(nlh, NFTA_BYTEORDER_DREG, NFT_REG_1);
-	put32(nlh, NFTA_BYTEORDER_OP, NFT_BYTEORDER_HTON);
-	put32(nlh, NFTA_BYTEORDER_LEN, len);
-	put32(nlh, NFTA_BYTEORDER_SIZE, len);
-	close_expr(nlh, e);
+	nftmsg_put32(nlh, NFTA_BYTEORDER_SREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_BYTEORDER_DREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+	nftmsg_put32(nlh, NFTA_BYTEORDER_LEN, len);
+	nftmsg_put32(nlh, NFTA_BYTEORDER_SIZE, len);
+	nftmsg_expr_close(nlh, e);
 }
 
 /* Register 1 to where @k is loaded from. */
 static void store(struct nlmsghdr *nlh, const struct key *k)
 {
 	bool ct = k->from == FROM_CT;
-	struct expr e = open_expr(nlh, ct ? "ct" : "meta");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, ct ? "ct" : "meta");
 
-	put32(nlh, ct ? NFTA_CT_KEY : NFTA_META_KEY, k->number);
-	put32(nlh, ct ? NFTA_CT_SREG : NFTA_META_SREG, NFT_REG_1);
-	close_expr(nlh, e);
+	nftmsg_put32(nlh, ct ? NFTA_CT_KEY : NFTA_META_KEY, k->number);
+	nftmsg_put32(nlh, ct ? NFTA_CT_SREG : NFTA_META_SREG, NFT_REG_1);
+	nftmsg_expr_close(nlh, e);
 }
 
 static void immediate(struct nlmsghdr *nlh, int code, const char *chain)
 {
-	struct expr e = open_expr(nlh, "immediate");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "immediate");
 
-	put32(nlh, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
+	nftmsg_put32(nlh, NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
 	put_verdict(nlh, NFTA_IMMEDIATE_DATA, code, chain);
-	close_expr(nlh, e);
+	nftmsg_expr_close(nlh, e);
 }
 
 /* The kernel turns the %d into a number that is free. */
@@ -269,16 +263,16 @@ static const char *set_name(const struct ruleset_statement *s)
 static void put_set_lookup(struct nlmsghdr *nlh,
 			   const struct ruleset_statement *s, uint32_t id)
 {
-	struct expr e = open_expr(nlh, "lookup");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "lookup");
 
-	put32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
 	if (ruleset_is_map(s))
-		put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_VERDICT);
+		nftmsg_put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_VERDICT);
 	put_text(nlh, NFTA_LOOKUP_SET, set_name(s));
-	put32(nlh, NFTA_LOOKUP_SET_ID, id);
+	nftmsg_put32(nlh, NFTA_LOOKUP_SET_ID, id);
 	if ((s->kind & OP_MASK) == OP_IF_NOT)
-		put32(nlh, NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
-	close_expr(nlh, e);
+		nftmsg_put32(nlh, NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+	nftmsg_expr_close(nlh, e);
 }
 
 /* nft puts this before the first field of a header in an inet chain, and
@@ -376,38 +370,38 @@ static uint32_t load_hashed(struct nlmsghdr *nlh, unsigned int kind)
 static void hash(struct nlmsghdr *nlh, const struct ruleset_statement *s)
 {
 	uint32_t len = load_hashed(nlh, s->kind);
-	struct expr e = open_expr(nlh, "hash");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "hash");
 
-	put32(nlh, NFTA_HASH_SREG, NFT_REG_2);
-	put32(nlh, NFTA_HASH_DREG, NFT_REG_1);
-	put32(nlh, NFTA_HASH_LEN, len);
-	put32(nlh, NFTA_HASH_MODULUS, s->value);
-	put32(nlh, NFTA_HASH_SEED, s->mask);
-	put32(nlh, NFTA_HASH_OFFSET, 0);
-	put32(nlh, NFTA_HASH_TYPE, NFT_HASH_JENKINS);
-	close_expr(nlh, e);
+	nftmsg_put32(nlh, NFTA_HASH_SREG, NFT_REG_2);
+	nftmsg_put32(nlh, NFTA_HASH_DREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_HASH_LEN, len);
+	nftmsg_put32(nlh, NFTA_HASH_MODULUS, s->value);
+	nftmsg_put32(nlh, NFTA_HASH_SEED, s->mask);
+	nftmsg_put32(nlh, NFTA_HASH_OFFSET, 0);
+	nftmsg_put32(nlh, NFTA_HASH_TYPE, NFT_HASH_JENKINS);
+	nftmsg_expr_close(nlh, e);
 }
 
 static void number(struct nlmsghdr *nlh, const struct ruleset_statement *s)
 {
-	struct expr e = open_expr(nlh, "numgen");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "numgen");
 
-	put32(nlh, NFTA_NG_DREG, NFT_REG_1);
-	put32(nlh, NFTA_NG_MODULUS, s->value);
-	put32(nlh, NFTA_NG_TYPE, key_of(s->kind)->number);
-	put32(nlh, NFTA_NG_OFFSET, 0);
-	close_expr(nlh, e);
+	nftmsg_put32(nlh, NFTA_NG_DREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_NG_MODULUS, s->value);
+	nftmsg_put32(nlh, NFTA_NG_TYPE, key_of(s->kind)->number);
+	nftmsg_put32(nlh, NFTA_NG_OFFSET, 0);
+	nftmsg_expr_close(nlh, e);
 }
 
 /* What the packet's source is to this machine, or to an interface. */
 static void load_source_type(struct nlmsghdr *nlh, uint32_t flags)
 {
-	struct expr e = open_expr(nlh, "fib");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "fib");
 
-	put32(nlh, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-	put32(nlh, NFTA_FIB_FLAGS, flags);
-	put32(nlh, NFTA_FIB_DREG, NFT_REG_1);
-	close_expr(nlh, e);
+	nftmsg_put32(nlh, NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+	nftmsg_put32(nlh, NFTA_FIB_FLAGS, flags);
+	nftmsg_put32(nlh, NFTA_FIB_DREG, NFT_REG_1);
+	nftmsg_expr_close(nlh, e);
 }
 
 /* A key to register 1. */
@@ -555,15 +549,15 @@ static void compare_constant(struct nlmsghdr *nlh, uint32_t op,
 static void look_up(struct nlmsghdr *nlh, const struct ruleset *rs,
 		    const struct ruleset_statement *s)
 {
-	struct expr e = open_expr(nlh, "lookup");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "lookup");
 
-	put32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
 	if (ruleset_is_map(s))
-		put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_VERDICT);
+		nftmsg_put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_VERDICT);
 	put_text(nlh, NFTA_LOOKUP_SET, rs->set[s->set - 1].name);
 	if ((s->kind & OP_MASK) == OP_IF_NOT)
-		put32(nlh, NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
-	close_expr(nlh, e);
+		nftmsg_put32(nlh, NFTA_LOOKUP_FLAGS, NFT_LOOKUP_F_INV);
+	nftmsg_expr_close(nlh, e);
 }
 
 static void put_condition(struct nlmsghdr *nlh, const struct ruleset *rs,
@@ -614,14 +608,14 @@ static void copy_mark(struct nlmsghdr *nlh, uint32_t mask)
 static void recall(struct nlmsghdr *nlh, const struct ruleset *rs,
 		   const struct ruleset_statement *s)
 {
-	struct expr e;
+	struct nftmsg_expr e;
 
 	load_field(nlh, NFT_REG_1, s->kind);
-	e = open_expr(nlh, "lookup");
-	put32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
-	put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_1);
+	e = nftmsg_expr_open(nlh, "lookup");
+	nftmsg_put32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_1);
 	put_text(nlh, NFTA_LOOKUP_SET, rs->set[s->set - 1].name);
-	close_expr(nlh, e);
+	nftmsg_expr_close(nlh, e);
 	store(nlh, key_of(KEY_PRIORITY));
 }
 
@@ -630,23 +624,23 @@ static void write_set(struct nlmsghdr *nlh, const struct ruleset *rs,
 		      const struct ruleset_statement *s, uint32_t op)
 {
 	bool map = key_of(s->kind)->from != FROM_TUPLE;
-	struct expr e;
+	struct nftmsg_expr e;
 
 	load_key(nlh, rs, s);
 	if (map) {
-		e = open_expr(nlh, "immediate");
-		put32(nlh, NFTA_IMMEDIATE_DREG, NFT_REG_2);
+		e = nftmsg_expr_open(nlh, "immediate");
+		nftmsg_put32(nlh, NFTA_IMMEDIATE_DREG, NFT_REG_2);
 		put_value(nlh, NFTA_IMMEDIATE_DATA, &s->value,
 			  sizeof(s->value));
-		close_expr(nlh, e);
+		nftmsg_expr_close(nlh, e);
 	}
-	e = open_expr(nlh, "dynset");
+	e = nftmsg_expr_open(nlh, "dynset");
 	put_text(nlh, NFTA_DYNSET_SET_NAME, rs->set[s->set - 1].name);
-	put32(nlh, NFTA_DYNSET_OP, op);
-	put32(nlh, NFTA_DYNSET_SREG_KEY, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_DYNSET_OP, op);
+	nftmsg_put32(nlh, NFTA_DYNSET_SREG_KEY, NFT_REG_1);
 	if (map)
-		put32(nlh, NFTA_DYNSET_SREG_DATA, NFT_REG_2);
-	close_expr(nlh, e);
+		nftmsg_put32(nlh, NFTA_DYNSET_SREG_DATA, NFT_REG_2);
+	nftmsg_expr_close(nlh, e);
 }
 
 /* The segment size of register 1. The option's size field is its bytes 2 and 3;
@@ -657,14 +651,14 @@ static void write_mss(struct nlmsghdr *nlh)
 {
 	const uint8_t option = TCPOPT_MAXSEG;
 	const uint16_t field = 2;
-	struct expr e = open_expr(nlh, "exthdr");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "exthdr");
 
-	put32(nlh, NFTA_EXTHDR_SREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_EXTHDR_SREG, NFT_REG_1);
 	put(nlh, NFTA_EXTHDR_TYPE, &option, sizeof(option));
-	put32(nlh, NFTA_EXTHDR_OFFSET, field);
-	put32(nlh, NFTA_EXTHDR_LEN, field);
-	put32(nlh, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
-	close_expr(nlh, e);
+	nftmsg_put32(nlh, NFTA_EXTHDR_OFFSET, field);
+	nftmsg_put32(nlh, NFTA_EXTHDR_LEN, field);
+	nftmsg_put32(nlh, NFTA_EXTHDR_OP, NFT_EXTHDR_OP_TCPOPT);
+	nftmsg_expr_close(nlh, e);
 }
 
 /* The one that the route leaves room for. */
@@ -679,34 +673,34 @@ static void clamp_mss(struct nlmsghdr *nlh)
 static void clamp_by_map(struct nlmsghdr *nlh, const struct ruleset *rs,
 			 const struct ruleset_statement *s)
 {
-	struct expr e;
+	struct nftmsg_expr e;
 
 	load_key(nlh, rs, s);
-	e = open_expr(nlh, "lookup");
-	put32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
-	put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_1);
+	e = nftmsg_expr_open(nlh, "lookup");
+	nftmsg_put32(nlh, NFTA_LOOKUP_SREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_LOOKUP_DREG, NFT_REG_1);
 	put_text(nlh, NFTA_LOOKUP_SET, rs->set[s->set - 1].name);
-	close_expr(nlh, e);
+	nftmsg_expr_close(nlh, e);
 	write_mss(nlh);
 }
 
 static void count(struct nlmsghdr *nlh)
 {
 	const uint64_t zero = 0;
-	struct expr e = open_expr(nlh, "counter");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "counter");
 
 	put(nlh, NFTA_COUNTER_BYTES, &zero, sizeof(zero));
 	put(nlh, NFTA_COUNTER_PACKETS, &zero, sizeof(zero));
-	close_expr(nlh, e);
+	nftmsg_expr_close(nlh, e);
 }
 
 static void reject(struct nlmsghdr *nlh, uint32_t type, uint8_t code)
 {
-	struct expr e = open_expr(nlh, "reject");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "reject");
 
-	put32(nlh, NFTA_REJECT_TYPE, type);
+	nftmsg_put32(nlh, NFTA_REJECT_TYPE, type);
 	put(nlh, NFTA_REJECT_ICMP_CODE, &code, sizeof(code));
-	close_expr(nlh, e);
+	nftmsg_expr_close(nlh, e);
 }
 
 /* Only of the direction in which the connection began. */
@@ -714,16 +708,16 @@ static void set_zone(struct nlmsghdr *nlh)
 {
 	const uint16_t zone = RULESET_ZONE;
 	const uint8_t original = IP_CT_DIR_ORIGINAL;
-	struct expr e = open_expr(nlh, "immediate");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "immediate");
 
-	put32(nlh, NFTA_IMMEDIATE_DREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_IMMEDIATE_DREG, NFT_REG_1);
 	put_value(nlh, NFTA_IMMEDIATE_DATA, &zone, sizeof(zone));
-	close_expr(nlh, e);
-	e = open_expr(nlh, "ct");
-	put32(nlh, NFTA_CT_KEY, NFT_CT_ZONE);
-	put32(nlh, NFTA_CT_SREG, NFT_REG_1);
+	nftmsg_expr_close(nlh, e);
+	e = nftmsg_expr_open(nlh, "ct");
+	nftmsg_put32(nlh, NFTA_CT_KEY, NFT_CT_ZONE);
+	nftmsg_put32(nlh, NFTA_CT_SREG, NFT_REG_1);
 	put(nlh, NFTA_CT_DIRECTION, &original, sizeof(original));
-	close_expr(nlh, e);
+	nftmsg_expr_close(nlh, e);
 }
 
 /* What a rule does that is about no key. */
@@ -738,7 +732,7 @@ static void put_verb(struct nlmsghdr *nlh, const struct ruleset *rs,
 		clamp_mss(nlh);
 		break;
 	case DO_MASQUERADE:
-		close_expr(nlh, open_expr(nlh, "masq"));
+		nftmsg_expr_close(nlh, nftmsg_expr_open(nlh, "masq"));
 		break;
 	case DO_COUNT:
 		count(nlh);
@@ -811,7 +805,7 @@ static void put_set_size(struct nlmsghdr *nlh, uint32_t size)
 {
 	struct nlattr *desc = mnl_attr_nest_start(nlh, NFTA_SET_DESC);
 
-	put32(nlh, NFTA_SET_DESC_SIZE, size);
+	nftmsg_put32(nlh, NFTA_SET_DESC_SIZE, size);
 	mnl_attr_nest_end(nlh, desc);
 }
 
@@ -832,14 +826,14 @@ static void put_set(struct nlmsghdr *nlh, const struct ruleset *rs,
 	}
 	put_text(nlh, NFTA_SET_TABLE, RULESET_TABLE);
 	put_text(nlh, NFTA_SET_NAME, set_name(s));
-	put32(nlh, NFTA_SET_FLAGS, flags);
-	put32(nlh, NFTA_SET_KEY_TYPE, k->type);
-	put32(nlh, NFTA_SET_KEY_LEN, k->len);
+	nftmsg_put32(nlh, NFTA_SET_FLAGS, flags);
+	nftmsg_put32(nlh, NFTA_SET_KEY_TYPE, k->type);
+	nftmsg_put32(nlh, NFTA_SET_KEY_LEN, k->len);
 	if (ruleset_is_map(s)) {
-		put32(nlh, NFTA_SET_DATA_TYPE, DATA_VERDICT);
-		put32(nlh, NFTA_SET_DATA_LEN, 0);
+		nftmsg_put32(nlh, NFTA_SET_DATA_TYPE, DATA_VERDICT);
+		nftmsg_put32(nlh, NFTA_SET_DATA_LEN, 0);
 	}
-	put32(nlh, NFTA_SET_ID, id);
+	nftmsg_put32(nlh, NFTA_SET_ID, id);
 	put_set_size(nlh, size);
 	udata32(udata, UDATA_KEY_BYTEORDER, k->network ?
 		BYTEORDER_NETWORK : BYTEORDER_HOST);
@@ -886,14 +880,14 @@ int nftmsg_set(struct nftmsg_out *o, const struct ruleset *rs,
 		return -ENOSPC;
 	put_text(nlh, NFTA_SET_TABLE, RULESET_TABLE);
 	put_text(nlh, NFTA_SET_NAME, as->name);
-	put32(nlh, NFTA_SET_FLAGS, k->flags);
-	put32(nlh, NFTA_SET_KEY_TYPE, k->key_type);
-	put32(nlh, NFTA_SET_KEY_LEN, k->key_len);
+	nftmsg_put32(nlh, NFTA_SET_FLAGS, k->flags);
+	nftmsg_put32(nlh, NFTA_SET_KEY_TYPE, k->key_type);
+	nftmsg_put32(nlh, NFTA_SET_KEY_LEN, k->key_len);
 	if (k->flags & NFT_SET_MAP) {
-		put32(nlh, NFTA_SET_DATA_TYPE, k->data_type);
-		put32(nlh, NFTA_SET_DATA_LEN, k->data_len);
+		nftmsg_put32(nlh, NFTA_SET_DATA_TYPE, k->data_type);
+		nftmsg_put32(nlh, NFTA_SET_DATA_LEN, k->data_len);
 	}
-	put32(nlh, NFTA_SET_ID, NAMED_ID + set);
+	nftmsg_put32(nlh, NFTA_SET_ID, NAMED_ID + set);
 	if (k->size)
 		put_set_size(nlh, k->size);
 	if (as->timeout)
@@ -946,7 +940,7 @@ static void put_content_end(struct nlmsghdr *nlh, const struct set_shape *k,
 	struct nlattr *one = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 	uint8_t bytes[WIDE_BYTES];
 
-	put32(nlh, NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+	nftmsg_put32(nlh, NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
 	wide_put(key, bytes, k->key_len);
 	put_value(nlh, NFTA_SET_ELEM_KEY, bytes, k->key_len);
 	mnl_attr_nest_end(nlh, one);
@@ -1030,7 +1024,7 @@ static void put_range_end(struct nlmsghdr *nlh, const struct key *k,
 {
 	struct nlattr *one = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 
-	put32(nlh, NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+	nftmsg_put32(nlh, NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
 	put_key(nlh, k, key, true);
 	mnl_attr_nest_end(nlh, one);
 }
@@ -1106,7 +1100,7 @@ static void put_elements(struct nlmsghdr *nlh, struct elements *l)
 		to = i + PIECE;
 	put_text(nlh, NFTA_SET_ELEM_LIST_TABLE, RULESET_TABLE);
 	put_text(nlh, NFTA_SET_ELEM_LIST_SET, set_name(l->s));
-	put32(nlh, NFTA_SET_ELEM_LIST_SET_ID, l->id);
+	nftmsg_put32(nlh, NFTA_SET_ELEM_LIST_SET_ID, l->id);
 	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 	l->done = to;
 	if (l->ranges)
@@ -1313,10 +1307,10 @@ int nftmsg_chain(struct nftmsg_out *o, const struct ruleset_chain *c)
 	if (c->hook != HOOK_NONE) {
 		put_text(nlh, NFTA_CHAIN_TYPE,
 				  ruleset_type_name(c->type));
-		put32(nlh, NFTA_CHAIN_POLICY, NF_ACCEPT);
+		nftmsg_put32(nlh, NFTA_CHAIN_POLICY, NF_ACCEPT);
 		hook = mnl_attr_nest_start(nlh, NFTA_CHAIN_HOOK);
-		put32(nlh, NFTA_HOOK_HOOKNUM, c->hook);
-		put32(nlh, NFTA_HOOK_PRIORITY, (uint32_t)c->priority);
+		nftmsg_put32(nlh, NFTA_HOOK_HOOKNUM, c->hook);
+		nftmsg_put32(nlh, NFTA_HOOK_PRIORITY, (uint32_t)c->priority);
 		mnl_attr_nest_end(nlh, hook);
 	}
 	finish(o, nlh);
@@ -1336,7 +1330,7 @@ int nftmsg_names(struct nftmsg_out *o, unsigned int op, uint16_t flags,
 		put_text(nlh, name_attr, name);
 	/* A table without flags is awake. */
 	if (op == NFT_MSG_NEWTABLE)
-		put32(nlh, NFTA_TABLE_FLAGS, 0);
+		nftmsg_put32(nlh, NFTA_TABLE_FLAGS, 0);
 	finish(o, nlh);
 	return 0;
 }
@@ -1353,7 +1347,7 @@ int nftmsg_bracket(struct nftmsg_out *o, uint16_t type,
 	if (!nlh)
 		return -ENOSPC;
 	if (generation)
-		put32(nlh, NFNL_BATCH_GENID, *generation);
+		nftmsg_put32(nlh, NFNL_BATCH_GENID, *generation);
 	nl_end(o->batch, nlh);
 	return 0;
 }

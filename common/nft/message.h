@@ -27,7 +27,20 @@ struct nftmsg_out {
 	struct nl_batch *batch;
 };
 
-/* All return 0, or -ENOSPC when the batch is full. */
+/* Add a number: nftables has its own in network order. */
+void nftmsg_put32(struct nlmsghdr *nlh, uint16_t type, uint32_t value);
+
+/* An expression of a rule: its name and, nested, its own attributes, which come
+ * between the two calls.
+ */
+struct nftmsg_expr {
+	struct nlattr *list, *data;
+};
+
+struct nftmsg_expr nftmsg_expr_open(struct nlmsghdr *nlh, const char *name);
+void nftmsg_expr_close(struct nlmsghdr *nlh, struct nftmsg_expr e);
+
+/* All that follow return 0, or -ENOSPC when the batch is full. */
 
 /* The brackets of a transaction: NFNL_MSG_BATCH_BEGIN and _END. @generation:
  * only if nothing of nftables has changed since then.

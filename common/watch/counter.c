@@ -51,11 +51,6 @@ struct making {
 
 static char buf[BATCH] __attribute__((aligned(8)));
 
-static void put32(struct nlmsghdr *nlh, uint16_t type, uint32_t value)
-{
-	mnl_attr_put_u32(nlh, type, htonl(value));
-}
-
 static struct nlmsghdr *begin(struct making *m, unsigned int op, size_t room)
 {
 	const struct nfgenmsg head = { .nfgen_family = NFPROTO_INET };
@@ -78,7 +73,7 @@ static void put_table(struct making *m)
 	if (!nlh)
 		return;
 	mnl_attr_put_strz(nlh, NFTA_TABLE_NAME, TABLE);
-	put32(nlh, NFTA_TABLE_FLAGS, m->flags);
+	nftmsg_put32(nlh, NFTA_TABLE_FLAGS, m->flags);
 	nl_end(&m->batch, nlh);
 }
 
@@ -98,7 +93,7 @@ static void put_counter(struct making *m, unsigned int kind, unsigned int link)
 		return;
 	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, TABLE);
 	mnl_attr_put_strz(nlh, NFTA_OBJ_NAME, counter_name(kind, link, name));
-	put32(nlh, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+	nftmsg_put32(nlh, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
 	mnl_attr_nest_end(nlh, mnl_attr_nest_start(nlh, NFTA_OBJ_DATA));
 	nl_end(&m->batch, nlh);
 }
@@ -114,11 +109,11 @@ static void put_map(struct making *m, unsigned int kind)
 		return;
 	mnl_attr_put_strz(nlh, NFTA_SET_TABLE, TABLE);
 	mnl_attr_put_strz(nlh, NFTA_SET_NAME, kinds[kind].map);
-	put32(nlh, NFTA_SET_FLAGS, SET_OBJECT);
-	put32(nlh, NFTA_SET_KEY_TYPE, TYPE_IFNAME);
-	put32(nlh, NFTA_SET_KEY_LEN, IFNAMSIZ);
-	put32(nlh, NFTA_SET_OBJ_TYPE, NFT_OBJECT_COUNTER);
-	put32(nlh, NFTA_SET_ID, kind + 1);
+	nftmsg_put32(nlh, NFTA_SET_FLAGS, SET_OBJECT);
+	nftmsg_put32(nlh, NFTA_SET_KEY_TYPE, TYPE_IFNAME);
+	nftmsg_put32(nlh, NFTA_SET_KEY_LEN, IFNAMSIZ);
+	nftmsg_put32(nlh, NFTA_SET_OBJ_TYPE, NFT_OBJECT_COUNTER);
+	nftmsg_put32(nlh, NFTA_SET_ID, kind + 1);
 	mnl_attr_put(nlh, NFTA_SET_USERDATA, sizeof(names_order), names_order);
 	nl_end(&m->batch, nlh);
 }
@@ -147,7 +142,7 @@ static void put_elements(struct making *m, unsigned int kind)
 		return;
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_TABLE, TABLE);
 	mnl_attr_put_strz(nlh, NFTA_SET_ELEM_LIST_SET, kinds[kind].map);
-	put32(nlh, NFTA_SET_ELEM_LIST_SET_ID, kind + 1);
+	nftmsg_put32(nlh, NFTA_SET_ELEM_LIST_SET_ID, kind + 1);
 	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 	for (i = 0; i < m->conf->n_links; i++)
 		put_element(nlh, &m->conf->link[i],
@@ -166,31 +161,11 @@ static void put_chain(struct making *m, const char *name, uint32_t hook)
 	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, TABLE);
 	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, name);
 	nest = mnl_attr_nest_start(nlh, NFTA_CHAIN_HOOK);
-	put32(nlh, NFTA_HOOK_HOOKNUM, hook);
-	put32(nlh, NFTA_HOOK_PRIORITY, (uint32_t)PRIORITY);
+	nftmsg_put32(nlh, NFTA_HOOK_HOOKNUM, hook);
+	nftmsg_put32(nlh, NFTA_HOOK_PRIORITY, (uint32_t)PRIORITY);
 	mnl_attr_nest_end(nlh, nest);
 	mnl_attr_put_strz(nlh, NFTA_CHAIN_TYPE, "filter");
 	nl_end(&m->batch, nlh);
-}
-
-struct expr {
-	struct nlattr *list, *data;
-};
-
-static struct expr open_expr(struct nlmsghdr *nlh, const char *name)
-{
-	struct expr e;
-
-	e.list = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
-	mnl_attr_put_strz(nlh, NFTA_EXPR_NAME, name);
-	e.data = mnl_attr_nest_start(nlh, NFTA_EXPR_DATA);
-	return e;
-}
-
-static void close_expr(struct nlmsghdr *nlh, struct expr e)
-{
-	mnl_attr_nest_end(nlh, e.data);
-	mnl_attr_nest_end(nlh, e.list);
 }
 
 static void put_data(struct nlmsghdr *nlh, uint16_t type, uint32_t value)
@@ -205,30 +180,30 @@ static void put_data(struct nlmsghdr *nlh, uint16_t type, uint32_t value)
 static void put_condition(struct nlmsghdr *nlh, uint32_t key, uint32_t bit,
 			  bool there)
 {
-	struct expr e = open_expr(nlh, "ct");
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "ct");
 
-	put32(nlh, NFTA_CT_DREG, NFT_REG_1);
-	put32(nlh, NFTA_CT_KEY, key);
-	close_expr(nlh, e);
-	e = open_expr(nlh, "bitwise");
-	put32(nlh, NFTA_BITWISE_SREG, NFT_REG_1);
-	put32(nlh, NFTA_BITWISE_DREG, NFT_REG_1);
-	put32(nlh, NFTA_BITWISE_LEN, sizeof(bit));
+	nftmsg_put32(nlh, NFTA_CT_DREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_CT_KEY, key);
+	nftmsg_expr_close(nlh, e);
+	e = nftmsg_expr_open(nlh, "bitwise");
+	nftmsg_put32(nlh, NFTA_BITWISE_SREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_BITWISE_DREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_BITWISE_LEN, sizeof(bit));
 	put_data(nlh, NFTA_BITWISE_MASK, bit);
 	put_data(nlh, NFTA_BITWISE_XOR, 0);
-	close_expr(nlh, e);
-	e = open_expr(nlh, "cmp");
-	put32(nlh, NFTA_CMP_SREG, NFT_REG_1);
-	put32(nlh, NFTA_CMP_OP, there ? NFT_CMP_NEQ : NFT_CMP_EQ);
+	nftmsg_expr_close(nlh, e);
+	e = nftmsg_expr_open(nlh, "cmp");
+	nftmsg_put32(nlh, NFTA_CMP_SREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_CMP_OP, there ? NFT_CMP_NEQ : NFT_CMP_EQ);
 	put_data(nlh, NFTA_CMP_DATA, 0);
-	close_expr(nlh, e);
+	nftmsg_expr_close(nlh, e);
 }
 
 static void put_rule(struct making *m, const char *chain, unsigned int kind)
 {
 	struct nlmsghdr *nlh = begin(m, NFT_MSG_NEWRULE, NL_ROOM);
 	struct nlattr *nest;
-	struct expr e;
+	struct nftmsg_expr e;
 
 	if (!nlh)
 		return;
@@ -240,16 +215,16 @@ static void put_rule(struct making *m, const char *chain, unsigned int kind)
 		put_condition(nlh, NFT_CT_STATE, STATE_ESTABLISHED, true);
 	if (kind == FRESH)
 		put_condition(nlh, NFT_CT_STATUS, IPS_ASSURED, false);
-	e = open_expr(nlh, "meta");
-	put32(nlh, NFTA_META_DREG, NFT_REG_1);
-	put32(nlh, NFTA_META_KEY, kind == SENT ? NFT_META_OIFNAME :
+	e = nftmsg_expr_open(nlh, "meta");
+	nftmsg_put32(nlh, NFTA_META_DREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_META_KEY, kind == SENT ? NFT_META_OIFNAME :
 						 NFT_META_IIFNAME);
-	close_expr(nlh, e);
-	e = open_expr(nlh, "objref");
-	put32(nlh, NFTA_OBJREF_SET_SREG, NFT_REG_1);
+	nftmsg_expr_close(nlh, e);
+	e = nftmsg_expr_open(nlh, "objref");
+	nftmsg_put32(nlh, NFTA_OBJREF_SET_SREG, NFT_REG_1);
 	mnl_attr_put_strz(nlh, NFTA_OBJREF_SET_NAME, kinds[kind].map);
-	put32(nlh, NFTA_OBJREF_SET_ID, kind + 1);
-	close_expr(nlh, e);
+	nftmsg_put32(nlh, NFTA_OBJREF_SET_ID, kind + 1);
+	nftmsg_expr_close(nlh, e);
 	mnl_attr_nest_end(nlh, nest);
 	nl_end(&m->batch, nlh);
 }
@@ -367,7 +342,7 @@ int counter_read(struct counter *c, struct err *err)
 	nlh = nl_put(&batch, &c->nl, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETOBJ,
 		     NLM_F_DUMP, &head, sizeof(head), NL_ROOM / 2);
 	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, TABLE);
-	put32(nlh, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
+	nftmsg_put32(nlh, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
 	nl_end(&batch, nlh);
 	c->read = 0;
 	code = nl_dump(&c->nl, &batch, read_counter, c, err);
