@@ -295,7 +295,6 @@ size_t ruleset_print_rule(const struct ruleset *rs,
 
 /* The names that nft uses: "filter", "prerouting". */
 const char *ruleset_type_name(uint8_t type);
-const char *ruleset_hook_name(uint8_t hook);
 
 /* Which of the elements of @s, a TO_TURNS, has the next turn. @lag is
  * all zero before the first one. Each time every link earns its weight, and

@@ -19,7 +19,7 @@ const char *ruleset_type_name(uint8_t type)
 	return name[type];
 }
 
-const char *ruleset_hook_name(uint8_t hook)
+static const char *hook_name(uint8_t hook)
 {
 	static const char *const name[] = {
 		[HOOK_PREROUTING] = "prerouting", [HOOK_FORWARD] = "forward",
@@ -399,7 +399,7 @@ size_t ruleset_print(const struct ruleset *rs, char *buf, size_t size)
 		if (c->hook != HOOK_NONE) {
 			say(&t, "\t\ttype %s hook %s priority ",
 			    ruleset_type_name(c->type),
-			    ruleset_hook_name(c->hook));
+			    hook_name(c->hook));
 			say_priority(&t, c);
 			say(&t, "; policy accept;\n");
 		}

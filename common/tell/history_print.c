@@ -82,6 +82,17 @@ int history_when(const char *text, int64_t now, int64_t *when)
 }
 
 /* The beginning of the unit @tm is in, or, with @next, of the one after it. */
+/* Calendar units in local time that touch the window: their bounds (one more
+ * than units), cut to it, and the date at which each begins.
+ */
+enum history_unit { UNIT_DAY, UNIT_WEEK, UNIT_MONTH };
+enum { DATE_TEXT = 12 };	/* "2026-11-22" */
+struct history_units {
+	unsigned int n;
+	int64_t bound[HISTORY_UNITS_MAX + 1];
+	char date[HISTORY_UNITS_MAX][DATE_TEXT];
+};
+
 static int64_t unit_begin(struct tm tm, enum history_unit unit, bool next)
 {
 	tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
@@ -98,8 +109,9 @@ static int64_t unit_begin(struct tm tm, enum history_unit unit, bool next)
 	return (int64_t)mktime(&tm) * 1000;
 }
 
-void history_units(struct history_units *u, const struct history_view *v,
-		   enum history_unit unit)
+/* More than there is room for: the newest. */
+static void find_units(struct history_units *u, const struct history_view *v,
+		       enum history_unit unit)
 {
 	int64_t begin, next;
 	struct tm tm;
@@ -178,7 +190,7 @@ static void print_shares(const struct history_view *v, FILE *out)
 	unsigned int i, k, first;
 	char text[SHARE_TEXT];
 
-	history_units(&units, v, days <= (int64_t)2 * SHARES ? UNIT_DAY :
+	find_units(&units, v, days <= (int64_t)2 * SHARES ? UNIT_DAY :
 		      days <= (int64_t)14 * SHARES ? UNIT_WEEK : UNIT_MONTH);
 	history_shares(v->h, units.bound, units.n, share);
 	history_shares(v->h, whole, 1, all);
@@ -313,7 +325,7 @@ static void json_units(const struct history_view *v, const char *key,
 	const struct history_share *s;
 	unsigned int i, k, n = 0;
 
-	history_units(&units, v, unit);
+	find_units(&units, v, unit);
 	history_shares(v->h, units.bound, units.n, share);
 	fprintf(out, "],\n\"%s\": [", key);
 	for (k = 0; k < units.n; k++)

@@ -28,21 +28,6 @@ void history_print_json(const struct history_view *v, FILE *out);
 /* A picture. */
 void history_print_svg(const struct history_view *v, FILE *out);
 
-/* Calendar units in local time that touch the window: their bounds (one more
- * than units), cut to it, and the date at which each begins.
- */
-enum history_unit { UNIT_DAY, UNIT_WEEK, UNIT_MONTH };
-enum { DATE_TEXT = 12 };	/* "2026-11-22" */
-struct history_units {
-	unsigned int n;
-	int64_t bound[HISTORY_UNITS_MAX + 1];
-	char date[HISTORY_UNITS_MAX][DATE_TEXT];
-};
-
-/* More than there is room for: the newest. */
-void history_units(struct history_units *u, const struct history_view *v,
-		   enum history_unit unit);
-
 /* "2026-11-22 17:22", with seconds "2026-11-22 17:22:06", in local time. */
 enum { MOMENT_TEXT = 32 };
 const char *moment_text(int64_t ms, bool seconds, char text[MOMENT_TEXT]);

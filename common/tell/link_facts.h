@@ -97,7 +97,4 @@ const char *link_fact_heading(const struct status *s, enum fact fact);
 void link_fact_brief(const struct status *s, unsigned int link, enum fact fact,
 		     size_t room, char text[FACT_TEXT]);
 
-/* A number in at most 6 characters: "9999", "12.3k", "123M". */
-void scaled_text(uint64_t n, char text[FACT_TEXT]);
-
 #endif

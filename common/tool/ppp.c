@@ -65,7 +65,10 @@ static int read_addr(struct addr *a, enum family f, const char *text,
 	return 0;
 }
 
-bool ppp_is_ipv6(const char *path)
+/* Is a hook that is called by this path one of IPv6: ipv6-up.local, or whatever
+ * is in ipv6-up.d?
+ */
+static bool is_ipv6(const char *path)
 {
 	static const char word[] = "ipv6-";
 	const char *name = strrchr(path, '/'), *dir = name;
@@ -83,7 +86,7 @@ static enum family family_of(const char *hook, const char *local)
 
 	if (local && *local && !addr_parse(&a, local))
 		return addr_family(&a);
-	return hook && ppp_is_ipv6(hook) ? FAMILY_IPV6 : FAMILY_IPV4;
+	return hook && is_ipv6(hook) ? FAMILY_IPV6 : FAMILY_IPV4;
 }
 
 int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,

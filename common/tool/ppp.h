@@ -24,11 +24,6 @@ struct ppp_event {
 	const char *received;
 };
 
-/* Is a hook that is called by this path one of IPv6: ipv6-up.local, or whatever
- * is in ipv6-up.d?
- */
-bool ppp_is_ipv6(const char *path);
-
 /* Read pppd's arguments (ifname tty speed local remote [ipparam], pppd(8),
  * SCRIPTS) where there are any, else IFNAME and IPLOCAL and IPREMOTE, or LLLOCAL
  * and LLREMOTE in a hook of IPv6. Arguments tell by themselves which family they

@@ -99,12 +99,6 @@ int monitor_open(struct monitor *m, struct err *err)
 	return code;
 }
 
-void monitor_close(struct monitor *m)
-{
-	nl_close(&m->rtnl);
-	nl_close(&m->nfnl);
-}
-
 struct hearing {
 	const struct monitor_ours *ours;
 	unsigned int heard;

@@ -34,7 +34,6 @@ struct monitor_ours {
 };
 
 int monitor_open(struct monitor *m, struct err *err);
-void monitor_close(struct monitor *m);
 int monitor_fd(const struct nl *nl);
 
 /* Read all that there is. When messages were lost, everything may have changed.
