@@ -2,37 +2,8 @@
 # A link that is put aside: mwan-rules drain and undrain, on kernel state.
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
-
-state() {
-	ip rule | sed 's/\t/ /g'
-	ip nexthop
-	for table in 200 201 202 203 253; do
-		echo "table $table"
-		ip route show table "$table"
-	done
-}
-
-log_last() {
-	tail -n 1 /var/log/ifchang.log
-}
-
-way() { # ARGUMENT...: of ip route get
-	ip route get 192.0.2.1 "$@" 2>&1 | grep -o 'dev [^ ]*'
-}
-
-group() { # ID
-	ip nexthop show id "$1" 2>/dev/null | sed 's/.*group \([^ ]*\) .*/\1/'
-}
-
-link_up() { # NUMBER
-	link_new "ppp$1" "10.64.$1.100" "10.64.$1.1"
-	hook up "ppp$1" "10.64.$1.100"
-}
-
-link_down() { # NUMBER
-	ip link del "ppp$1"
-	hook down "ppp$1" "10.64.$1.100"
-}
+# shellcheck source=lib/links.sh
+. "$root/t/lib/links.sh"
 
 shows() { # LINK: its state in status
 	mwan-rules status | awk -v link="$1" '$1 == link { print $2 }'

@@ -3,20 +3,8 @@
 # are ended, and no others.
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
-
-log_last() {
-	tail -n 1 /var/log/ifchang.log
-}
-
-link_up() { # NUMBER
-	link_new "ppp$1" "10.64.$1.100" "10.64.$1.1"
-	hook up "ppp$1" "10.64.$1.100"
-}
-
-link_down() { # NUMBER
-	ip link del "ppp$1"
-	hook down "ppp$1" "10.64.$1.100"
-}
+# shellcheck source=lib/links.sh
+. "$root/t/lib/links.sh"
 
 # A connection with each of these marks.
 marks='0 1 2 3 256 258'

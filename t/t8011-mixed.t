@@ -47,6 +47,18 @@ the_cut() {
 		"from the outage on"
 }
 
+# shared_again NAME GROUP GROUP: flows of the outage live, new ones use both links.
+shared_again() {
+	local proto
+
+	for proto in udp tcp; do
+		ok "$1: $proto opened meanwhile" untouched 8 "" "$2" $proto all
+		is "$1: new $proto uses both" \
+			"$(links_of "$3" $proto even) $(
+			links_of "$3" $proto odd)" "1 2"
+	done
+}
+
 lab_net 2
 ln -s "$BIN/mwan-rules" /usr/local/sbin
 cp "$BIN/ip-up.local" "$BIN/ip-down.local" /etc/ppp
@@ -83,11 +95,7 @@ ok "cut: new flows" open_group c
 flows_settle
 healthy cut a odd
 the_cut cut cut a even
-for proto in udp tcp; do
-	ok "cut: $proto opened meanwhile" untouched 8 "" b $proto all
-	is "cut: new $proto uses both" \
-		"$(links_of c $proto even) $(links_of c $proto odd)" "1 2"
-done
+shared_again cut b c
 close_group a
 close_group b
 close_group c
@@ -104,11 +112,7 @@ ok "cable: new flows" open_group f
 flows_settle
 healthy cable d even
 the_cut cable cable d odd
-for proto in udp tcp; do
-	ok "cable: $proto opened meanwhile" untouched 8 "" e $proto all
-	is "cable: new $proto uses both" \
-		"$(links_of f $proto even) $(links_of f $proto odd)" "1 2"
-done
+shared_again cable e f
 close_group d
 close_group e
 close_group f

@@ -313,19 +313,6 @@ static void print_to_text(void (*print)(const struct history_view *v,
 	fclose(f);
 }
 
-static size_t longest_line(void)
-{
-	size_t len, max = 0;
-	const char *at;
-
-	for (at = text; *at; at += len + (at[len] == '\n')) {
-		len = strcspn(at, "\n");
-		if (len > max)
-			max = len;
-	}
-	return max;
-}
-
 /* Any events at all: no line longer than 80, and the sums fit. */
 static void test_random(void)
 {
@@ -359,10 +346,10 @@ static void test_random(void)
 		v.from = start + unit_random(500) * 1000;
 		v.to = v.from + 1 + unit_random(500) * 1000;
 		print_to_text(history_print, &v);
-		wide += longest_line() > 80;
+		wide += unit_longest_line(text) > 80;
 		v.from = start - (int64_t)unit_random(400) * 86400000;
 		print_to_text(history_print, &v);
-		wide += longest_line() > 80;
+		wide += unit_longest_line(text) > 80;
 	}
 	ok(!bad, "random logs: in order, and no share beyond the time there is");
 	ok(!wide, "random logs: no line is longer than 80");

@@ -143,19 +143,6 @@ static void fill_sentence(struct err *e)
 	e->msg[i] = '\0';
 }
 
-static size_t longest_line(void)
-{
-	size_t len, max = 0;
-	const char *at;
-
-	for (at = text; *at; at += len + (at[len] == '\n')) {
-		len = strcspn(at, "\n");
-		if (len > max)
-			max = len;
-	}
-	return max;
-}
-
 /* A line a link; the columns are as wide as what is in them. */
 static void test_brief(void)
 {
@@ -271,11 +258,11 @@ static void test_width(void)
 		for (i = 0; i < 3; i++)
 			fill_sentence(&status.problem[i].text);
 		printed(false);
-		len = longest_line();
+		len = unit_longest_line(text);
 		if (len > max)
 			max = len;
 		printed_by(as_brief);
-		len = longest_line();
+		len = unit_longest_line(text);
 		if (len > max)
 			max = len;
 	}

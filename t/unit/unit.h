@@ -96,4 +96,17 @@ static inline unsigned int unit_rounds(unsigned int n)
 	return getenv("UNIT_SLOW") ? n / 10 : n;
 }
 
+static inline size_t unit_longest_line(const char *text)
+{
+	size_t len, max = 0;
+	const char *at;
+
+	for (at = text; *at; at += len + (at[len] == '\n')) {
+		len = strcspn(at, "\n");
+		if (len > max)
+			max = len;
+	}
+	return max;
+}
+
 #endif
