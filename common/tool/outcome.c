@@ -6,6 +6,23 @@ static const char *log_path(const struct session *s)
 	return s->conf.log[0] ? s->conf.log : CONF_LOG;
 }
 
+const char *outcome_result(const struct outcome *o)
+{
+	if (outcome_failed(o))
+		return "failed";
+	return o->code ? "partial" : o->changes ? "ok" : "unchanged";
+}
+
+void outcome_put_aside(struct log *l, const struct session *s)
+{
+	char names[512];
+
+	if (*session_names(s, s->verdicts.drained, names, sizeof(names)))
+		log_add(l, "drained", "%s", names);
+	if (*session_names(s, s->verdicts.held, names, sizeof(names)))
+		log_add(l, "held", "%s", names);
+}
+
 int outcome_refuse(struct report *r, const struct session *s, bool dry,
 		   const struct outcome_words *words, const char *event,
 		   const char *result, const struct err *err, int status)
@@ -25,7 +42,6 @@ int outcome_report(struct report *r, const struct session *s, bool dry,
 		   const struct outcome_words *words, const struct outcome *o)
 {
 	struct log *l = &r->line;
-	char names[512];
 
 	if (outcome_failed(o))
 		return outcome_refuse(r, s, dry, words, "failed", "failed",
@@ -36,10 +52,7 @@ int outcome_report(struct report *r, const struct session *s, bool dry,
 		words->subject(r, false, words->of);
 	if (o->sysctls[0])
 		log_add(l, "sysctl", "%s", o->sysctls);
-	if (*session_names(s, s->verdicts.drained, names, sizeof(names)))
-		log_add(l, "drained", "%s", names);
-	if (*session_names(s, s->verdicts.held, names, sizeof(names)))
-		log_add(l, "held", "%s", names);
+	outcome_put_aside(l, s);
 	if (o->ended[0])
 		log_add(l, "ended", "%s", o->ended);
 	if (words->details)
@@ -53,7 +66,6 @@ int outcome_report(struct report *r, const struct session *s, bool dry,
 	report_warn(r, &s->bad_prefix6);
 	if (s->no_lock.msg[0])
 		log_add(l, "warning", "%s", s->no_lock.msg);
-	report_end(r, log_path(s), o->code ? "partial" :
-		   o->changes ? "ok" : "unchanged");
+	report_end(r, log_path(s), outcome_result(o));
 	return o->code ? EXIT_FAILED : 0;
 }

@@ -18,6 +18,12 @@ struct outcome_words {
 	void *of;		/* for both */
 };
 
+/* The last word of a line on @o: "failed", "partial", "ok" or "unchanged". */
+const char *outcome_result(const struct outcome *o);
+
+/* Add which links are drained, and which are held, where any are. */
+void outcome_put_aside(struct log *l, const struct session *s);
+
 /* Say and log that nothing came of it: @event is "failed", "busy" ..., @result
  * the last word of the line. A dry run only says it. Returns @status.
  */

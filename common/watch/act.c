@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "tool/notify.h"
+#include "tool/outcome.h"
 #include "watch/act.h"
 
 static const char *const whys[] = {
@@ -53,7 +54,6 @@ struct telling {
 	const struct session *s;
 	struct report *report;
 	const struct outcome *o;
-	const char *result;
 };
 
 static void tell(const struct telling *t, const struct act_note *n,
@@ -70,16 +70,13 @@ static void tell(const struct telling *t, const struct act_note *n,
 		log_add(l, "default", "%s",
 			session_carriers(s, -1, names, sizeof(names)));
 	}
-	if (*session_names(s, s->verdicts.drained, names, sizeof(names)))
-		log_add(l, "drained", "%s", names);
-	if (*session_names(s, s->verdicts.held, names, sizeof(names)))
-		log_add(l, "held", "%s", names);
+	outcome_put_aside(l, s);
 	log_add(l, "changes", "%u", t->o->changes);
 	if (t->o->sysctls[0])
 		log_add(l, "sysctl", "%s", t->o->sysctls);
 	if (t->o->code)
 		log_add(l, "error", "%s", t->o->err.msg);
-	report_end(t->report, s->conf.log, t->result);
+	report_end(t->report, s->conf.log, outcome_result(t->o));
 }
 
 static void tell_all(const struct telling *t, const struct act_note *note,
@@ -126,8 +123,6 @@ static enum act_outcome act(struct session *s, struct report *report,
 	if (!o->code)
 		session_links(s, &event, NULL, o);
 	session_again(s, o);
-	t.result = outcome_failed(o) ? "failed" : o->code ? "partial" :
-		   o->changes ? "ok" : "unchanged";
 	tell_all(&t, note, &conf);
 	notify(s, false);
 	return outcome_failed(o) ? ACT_BAD :
