@@ -507,3 +507,26 @@ int ct_find(struct nl *nl, const struct ct_tuple *tuple, struct ct_flow *flow,
 			      "nf_conntrack_netlink missing?" :
 			      err_advice(code)) : 0;
 }
+
+void ct_print_forget(const struct addr *local, FILE *out)
+{
+	char text[ADDR_TEXT];
+
+	fprintf(out, "conntrack -D --reply-dst %s\n", addr_text(local, text));
+}
+
+void ct_print_forget_prefix(uint32_t mark, uint32_t mask, FILE *out)
+{
+	fprintf(out, "conntrack -D -f ipv6 --mark 0x%x/0x%x\n", mark, mask);
+}
+
+void ct_print_end(uint8_t family, uint32_t mark, uint32_t mask, FILE *out)
+{
+	fprintf(out, "conntrack -D%s --mark 0x%x/0x%x\n",
+		family == AF_INET6 ? " -f ipv6" : "", mark, mask);
+}
+
+void ct_print_end_stray(FILE *out)
+{
+	fprintf(out, "conntrack -D -f ipv4 -u UNREPLIED\n");
+}

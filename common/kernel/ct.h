@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/addr.h"
 #include "base/prefix.h"
@@ -73,5 +74,14 @@ struct ct_flow {
  */
 int ct_find(struct nl *nl, const struct ct_tuple *tuple, struct ct_flow *flow,
 	    struct err *err);
+
+/* Print a command of conntrack(8) for each of the deletions. It knows neither a
+ * prefix of the answers' destination nor the router's addresses, so two of them
+ * delete more: what is still good begins anew.
+ */
+void ct_print_forget(const struct addr *local, FILE *out);
+void ct_print_forget_prefix(uint32_t mark, uint32_t mask, FILE *out);
+void ct_print_end(uint8_t family, uint32_t mark, uint32_t mask, FILE *out);
+void ct_print_end_stray(FILE *out);
 
 #endif

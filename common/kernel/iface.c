@@ -198,3 +198,19 @@ int iface_addr_put_del(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
 {
 	return put_addr(b, nl, RTM_DELADDR, 0, ifindex, a);
 }
+
+void iface_addr_print_add(const struct addr *a, const char *dev, FILE *out)
+{
+	char text[ADDR_TEXT];
+
+	fprintf(out, "ip -6 addr add %s/128 dev %s nodad noprefixroute\n",
+		addr_text(a, text), dev);
+}
+
+void iface_addr_print_del(const struct addr *a, const char *dev, FILE *out)
+{
+	char text[ADDR_TEXT];
+
+	fprintf(out, "ip -6 addr del %s/128 dev %s\n", addr_text(a, text),
+		dev);
+}

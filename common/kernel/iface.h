@@ -4,6 +4,7 @@
 
 #include <net/if.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/addr.h"
 #include "kernel/nl.h"
@@ -76,5 +77,9 @@ int iface_addr_put_del(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
  */
 int iface_addr_dump(struct nl *nl, uint8_t family, uint32_t ifindex,
 		   iface_addr_cb cb, void *data, struct err *err);
+
+/* Print the command that either is, for the interface @dev. */
+void iface_addr_print_add(const struct addr *a, const char *dev, FILE *out);
+void iface_addr_print_del(const struct addr *a, const char *dev, FILE *out);
 
 #endif

@@ -178,3 +178,8 @@ void nexthop_print(const struct nexthop *nh, const char *dev, FILE *out)
 	fprintf(out, "%s protocol %u\n", nh->onlink ? " onlink" : "",
 		nh->protocol);
 }
+
+void nexthop_print_del(uint32_t id, FILE *out)
+{
+	fprintf(out, "ip nexthop del id %u\n", id);
+}

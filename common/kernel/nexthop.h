@@ -54,5 +54,6 @@ bool nexthop_equal(const struct nexthop *a, const struct nexthop *b);
 
 /* Print the command that makes or changes it, on the interface @dev. */
 void nexthop_print(const struct nexthop *nh, const char *dev, FILE *out);
+void nexthop_print_del(uint32_t id, FILE *out);
 
 #endif

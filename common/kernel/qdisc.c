@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -240,32 +239,30 @@ int qdisc_put_set(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
 	return 0;
 }
 
-void qdisc_text(const char *dev, const struct qdisc *is,
-		const struct qdisc_conf *want, char *buf, size_t size)
+void qdisc_print_set(const char *dev, const struct qdisc *is,
+		     const struct qdisc_conf *want, FILE *out)
 {
-	size_t len = 0;
 	uint32_t band;
 
-	buf[0] = '\0';
-	if (!root_is(is, want))
-		len += (size_t)snprintf(buf, size, "tc qdisc replace dev %s "
-					"root handle %u: %s", dev,
-					TC_H_MAJ(roots[want->kind].handle) >>
-					16, roots[want->kind].kind);
-	if (len && want->bandwidth)
-		len += (size_t)snprintf(buf + len, size - len,
-					" bandwidth %llubit",
-					(unsigned long long)want->bandwidth *
-					8);
-	if (len)
-		len += (size_t)snprintf(buf + len, size - len, "\n");
+	if (!root_is(is, want)) {
+		fprintf(out, "tc qdisc replace dev %s root handle %u: %s", dev,
+			TC_H_MAJ(roots[want->kind].handle) >> 16,
+			roots[want->kind].kind);
+		if (want->bandwidth)
+			fprintf(out, " bandwidth %llubit",
+				(unsigned long long)want->bandwidth * 8);
+		fputc('\n', out);
+	}
 	for (band = 1; band <= QDISC_BANDS; band++)
 		if (lacks_band(is, want, band))
-			len += (size_t)snprintf(buf + len, size - len,
-						"tc qdisc replace dev %s "
-						"parent 1:%u handle %u0: sfq "
-						"perturb %d\n", dev, band,
-						band, perturb(band));
+			fprintf(out, "tc qdisc replace dev %s parent 1:%u "
+				"handle %u0: sfq perturb %d\n", dev, band,
+				band, perturb(band));
+}
+
+void qdisc_print_del(const char *dev, FILE *out)
+{
+	fprintf(out, "tc qdisc del dev %s root\n", dev);
 }
 
 /* "20mbit": tc(8)'s units of 1000; bits a second, kept as bytes a second. */

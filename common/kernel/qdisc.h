@@ -3,6 +3,7 @@
 #define MWAN_KERNEL_QDISC_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "kernel/nl.h"
@@ -70,8 +71,9 @@ int qdisc_put_del(struct nl_batch *b, struct nl *nl, uint32_t ifindex);
 int qdisc_put_set(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
 		  const struct qdisc *is, const struct qdisc_conf *want);
 
-/* The same as tc commands, each ended by a newline. */
-void qdisc_text(const char *dev, const struct qdisc *is,
-		const struct qdisc_conf *want, char *buf, size_t size);
+/* Print the same as tc commands. */
+void qdisc_print_set(const char *dev, const struct qdisc *is,
+		     const struct qdisc_conf *want, FILE *out);
+void qdisc_print_del(const char *dev, FILE *out);
 
 #endif

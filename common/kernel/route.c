@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -362,4 +363,27 @@ void route_print(const struct route *r, const char *verb, const char *dev,
 	if (r->tos)
 		fprintf(out, " tos 0x%x", r->tos);
 	fprintf(out, " protocol %u\n", r->protocol);
+}
+
+static void print_onlink(const struct onlink *o, const char *verb, FILE *out)
+{
+	char to[PREFIX_TEXT], dev[IF_NAMESIZE];
+
+	fprintf(out, "ip -6 route %s %s dev %s table %u", verb,
+		prefix_text(&o->to, to),
+		if_indextoname(o->ifindex, dev) ? dev : "none", o->table);
+}
+
+void onlink_print_set(const struct onlink *o, FILE *out)
+{
+	print_onlink(o, "replace", out);
+	if (o->expires)
+		fprintf(out, " expires %u", o->expires);
+	fprintf(out, " protocol %d\n", PROTO_MWAN);
+}
+
+void onlink_print_del(const struct onlink *o, FILE *out)
+{
+	print_onlink(o, "del", out);
+	fprintf(out, " protocol %d\n", PROTO_MWAN);
 }

@@ -128,4 +128,8 @@ const char *route_text(const struct route *r, const char *dev,
 void route_print(const struct route *r, const char *verb, const char *dev,
 		 FILE *out);
 
+/* Print the command that onlink_put_set() or onlink_put_del() is. */
+void onlink_print_set(const struct onlink *o, FILE *out);
+void onlink_print_del(const struct onlink *o, FILE *out);
+
 #endif

@@ -69,3 +69,11 @@ int sock_end(struct nl *nl, const struct sock *s, struct err *err)
 	nl_end(&b, nl_put(&b, nl, SOCK_DESTROY, 0, &req, sizeof(req), 0));
 	return nl_send(nl, &b, NULL, NULL, NULL, NULL, err);
 }
+
+void sock_print_end(const struct addr *local, FILE *out)
+{
+	char text[ADDR_TEXT];
+
+	fprintf(out, "ss -4tK state established src %s\n",
+		addr_text(local, text));
+}

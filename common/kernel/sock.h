@@ -3,6 +3,7 @@
 #define MWAN_KERNEL_SOCK_H
 
 #include <linux/inet_diag.h>
+#include <stdio.h>
 
 #include "base/addr.h"
 #include "kernel/nl.h"
@@ -27,5 +28,8 @@ int sock_dump(struct nl *nl, const struct addr *local, sock_cb cb, void *data,
  * kernel is built without CONFIG_INET_DIAG_DESTROY.
  */
 int sock_end(struct nl *nl, const struct sock *s, struct err *err);
+
+/* Print a command of ss(8) that closes all that sock_dump() tells. */
+void sock_print_end(const struct addr *local, FILE *out);
 
 #endif

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/netconf.h>
 #include <linux/rtnetlink.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -117,4 +116,9 @@ int sysctl_write(const char *path, int value, struct err *err)
 	if (fd >= 0)
 		close(fd);
 	return code;
+}
+
+void sysctl_print(const char *path, int value, FILE *out)
+{
+	fprintf(out, "sysctl -w %s=%d\n", path, value);
 }

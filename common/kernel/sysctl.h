@@ -2,7 +2,8 @@
 #ifndef MWAN_KERNEL_SYSCTL_H
 #define MWAN_KERNEL_SYSCTL_H
 
-#include "base/addr.h"
+#include <stdio.h>
+
 #include "base/addr.h"
 #include "kernel/nl.h"
 
@@ -69,5 +70,8 @@ int sysctl_read(const char *path);
 
 /* Write a small whole number. Returns 0 or a negative errno with a sentence. */
 int sysctl_write(const char *path, int value, struct err *err);
+
+/* Print the command that does it. */
+void sysctl_print(const char *path, int value, FILE *out);
 
 #endif

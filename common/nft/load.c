@@ -6,7 +6,6 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,6 +23,8 @@ enum {
 	ANSWERS_SIZE = 2 * 1024 * 1024,
 	MODULE_TEXT = 96,
 	RULE_TEXT = 160,	/* the rest of a long rule is left out */
+	/* 255 links give about 60 KB. */
+	PRINT_SIZE = 256 * 1024,
 };
 
 /* Only what is written of it is memory. */
@@ -1232,4 +1233,39 @@ int nft_sticky(struct nl *nl, const struct addr *host, uint32_t *mark,
 	return code ? err_set(err, code, "cannot read the map of the hosts' "
 			      "links of nftables: %s%s", strerror(-code),
 			      err_advice(code)) : 0;
+}
+
+static char print_buf[PRINT_SIZE];
+
+static void print_content(const struct ruleset *rs,
+			  const struct table_state *state, FILE *out)
+{
+	table_state_print(rs, state, print_buf, sizeof(print_buf));
+	fputs(print_buf, out);
+}
+
+void nft_print_load(const struct ruleset *rs, const struct table_state *state,
+		    FILE *out)
+{
+	/* Two transactions would leave packets unmarked between them. */
+	fputs("nft -f - <<'END'\n"
+	      "add table inet " RULESET_TABLE "\n"
+	      "delete table inet " RULESET_TABLE "\n", out);
+	ruleset_print(rs, print_buf, sizeof(print_buf));
+	fputs(print_buf, out);
+	print_content(rs, state, out);
+	fputs("END\n", out);
+}
+
+void nft_print_fill(const struct ruleset *rs, const struct table_state *state,
+		    FILE *out)
+{
+	fputs("nft -f - <<'END'\n", out);
+	print_content(rs, state, out);
+	fputs("END\n", out);
+}
+
+void nft_print_delete(FILE *out)
+{
+	fputs("nft delete table inet " RULESET_TABLE "\n", out);
 }

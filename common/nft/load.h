@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "conf/state.h"
@@ -115,5 +116,12 @@ int nft_sticky(struct nl *nl, const struct addr *host, uint32_t *mark,
 
 /* Delete our table; an absent one is fine. */
 int nft_delete(struct nl *nl, struct err *err);
+
+/* Print the commands of nft(8) that do the same. */
+void nft_print_load(const struct ruleset *rs, const struct table_state *state,
+		    FILE *out);
+void nft_print_fill(const struct ruleset *rs, const struct table_state *state,
+		    FILE *out);
+void nft_print_delete(FILE *out);
 
 #endif
