@@ -663,22 +663,15 @@ static int read_route(const struct nlmsghdr *nlh, void *data)
 static int read_family(struct reading *r, struct nl *nl, uint8_t family,
 		       struct err *err)
 {
-	char buf[128] __attribute__((aligned(8)));
 	struct rtmsg head = { .rtm_family = family };
-	struct nl_batch b;
-	struct nlmsghdr *nlh;
+	struct nl_ask ask;
 	int code;
 
 	r->family = family;
 	r->now = rtmsg_now();
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nlh = nl_put(&b, nl, RTM_GETROUTE, NLM_F_DUMP, &head, sizeof(head),
-		     16);
-	if (!nlh)
-		return -ENOSPC;
-	mnl_attr_put_u32(nlh, RTA_TABLE, r->table);
-	nl_end(&b, nlh);
-	code = nl_dump(nl, &b, read_route, r, err);
+	mnl_attr_put_u32(nl_ask(&ask, nl, RTM_GETROUTE, &head, sizeof(head)),
+			 RTA_TABLE, r->table);
+	code = nl_ask_dump(&ask, read_route, r, err);
 	if (code == -ENOENT)
 		return 1;
 	if (family == AF_INET6 &&

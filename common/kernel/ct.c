@@ -11,6 +11,8 @@
 #include "kernel/ct.h"
 
 enum {
+	CT_GET = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
+	CT_DELETE = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
 	/* Dumps until one shows no entry: the first finds them, the next one
 	 * confirms that they are gone, the others are for what a resize of the
 	 * kernel's table hid from the first.
@@ -106,6 +108,12 @@ static void put_filter(struct nlmsghdr *nlh, const struct addr *local)
 	mnl_attr_nest_end(nlh, nest);
 }
 
+static void put_mark(struct nlmsghdr *nlh, uint32_t mark, uint32_t mask)
+{
+	mnl_attr_put_u32(nlh, CTA_MARK, htonl(mark));
+	mnl_attr_put_u32(nlh, CTA_MARK_MASK, htonl(mask));
+}
+
 /* An entry may end by itself before its deletion. */
 static int on_refused(const struct nl_refusal *no, void *data)
 {
@@ -125,16 +133,11 @@ static int delete_all(struct forget *f)
 {
 	struct nfgenmsg nfg = { .nfgen_family = f->local->family,
 				.version = 1 };
-	char buf[TUPLE_MAX] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh;
-	struct nl_batch b;
+	struct nl_ask ask;
 
-	nl_batch_init(&b, f->nl, buf, sizeof(buf));
-	nlh = nl_put(&b, f->nl, NFNL_SUBSYS_CTNETLINK << 8 |
-		     IPCTNL_MSG_CT_DELETE, 0, &nfg, sizeof(nfg), 80);
-	put_filter(nlh, f->local);
-	nl_end(&b, nlh);
-	return nl_send(f->nl, &b, NULL, NULL, NULL, NULL, f->err);
+	put_filter(nl_ask(&ask, f->nl, CT_DELETE, &nfg, sizeof(nfg)),
+		   f->local);
+	return nl_ask_send(&ask, NULL, NULL, NULL, f->err);
 }
 
 static void send_batch(struct forget *f)
@@ -156,8 +159,7 @@ static int delete_one(struct forget *f, const struct nfgenmsg *nfg,
 		return -EBADMSG;
 	if (f->batch.count == NL_BATCH_MAX)
 		send_batch(f);
-	del = nl_put(&f->batch, f->nl, NFNL_SUBSYS_CTNETLINK << 8 |
-		     IPCTNL_MSG_CT_DELETE, 0, nfg, sizeof(*nfg),
+	del = nl_put(&f->batch, f->nl, CT_DELETE, 0, nfg, sizeof(*nfg),
 		     TUPLE_MAX + 32);
 	mnl_attr_put(del, CTA_TUPLE_ORIG | NLA_F_NESTED,
 		     mnl_attr_get_payload_len(orig),
@@ -221,26 +223,20 @@ static int forget_round(struct forget *f, struct nl *dump)
 	static char del[NL_BATCH_MAX * (TUPLE_MAX + 64)]
 		__attribute__((aligned(8)));
 	struct nfgenmsg nfg = { .nfgen_family = family_of(f) };
-	char buf[TUPLE_MAX] __attribute__((aligned(8)));
+	struct nl_ask ask;
 	struct nlmsghdr *nlh;
-	struct nl_batch b;
 	struct err err;
 	int code;
 
 	f->found = 0;
 	f->all = false;
 	nl_batch_init(&f->batch, f->nl, del, sizeof(del));
-	nl_batch_init(&b, dump, buf, sizeof(buf));
-	nlh = nl_put(&b, dump, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
-		     0, &nfg, sizeof(nfg), 80);
+	nlh = nl_ask(&ask, dump, CT_GET, &nfg, sizeof(nfg));
 	if (f->local)
 		put_filter(nlh, f->local);
-	if (f->prefix) {
-		mnl_attr_put_u32(nlh, CTA_MARK, htonl(f->mark));
-		mnl_attr_put_u32(nlh, CTA_MARK_MASK, htonl(f->mask));
-	}
-	nl_end(&b, nlh);
-	code = nl_dump(dump, &b, on_entry, f, &err);
+	if (f->prefix)
+		put_mark(nlh, f->mark, f->mask);
+	code = nl_ask_dump(&ask, on_entry, f, &err);
 	send_batch(f);
 	if (f->code)
 		return f->code;
@@ -340,14 +336,11 @@ int ct_count(struct nl *nl, uint8_t family, uint32_t mask,
 	struct nfgenmsg nfg = { .nfgen_family = family };
 	struct count c = { .mask = mask, .marks = marks, .n = n,
 			   .counts = counts };
-	char buf[64] __attribute__((aligned(8)));
-	struct nl_batch b;
+	struct nl_ask ask;
 
 	memset(counts, 0, n * sizeof(counts[0]));
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nl_end(&b, nl_put(&b, nl, NFNL_SUBSYS_CTNETLINK << 8 |
-			  IPCTNL_MSG_CT_GET, 0, &nfg, sizeof(nfg), 0));
-	return nl_dump(nl, &b, on_counted, &c, err);
+	nl_ask(&ask, nl, CT_GET, &nfg, sizeof(nfg));
+	return nl_ask_dump(&ask, on_counted, &c, err);
 }
 
 int ct_end(struct nl *nl, uint8_t family, uint32_t mark, uint32_t mask,
@@ -357,17 +350,10 @@ int ct_end(struct nl *nl, uint8_t family, uint32_t mark, uint32_t mask,
 	 * (nf_conntrack_netlink.c, ctnetlink_del_conntrack()).
 	 */
 	struct nfgenmsg nfg = { .nfgen_family = family, .version = 1 };
-	char buf[64] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh;
-	struct nl_batch b;
+	struct nl_ask ask;
 
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nlh = nl_put(&b, nl, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
-		     0, &nfg, sizeof(nfg), 16);
-	mnl_attr_put_u32(nlh, CTA_MARK, htonl(mark));
-	mnl_attr_put_u32(nlh, CTA_MARK_MASK, htonl(mask));
-	nl_end(&b, nlh);
-	return no_conntrack(nl_send(nl, &b, NULL, NULL, NULL, NULL, err), err);
+	put_mark(nl_ask(&ask, nl, CT_DELETE, &nfg, sizeof(nfg)), mark, mask);
+	return no_conntrack(nl_ask_send(&ask, NULL, NULL, NULL, err), err);
 }
 
 static uint16_t source_attr(const struct ct_tuple *t)
@@ -489,18 +475,12 @@ int ct_find(struct nl *nl, const struct ct_tuple *tuple, struct ct_flow *flow,
 {
 	struct nfgenmsg nfg = { .nfgen_family = tuple->source.family };
 	struct find find = { .tuple = tuple, .flow = flow };
-	char buf[192] __attribute__((aligned(8)));
-	struct nlmsghdr *nlh;
-	struct nl_batch b;
+	struct nl_ask ask;
 	int code;
 
 	*flow = (struct ct_flow){ .to = tuple->destination };
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nlh = nl_put(&b, nl, NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
-		     0, &nfg, sizeof(nfg), TUPLE_MAX);
-	put_tuple(nlh, tuple);
-	nl_end(&b, nlh);
-	code = nl_send(nl, &b, NULL, on_missing, on_flow, &find, err);
+	put_tuple(nl_ask(&ask, nl, CT_GET, &nfg, sizeof(nfg)), tuple);
+	code = nl_ask_send(&ask, on_missing, on_flow, &find, err);
 	return code ? err_set(err, code, "cannot ask conntrack for the "
 			      "connection: %s%s", strerror(-code),
 			      code == -EINVAL ? "; is kernel module "

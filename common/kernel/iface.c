@@ -109,12 +109,10 @@ int iface_read_bytes(struct nl *nl, uint32_t ifindex, struct iface_bytes *bytes,
 		.ifindex = ifindex,
 		.filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64),
 	};
-	char buf[64] __attribute__((aligned(8)));
-	struct nl_batch b;
+	struct nl_ask ask;
 
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nl_end(&b, nl_put(&b, nl, RTM_GETSTATS, 0, &head, sizeof(head), 0));
-	return nl_send(nl, &b, NULL, NULL, on_stats, bytes, err);
+	nl_ask(&ask, nl, RTM_GETSTATS, &head, sizeof(head));
+	return nl_ask_send(&ask, NULL, on_stats, bytes, err);
 }
 
 static int on_addr(const struct nlmsghdr *nlh, void *data)
@@ -156,12 +154,10 @@ int iface_addr_dump(struct nl *nl, uint8_t family, uint32_t ifindex,
 {
 	struct ifaddrmsg head = { .ifa_family = family, .ifa_index = ifindex };
 	struct dump d = { .ifindex = ifindex, .cb = cb, .data = data };
-	char buf[64] __attribute__((aligned(8)));
-	struct nl_batch b;
+	struct nl_ask ask;
 
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nl_end(&b, nl_put(&b, nl, RTM_GETADDR, 0, &head, sizeof(head), 0));
-	return err_prefix(err, nl_dump(nl, &b, on_addr, &d, err),
+	nl_ask(&ask, nl, RTM_GETADDR, &head, sizeof(head));
+	return err_prefix(err, nl_ask_dump(&ask, on_addr, &d, err),
 			  "cannot read the addresses");
 }
 

@@ -61,13 +61,11 @@ int nexthop_dump(struct nl *nl, nexthop_cb cb, void *data, struct err *err)
 {
 	static const struct nhmsg head = { .nh_family = AF_UNSPEC };
 	struct dump d = { .cb = cb, .data = data };
-	char buf[64] __attribute__((aligned(8)));
-	struct nl_batch b;
+	struct nl_ask ask;
 	int code;
 
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nl_end(&b, nl_put(&b, nl, RTM_GETNEXTHOP, 0, &head, sizeof(head), 0));
-	code = nl_dump(nl, &b, on_nexthop, &d, err);
+	nl_ask(&ask, nl, RTM_GETNEXTHOP, &head, sizeof(head));
+	code = nl_ask_dump(&ask, on_nexthop, &d, err);
 	/* rtnetlink's answer to a message type that it does not know. */
 	if (code == -EOPNOTSUPP)
 		return err_set(err, code, "this kernel has no nexthop objects: "
@@ -86,16 +84,12 @@ int nexthop_get(struct nl *nl, uint32_t id, nexthop_cb cb, void *data,
 {
 	static const struct nhmsg head = { .nh_family = AF_UNSPEC };
 	struct dump d = { .cb = cb, .data = data };
-	char buf[64] __attribute__((aligned(8)));
-	struct nl_batch b;
-	struct nlmsghdr *nlh;
+	struct nl_ask ask;
 	int code;
 
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nlh = nl_put(&b, nl, RTM_GETNEXTHOP, 0, &head, sizeof(head), 16);
-	mnl_attr_put_u32(nlh, NHA_ID, id);
-	nl_end(&b, nlh);
-	code = nl_send(nl, &b, NULL, on_missing, on_nexthop, &d, err);
+	mnl_attr_put_u32(nl_ask(&ask, nl, RTM_GETNEXTHOP, &head, sizeof(head)),
+			 NHA_ID, id);
+	code = nl_ask_send(&ask, on_missing, on_nexthop, &d, err);
 	return code ? err_set(err, code, "cannot read nexthop %u: %s%s", id,
 			      strerror(-code), err_advice(code)) : 0;
 }

@@ -421,6 +421,28 @@ int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 	return t.code;
 }
 
+struct nlmsghdr *nl_ask(struct nl_ask *ask, struct nl *nl, uint16_t type,
+			const void *head, size_t head_len)
+{
+	ask->nl = nl;
+	nl_batch_init(&ask->batch, nl, ask->buf, sizeof(ask->buf));
+	return nl_put(&ask->batch, nl, type, 0, head, head_len, NL_ASK_ROOM);
+}
+
+int nl_ask_dump(struct nl_ask *ask, nl_reply_cb reply, void *data,
+		struct err *err)
+{
+	nl_end(&ask->batch, ask->batch.last);
+	return nl_dump(ask->nl, &ask->batch, reply, data, err);
+}
+
+int nl_ask_send(struct nl_ask *ask, nl_refused_cb refused, nl_reply_cb reply,
+		void *data, struct err *err)
+{
+	nl_end(&ask->batch, ask->batch.last);
+	return nl_send(ask->nl, &ask->batch, NULL, refused, reply, data, err);
+}
+
 static int sort(const struct nlattr *a, const char *end,
 		const struct nlattr **tb, uint16_t max)
 {

@@ -122,6 +122,25 @@ int nl_send(struct nl *nl, struct nl_batch *b, struct nlmsghdr *acked,
 int nl_dump(struct nl *nl, struct nl_batch *b, nl_reply_cb reply, void *data,
 	    struct err *err);
 
+/* One request and its own buffer, for what is asked once. */
+enum { NL_ASK_ROOM = 128 };	/* for attributes */
+
+struct nl_ask {
+	struct nl *nl;
+	struct nl_batch batch;
+	char buf[256] __attribute__((aligned(8)));
+};
+
+/* Begin it. Attributes may be added to what it returns, until nl_ask_dump() or
+ * nl_ask_send(), which are nl_dump() and nl_send() for this one message.
+ */
+struct nlmsghdr *nl_ask(struct nl_ask *ask, struct nl *nl, uint16_t type,
+			const void *head, size_t head_len);
+int nl_ask_dump(struct nl_ask *ask, nl_reply_cb reply, void *data,
+		struct err *err);
+int nl_ask_send(struct nl_ask *ask, nl_refused_cb refused, nl_reply_cb reply,
+		void *data, struct err *err);
+
 /* Sort the attributes behind @offset bytes of @nlh's payload into @tb[0..max],
  * unknown ones left out. Returns -EBADMSG when they do not fit the message.
  */

@@ -107,19 +107,16 @@ static int dump(struct nl *nl, uint8_t family, uint8_t protocol, uint32_t table,
 {
 	/* A kernel that does not filter by these tells all that there is. */
 	struct rtmsg head = { .rtm_family = family, .rtm_protocol = protocol };
-	char buf[128] __attribute__((aligned(8)));
-	struct nl_batch b;
+	struct nl_ask ask;
 	struct nlmsghdr *nlh;
 	int code;
 
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nlh = nl_put(&b, nl, RTM_GETROUTE, 0, &head, sizeof(head), 16);
+	nlh = nl_ask(&ask, nl, RTM_GETROUTE, &head, sizeof(head));
 	if (table)
 		mnl_attr_put_u32(nlh, RTA_TABLE, table);
 	if (ifindex)
 		mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
-	nl_end(&b, nlh);
-	code = nl_dump(nl, &b, cb, data, err);
+	code = nl_ask_dump(&ask, cb, data, err);
 	if (code == NL_ENOUGH) {
 		nl_close(nl);
 		code = nl_open(nl, NETLINK_ROUTE, err);

@@ -126,13 +126,11 @@ int rule_dump(struct nl *nl, uint8_t family, int protocol, rule_cb cb,
 {
 	struct fib_rule_hdr head = { .family = family };
 	struct dump d = { .protocol = protocol, .cb = cb, .data = data };
-	char buf[64] __attribute__((aligned(8)));
-	struct nl_batch b;
+	struct nl_ask ask;
 	int code;
 
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nl_end(&b, nl_put(&b, nl, RTM_GETRULE, 0, &head, sizeof(head), 0));
-	code = nl_dump(nl, &b, on_rule, &d, err);
+	nl_ask(&ask, nl, RTM_GETRULE, &head, sizeof(head));
+	code = nl_ask_dump(&ask, on_rule, &d, err);
 	/* rtnetlink's answer to a message type that it does not know. */
 	if (code == -EOPNOTSUPP)
 		return err_set(err, code, "this kernel has no policy rules: "

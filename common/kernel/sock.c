@@ -48,13 +48,10 @@ int sock_dump(struct nl *nl, const struct addr *local, sock_cb cb, void *data,
 					.sdiag_protocol = IPPROTO_TCP,
 					.idiag_states = STATES };
 	struct dump dump = { .local = local, .cb = cb, .data = data };
-	char buf[128] __attribute__((aligned(8)));
-	struct nl_batch b;
+	struct nl_ask ask;
 
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nl_end(&b, nl_put(&b, nl, SOCK_DIAG_BY_FAMILY, 0, &req, sizeof(req),
-			  0));
-	return nl_dump(nl, &b, on_sock, &dump, err);
+	nl_ask(&ask, nl, SOCK_DIAG_BY_FAMILY, &req, sizeof(req));
+	return nl_ask_dump(&ask, on_sock, &dump, err);
 }
 
 int sock_end(struct nl *nl, const struct sock *s, struct err *err)
@@ -62,12 +59,10 @@ int sock_end(struct nl *nl, const struct sock *s, struct err *err)
 	struct inet_diag_req_v2 req = { .sdiag_family = AF_INET,
 					.sdiag_protocol = IPPROTO_TCP,
 					.idiag_states = STATES, .id = s->id };
-	char buf[128] __attribute__((aligned(8)));
-	struct nl_batch b;
+	struct nl_ask ask;
 
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nl_end(&b, nl_put(&b, nl, SOCK_DESTROY, 0, &req, sizeof(req), 0));
-	return nl_send(nl, &b, NULL, NULL, NULL, NULL, err);
+	nl_ask(&ask, nl, SOCK_DESTROY, &req, sizeof(req));
+	return nl_ask_send(&ask, NULL, NULL, NULL, err);
 }
 
 void sock_print_end(const struct addr *local, FILE *out)

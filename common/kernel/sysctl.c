@@ -73,12 +73,10 @@ int sysctl_dump(struct nl *nl, sysctl_cb cb, void *data, struct err *err)
 {
 	static const struct netconfmsg head = { .ncm_family = AF_INET };
 	struct dump d = { .cb = cb, .data = data };
-	char buf[64] __attribute__((aligned(8)));
-	struct nl_batch b;
+	struct nl_ask ask;
 
-	nl_batch_init(&b, nl, buf, sizeof(buf));
-	nl_end(&b, nl_put(&b, nl, RTM_GETNETCONF, 0, &head, sizeof(head), 0));
-	return err_prefix(err, nl_dump(nl, &b, on_netconf, &d, err),
+	nl_ask(&ask, nl, RTM_GETNETCONF, &head, sizeof(head));
+	return err_prefix(err, nl_ask_dump(&ask, on_netconf, &d, err),
 			  "cannot read the sysctls of IPv4");
 }
 

@@ -333,19 +333,16 @@ static int read_counter(const struct nlmsghdr *nlh, void *data)
 int counter_read(struct counter *c, struct err *err)
 {
 	const struct nfgenmsg head = { .nfgen_family = NFPROTO_INET };
-	char ask[NL_ROOM] __attribute__((aligned(8)));
-	struct nl_batch batch;
+	struct nl_ask ask;
 	struct nlmsghdr *nlh;
 	int code;
 
-	nl_batch_init(&batch, &c->nl, ask, sizeof(ask));
-	nlh = nl_put(&batch, &c->nl, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETOBJ,
-		     NLM_F_DUMP, &head, sizeof(head), NL_ROOM / 2);
+	nlh = nl_ask(&ask, &c->nl, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETOBJ,
+		     &head, sizeof(head));
 	mnl_attr_put_strz(nlh, NFTA_OBJ_TABLE, TABLE);
 	nftmsg_put32(nlh, NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
-	nl_end(&batch, nlh);
 	c->read = 0;
-	code = nl_dump(&c->nl, &batch, read_counter, c, err);
+	code = nl_ask_dump(&ask, read_counter, c, err);
 	/* Somebody has changed nftables meanwhile: the numbers hold. */
 	if (code == -EINTR)
 		return 0;
