@@ -269,13 +269,42 @@ is "other addresses, and the guard is as it was" "$(
 	nft list chain inet mwan guard | grep -c 'ct status snat fib saddr type != local'
 	problems)" '1
 []'
+
+# --- a LAN with the addresses of a link's network ---
+overlaps() {
+	mwan-rules status --json | jq -c '[.problems[] | .kind, .link]'
+}
 ip addr add 192.168.1.129/25 dev lan0
-is "a LAN with the addresses of both: a fault of each" \
-	"$(mwan-rules status --json | jq -c '[.problems[] | .kind, .link]')" \
-	'["overlap","eth1","overlap","eth2"]'
-like "in a sentence" "$(mwan-rules status | tr -s '\n ' ' ')" \
-	'eth1 and lan0 are both in 192.168.1.0/24, and what is for the hosts behind lan0 may leave by eth1'
+ip -n lan route add local 192.168.1.128/25 dev lo
+mwan-rules apply
+is "a LAN that has a part of a link's network: all is well" "$(problems)" '[]'
+forget
+ask -s 192.168.1.130 -n 100 -p 9000 >"$T/dealt"
+ok "its hosts have a share of each link" fair "$T/dealt" 1 1 1
 ip addr del 192.168.1.129/25 dev lan0
+ip addr add 192.168.1.129/24 dev lan0
+is "a LAN that has all of it: check says so of each" "$(mwan-rules check 2>&1 |
+	sed -n 's/.*: \(eth[12] is not used, .*\) is lan0.s, too.*/\1/p')" \
+	"eth1 is not used, as its network 192.168.1.0/24
+eth2 is not used, as its network 192.168.1.0/24"
+like "as does apply" "$(mwan-rules apply 2>&1)" \
+	'eth1 is not used, as its network 192.168.1.0/24 is lan0.s, too'
+like "and the log" "$(tail -n 1 /var/log/ifchang.log)" \
+	'warning="eth1 is not used, as its network'
+is "and status" "$(overlaps)" '["overlap","eth1","overlap","eth2"]'
+forget
+ask -s 10.9.0.1 -n 30 -p 2000 >"$T/dealt"
+is "they are not used" "$(tally "$T/dealt")" "ppp0=30"
+sed -i 's/^lan = .*/lan = lan1/' /etc/ppp/mwan.ini
+mwan-rules apply 2>/dev/null
+like "where that is no LAN they are" "$(defaults 1002)" 'via 192.168.1.1 dev eth1'
+is "but it is a fault" "$(overlaps)" \
+	'["overlap","eth1","overlap","eth2","lan",null]'
+sed -i 's/^lan = .*/lan = lan0/' /etc/ppp/mwan.ini
+ip addr del 192.168.1.129/24 dev lan0
+ip -n lan route del local 192.168.1.128/25 dev lo
+mwan-rules apply 2>/dev/null
+is "it has another one: they are used again" "$(problems)" '[]'
 
 # --- two cards, and then one with a macvlan, on the segment of two routers ---
 is "networks that overlap: each card answers for itself" \

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 
 #include "core/link.h"
@@ -30,8 +31,22 @@ bool link_stays(const struct link *l, enum family f)
 bool link_lacks_gateway(const struct conf_link *want, const struct link *is,
 			enum family f, struct err *err)
 {
+	char lan[IFNAMSIZ], net[PREFIX_TEXT];
+
 	if (!is_there(is, f) || !is->carrier || has_gateway(&is->af[f]))
 		return false;
+	if (is->af[f].from == GATEWAY_LAN) {
+		if (!if_indextoname(is->lan, lan))
+			strcpy(lan, "the LAN");
+		err_set(err, -EHOSTUNREACH, "%s is not used, as its network "
+			"%s is %s's, too, and what is for the hosts there might "
+			"leave by %s: give the router on %s, or the LAN, other "
+			"addresses; if %s is no part of the LAN, say what is, "
+			"with \"lan = INTERFACE\" in mwan.ini", want->name,
+			prefix_text(&is->af[f].net, net), lan, want->name,
+			want->name, lan);
+		return true;
+	}
 	err_set(err, -EHOSTUNREACH, "%s is not used, as %s: write \"gateway = "
 		"ADDRESS\" below [link %s] in mwan.ini, or have its DHCP client "
 		"call \"mwan-rules up\", see mwan.ini(5)", want->name,

@@ -19,6 +19,7 @@ enum gateway_from {
 	GATEWAY_OF_HOOK,	/* mwan-rules up */
 	GATEWAY_UNKNOWN,	/* nobody */
 	GATEWAY_SELF,		/* somebody, and it is the link's own address */
+	GATEWAY_LAN,		/* it does not matter: the LAN has its network */
 };
 
 /* What a link has of one address family. */
@@ -48,6 +49,7 @@ struct link {
 	bool shared, ppp;	/* of the interface, as struct iface has them */
 	bool other;		/* pppd says: not the link's session */
 	uint32_t mtu;
+	uint32_t lan;		/* GATEWAY_LAN: the interface that has it */
 	/* Verdicts, from the run directory. */
 	bool drained;		/* put aside by mwan-rules drain */
 	bool held;		/* said to be up and to lead nowhere */

@@ -317,6 +317,45 @@ static void note_peers6(const struct reading *r)
 	}
 }
 
+/* lo has the same number in every namespace. */
+static bool is_lan(const struct conf *conf, uint32_t ifindex)
+{
+	enum { LO = 1 };
+	unsigned int i;
+
+	for (i = 0; i < conf->n_lan; i++)
+		if (if_nametoindex(conf->lan[i]) == ifindex)
+			return true;
+	return !conf->n_lan && ifindex != LO;
+}
+
+/* Where the LAN has a link's network as well, or one around it, main takes the
+ * link's side for hosts of the LAN. A part of it wins, as the narrower route.
+ */
+static void refuse_lan(const struct reading *r)
+{
+	const struct onlink *net;
+	struct link_family *af;
+	struct link *is;
+	unsigned int i;
+
+	for (is = r->p->link; is < r->p->link + r->conf->n_links; is++) {
+		af = &is->af[FAMILY_IPV4];
+		if (!af->needs_gateway || !af->net.addr.family)
+			continue;
+		for (i = 0; i < r->p->n_nets; i++) {
+			net = &r->p->net[i];
+			if (!prefix_covers(&net->to, &af->net) ||
+			    !is_lan(r->conf, net->ifindex))
+				continue;
+			af->gateway.family = 0;
+			af->from = GATEWAY_LAN;
+			is->lan = net->ifindex;
+			break;
+		}
+	}
+}
+
 static void note_said(const struct reading *r, const struct gateways *g)
 {
 	unsigned int i, f;
@@ -920,6 +959,7 @@ int present_read(struct present *p, const struct conf *conf,
 	note_unread(p, code, &why);
 	note_unread(p, read_routes(&r, from, &why), &why);
 	note_unread(p, find_gateways(&r, from, &why), &why);
+	refuse_lan(&r);
 	note_peers6(&r);
 	note_unread(p, read_onlinks(&r, nl, &why), &why);
 	code = read_qdiscs(&r, from, &why);

@@ -234,8 +234,9 @@ static void find_overlaps(struct facts *f, const struct conf *conf,
 	for (i = 0; i < conf->n_links; i++) {
 		f->overlap[i][0] = '\0';
 		for (k = 0; k < p->n_nets && p->link[i].shared; k++)
-			if (prefix_overlaps(&p->net[k].to,
-					    &p->link[i].af[FAMILY_IPV4].net) &&
+			if (prefix_covers(&p->net[k].to,
+					  &p->link[i].af[FAMILY_IPV4].net) &&
+			    p->link[i].af[FAMILY_IPV4].from != GATEWAY_LAN &&
 			    !if_indextoname(p->net[k].ifindex, f->overlap[i]))
 				f->overlap[i][0] = '\0';
 	}

@@ -174,7 +174,9 @@ static void check_links(struct status *s)
 			continue;
 		}
 		if (link_lacks_gateway(l->want, l->is, FAMILY_IPV4, &why)) {
-			say(s, "no-gateway", l->want->name, "%s.", why.msg);
+			say(s, l->is->af[FAMILY_IPV4].from == GATEWAY_LAN ?
+			    "overlap" : "no-gateway", l->want->name, "%s.",
+			    why.msg);
 			continue;
 		}
 		tell_down(s, l);
