@@ -12,13 +12,12 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "conf/rttables.h"
-#include "core/plan.h"
+#include "model.h"
 #include "unit.h"
 
 enum {
@@ -26,12 +25,6 @@ enum {
 	ROUNDS_LONG = 1000000,	/* with TEST_LONG in the environment */
 	/* Rounds until the router is another one. */
 	WORLD = 60,
-	DEV_FOREIGN = LINKS_MAX,	/* an interface that is no link */
-	DEVS,
-	K_ROUTES = PRESENT_ROUTES_MAX + 1036,
-	K_NEXTHOPS = 1024,
-	K_RULES = PRESENT_RULES_MAX + 1036,
-	K_STUCK = 64,
 	PROTO_BOOT = 3,
 	PROTO_STATIC = 4,
 	PROTO_DHCP = 16,
@@ -39,843 +32,16 @@ enum {
 	ROUNDS_MAX = 4,
 };
 
-/* --- the model of the kernel --- */
-
-struct dev {
-	uint32_t ifindex;	/* 0: no such interface */
-	bool up, carrier;
-	uint32_t mtu;
-	struct addr local;
-	struct addr peer;	/* family 0: none */
-	struct addr extra;	/* one more; family 0: none */
-	/* On Ethernet, whose routes need a gateway; family 0: none is known. */
-	bool shared;
-	struct addr gateway;
-	bool skips_linkdown;
-	int rp_filter;
-	struct qdisc qdisc;
-};
-
-struct object {
-	struct nexthop nh;
-	struct nexthop_member member[LINKS_MAX];
-};
-
-/* Connections that were given this address, which is gone. */
-struct stuck {
-	struct addr addr;
-	unsigned int dev;
-};
-
-struct kernel {
-	unsigned int n_devs;
-	uint32_t last_ifindex;
-	struct dev dev[DEVS];
-	unsigned int n_routes, n_nexthops, n_rules, n_stuck;
-	struct route route[K_ROUTES];	/* a table's in its order */
-	struct object nexthop[K_NEXTHOPS];
-	struct rule rule[K_RULES];	/* in their order */
-	struct stuck stuck[K_STUCK];
-	int rp_filter_all, ip_forward, hash_policy, hash_fields;
-	bool flows[DEVS];	/* connections with the link's mark */
-	bool strays;		/* what began without masquerading */
-	/* Which configuration the nftables table was made from, and the marks
-	 * that it gives.
-	 */
-	unsigned int nft, n_marks;
-	uint32_t mark[LINKS_MAX];
-	uint32_t mtu[DEVS];	/* what its map has of a device; 0: nothing */
-};
-
 static struct kernel kernel, fresh, settled;
-static struct conf conf;
-static unsigned int conf_serial;
-static struct present present;
-static struct plan plan;
-/* Without chains: the kernel's table is intact when it has none either. */
-static struct ruleset ruleset;	/* its named sets, without a rule */
-static bool in_force, masquerade;
-static bool drained[LINKS_MAX], held[LINKS_MAX];	/* of conf's links */
-/* There is another configuration, and no complete run since. */
-static bool changed;
-
-static void kernel_copy(struct kernel *to, const struct kernel *from)
-{
-	unsigned int i;
-
-	memcpy(to, from, offsetof(struct kernel, route));
-	memcpy(to->route, from->route,
-	       from->n_routes * sizeof(from->route[0]));
-	memcpy(to->rule, from->rule, from->n_rules * sizeof(from->rule[0]));
-	memcpy((char *)to + offsetof(struct kernel, stuck),
-	       (const char *)from + offsetof(struct kernel, stuck),
-	       sizeof(*to) - offsetof(struct kernel, stuck));
-	for (i = 0; i < from->n_nexthops; i++) {
-		to->nexthop[i].nh = from->nexthop[i].nh;
-		memcpy(to->nexthop[i].member, from->nexthop[i].member,
-		       from->nexthop[i].nh.n_members *
-		       sizeof(from->nexthop[i].member[0]));
-	}
-}
-
-static bool alive(const struct dev *d)
-{
-	return d->ifindex && d->up && d->carrier && d->local.family &&
-	       (!d->shared || d->gateway.family);
-}
-
-/* It lacks its carrier alone, and its routes are passed over until that is back.
- */
-static bool waits(const struct dev *d)
-{
-	return d->ifindex && d->up && !d->carrier && d->local.family &&
-	       d->shared && d->gateway.family && d->skips_linkdown;
-}
-
-static struct dev *dev_of(struct kernel *k, uint32_t ifindex)
-{
-	unsigned int i;
-
-	for (i = 0; i < DEVS; i++)
-		if (ifindex && k->dev[i].ifindex == ifindex)
-			return &k->dev[i];
-	return NULL;
-}
-
-static bool addr_present(const struct kernel *k, const struct addr *a)
-{
-	unsigned int i;
-
-	for (i = 0; i < DEVS; i++)
-		if (k->dev[i].ifindex && a->family &&
-		    addr_equal(&k->dev[i].local, a))
-			return true;
-	return false;
-}
-
-static void route_drop(struct kernel *k, unsigned int i)
-{
-	k->n_routes--;
-	memmove(&k->route[i], &k->route[i + 1],
-		(k->n_routes - i) * sizeof(k->route[0]));
-}
-
-static void rule_drop(struct kernel *k, unsigned int i)
-{
-	k->n_rules--;
-	memmove(&k->rule[i], &k->rule[i + 1],
-		(k->n_rules - i) * sizeof(k->rule[0]));
-}
-
-static struct object *object_of(struct kernel *k, uint32_t id)
-{
-	unsigned int i;
-
-	for (i = 0; i < k->n_nexthops; i++)
-		if (k->nexthop[i].nh.id == id)
-			return &k->nexthop[i];
-	return NULL;
-}
-
-/* remove_nexthop(): its routes go, it leaves its groups, and the last member
- * takes the group with it.
- */
-static void nexthop_drop(struct kernel *k, uint32_t id)
-{
-	struct object *o;
-	unsigned int i, m;
-
-	for (i = k->n_routes; i-- > 0;)
-		if (k->route[i].nhid == id)
-			route_drop(k, i);
-	o = object_of(k, id);
-	*o = k->nexthop[--k->n_nexthops];
-	for (i = k->n_nexthops; i-- > 0;) {
-		o = &k->nexthop[i];
-		for (m = 0; m < o->nh.n_members && o->member[m].id != id; m++)
-			;
-		if (m == o->nh.n_members)
-			continue;
-		memmove(&o->member[m], &o->member[m + 1],
-			(--o->nh.n_members - m) * sizeof(o->member[0]));
-		/* The array is in another order then: begin anew. */
-		if (!o->nh.n_members) {
-			nexthop_drop(k, o->nh.id);
-			i = k->n_nexthops;
-		}
-	}
-}
-
-static void nexthops_drop(struct kernel *k, uint32_t ifindex)
-{
-	unsigned int i;
-
-	for (i = 0; i < k->n_nexthops;) {
-		if (k->nexthop[i].nh.ifindex != ifindex) {
-			i++;
-			continue;
-		}
-		nexthop_drop(k, k->nexthop[i].nh.id);
-		i = 0;
-	}
-}
-
-/* Does a rule lead from this address to @dev's table? */
-static bool from_rule(const struct kernel *k, const struct addr *a,
-		      unsigned int dev)
-{
-	char name[IFNAMSIZ];
-	unsigned int i;
-	int link;
-
-	snprintf(name, sizeof(name), "ppp%u", dev);
-	link = conf_link_index(&conf, name);
-	for (i = 0; i < k->n_rules && link >= 0; i++)
-		if (k->rule[i].protocol == PROTO_MWAN && a->family &&
-		    k->rule[i].table == conf.link[link].table &&
-		    addr_equal(&k->rule[i].from, a))
-			return true;
-	return false;
-}
-
-static void stuck_drop(struct kernel *k, unsigned int i)
-{
-	k->stuck[i] = k->stuck[--k->n_stuck];
-}
-
-/* The address goes. Its connections stay where they are, if it had any. (Not
- * in the middle of a change of configuration: by its table its link is known.)
- */
-static void addr_drop(struct kernel *k, unsigned int dev)
-{
-	struct dev *d = &k->dev[dev];
-
-	if (d->up && !changed && from_rule(k, &d->local, dev) &&
-	    k->n_stuck < K_STUCK)
-		k->stuck[k->n_stuck++] = (struct stuck){ d->local, dev };
-	d->local.family = 0;
-}
-
-/* The interface goes down: nothing of it stays, in no table; masquerading
- * forgets the connections that left by it.
- */
-static void dev_down(struct kernel *k, unsigned int dev)
-{
-	struct dev *d = &k->dev[dev];
-	unsigned int i;
-
-	for (i = k->n_routes; i-- > 0;)
-		if (!k->route[i].nhid && k->route[i].ifindex == d->ifindex)
-			route_drop(k, i);
-	nexthops_drop(k, d->ifindex);
-	d->up = d->carrier = false;
-	k->flows[dev] = k->flows[dev] && !masquerade;
-	for (i = k->n_stuck; i-- > 0;)
-		if (masquerade && k->stuck[i].dev == dev)
-			stuck_drop(k, i);
-}
-
-static void dev_gone(struct kernel *k, unsigned int dev)
-{
-	addr_drop(k, dev);
-	dev_down(k, dev);
-	k->dev[dev] = (struct dev){ 0 };
-	k->flows[dev] = false;
-}
-
-static void dev_new(struct kernel *k, unsigned int dev, struct addr local)
-{
-	k->dev[dev] = (struct dev){ .ifindex = ++k->last_ifindex, .up = true,
-				    .carrier = true, .local = local,
-				    .rp_filter = (int)unit_random(3),
-				    .mtu = 1400 + 46 * unit_random(3) };
-}
-
-/* Its router says another address, or nothing any more; some are alike. */
-static void gateway_new(struct dev *d, unsigned int dev)
-{
-	d->gateway = (struct addr){ .family = AF_INET };
-	d->gateway.v4.s_addr = htonl(0x0a40fe00 |
-				     (unit_random(3) ? dev & 0xff : 0));
-	if (!unit_random(8))
-		d->gateway.family = 0;
-}
-
-static bool members_fit(struct kernel *k, const struct nexthop *nh)
-{
-	const struct object *o;
-	unsigned int i;
-
-	for (i = 0; i < nh->n_members; i++) {
-		o = object_of(k, nh->member[i].id);
-		if (!o || o->nh.n_members || !nh->member[i].weight)
-			return false;
-	}
-	return true;
-}
-
-static int do_nexthop_set(struct kernel *k, const struct nexthop *nh)
-{
-	struct object *o = object_of(k, nh->id);
-	const struct dev *d = dev_of(k, nh->ifindex);
-
-	/* "Can not replace a nexthop group with a nexthop", and back. */
-	if (o && !o->nh.n_members != !nh->n_members)
-		return -EINVAL;
-	if (!nh->n_members && (!d || !d->up || !d->carrier))
-		return -ENETDOWN;
-	if (!members_fit(k, nh))
-		return -EINVAL;
-	if (!o)
-		o = &k->nexthop[k->n_nexthops++];
-	o->nh = *nh;
-	if (nh->n_members)
-		memcpy(o->member, nh->member,
-		       nh->n_members * sizeof(nh->member[0]));
-	o->nh.member = o->member;
-	return 0;
-}
-
-static bool route_same(const struct route *a, const struct route *b)
-{
-	return a->table == b->table && a->metric == b->metric &&
-	       a->ifindex == b->ifindex && a->nhid == b->nhid &&
-	       a->protocol == b->protocol && a->type == b->type &&
-	       addr_equal(&a->gateway, &b->gateway);
-}
-
-/* In front of its equals, as fib_table_insert() does without NLM_F_APPEND. */
-static int do_route_add(struct kernel *k, const struct route *r)
-{
-	const struct dev *d = dev_of(k, r->ifindex);
-	unsigned int i;
-
-	if (r->nhid ? !object_of(k, r->nhid) :
-	    r->type == RTN_UNICAST ? !d || !d->up : r->ifindex != 0)
-		return -EINVAL;
-	for (i = 0; i < k->n_routes; i++)
-		if (route_same(&k->route[i], r))
-			return -EEXIST;
-	for (i = 0; i < k->n_routes; i++)
-		if (k->route[i].table == r->table &&
-		    k->route[i].metric >= r->metric)
-			break;
-	memmove(&k->route[i + 1], &k->route[i],
-		(k->n_routes - i) * sizeof(k->route[0]));
-	k->route[i] = *r;
-	k->n_routes++;
-	return 0;
-}
-
-/* fib_table_delete() and fib_nh_match(): what is not said matches all. */
-static int do_route_del(struct kernel *k, const struct route *r)
-{
-	const struct route *is;
-	unsigned int i;
-
-	for (i = 0; i < k->n_routes; i++) {
-		is = &k->route[i];
-		if (is->table == r->table && is->type == r->type &&
-		    (!r->metric || is->metric == r->metric) &&
-		    (!r->protocol || is->protocol == r->protocol) &&
-		    is->scope == r->scope &&
-		    (r->nhid ? is->nhid == r->nhid :
-		     !is->nhid && is->ifindex == r->ifindex) &&
-		    (r->nhid || !r->gateway.family ||
-		     addr_equal(&is->gateway, &r->gateway))) {
-			route_drop(k, i);
-			return 0;
-		}
-	}
-	return -ESRCH;
-}
-
-/* Behind its equals; rule_exists() overlooks FIB_RULE_INVERT. */
-static int do_rule_add(struct kernel *k, const struct rule *r)
-{
-	const struct rule *is;
-	unsigned int i, at = 0;
-
-	for (i = 0; i < k->n_rules; i++) {
-		is = &k->rule[i];
-		if (is->priority <= r->priority)
-			at = i + 1;
-		if (is->priority == r->priority && is->table == r->table &&
-		    is->mark == r->mark && is->mask == r->mask &&
-		    is->suppress_default == r->suppress_default &&
-		    is->protocol == r->protocol && !is->foreign &&
-		    (!r->from.family || addr_equal(&is->from, &r->from)) &&
-		    (!r->to.family || addr_equal(&is->to, &r->to)))
-			return -EEXIST;
-	}
-	memmove(&k->rule[at + 1], &k->rule[at],
-		(k->n_rules - at) * sizeof(k->rule[0]));
-	k->rule[at] = *r;
-	k->n_rules++;
-	return 0;
-}
-
-/* rule_find(): what is not said matches all. */
-static int do_rule_del(struct kernel *k, const struct rule *r)
-{
-	const struct rule *is;
-	unsigned int i;
-
-	for (i = 0; i < k->n_rules; i++) {
-		is = &k->rule[i];
-		if (is->priority == r->priority && is->table == r->table &&
-		    (!r->foreign || is->foreign) &&
-		    (!r->mark || is->mark == r->mark) &&
-		    (!r->mask || is->mask == r->mask) &&
-		    (!r->suppress_default || is->suppress_default) &&
-		    (!r->protocol || is->protocol == r->protocol) &&
-		    (!r->from.family || addr_equal(&is->from, &r->from)) &&
-		    (!r->to.family || addr_equal(&is->to, &r->to))) {
-			rule_drop(k, i);
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
-static int do_sysctl(struct kernel *k, const char *path, int value)
-{
-	char want[SYSCTL_PATH_MAX];
-	struct dev *d;
-	unsigned int i;
-
-	if (!strcmp(path, SYSCTL_IP_FORWARD)) {
-		k->ip_forward = value;
-		return 0;
-	}
-	if (!strcmp(path, sysctl_hash_policy[FAMILY_IPV4])) {
-		k->hash_policy = value;
-		return value == HASH_POLICY_FIELDS && k->hash_fields < 0 ?
-		       -EINVAL : 0;
-	}
-	if (!strcmp(path, sysctl_hash_fields[FAMILY_IPV4]) && k->hash_fields >= 0) {
-		k->hash_fields = value;
-		return 0;
-	}
-	for (i = 0; i < conf.n_links; i++) {
-		d = &k->dev[atoi(conf.link[i].name + 3)];
-		sysctl_rp_filter_path(conf.link[i].name, want);
-		if (!strcmp(path, want)) {
-			d->rp_filter = value;
-			return 0;
-		}
-		sysctl_linkdown_path(conf.link[i].name, FAMILY_IPV4,
-				     want);
-		if (!strcmp(path, want)) {
-			d->skips_linkdown = value;
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
-static int do_qdisc(struct kernel *k, const struct op *op)
-{
-	static const char *const kind[] = { "", "prio", "fq_codel", "cake" };
-	struct dev *d = dev_of(k, op->qdisc.ifindex);
-
-	if (!d)
-		return -ENODEV;
-	memset(&d->qdisc, 0, sizeof(d->qdisc));
-	if (op->kind == OP_QDISC_DEL)
-		return 0;
-	strcpy(d->qdisc.kind, kind[op->qdisc.want->kind]);
-	d->qdisc.handle = (uint32_t)op->qdisc.want->kind << 16;
-	d->qdisc.bandwidth = op->qdisc.want->bandwidth;
-	if (op->qdisc.want->kind == QDISC_PRIO_SFQ)
-		d->qdisc.sfq_bands = 7;
-	return 0;
-}
-
-static unsigned int dev_number(unsigned int link)
-{
-	return (unsigned int)atoi(conf.link[link].name + 3);
-}
-
-/* The whole map is filled anew. */
-static void fill(struct kernel *k)
-{
-	unsigned int i;
-
-	memset(k->mtu, 0, sizeof(k->mtu));
-	for (i = 0; i < conf.n_links; i++)
-		k->mtu[dev_number(i)] = plan.table.link[i].mtu;
-}
-
-static int do_nft(struct kernel *k, bool load)
-{
-	unsigned int i;
-
-	memset(k->mtu, 0, sizeof(k->mtu));
-	if (load)
-		fill(k);
-
-	k->nft = load ? conf_serial : 0;
-	k->strays = k->strays || !load;
-	k->n_marks = load ? conf.n_links : 0;
-	for (i = 0; i < k->n_marks; i++)
-		k->mark[i] = conf.link[i].mark;
-	return 0;
-}
-
-static int do_forget(struct kernel *k, const struct addr *a)
-{
-	unsigned int i;
-
-	for (i = k->n_stuck; i-- > 0;)
-		if (addr_equal(&k->stuck[i].addr, a))
-			stuck_drop(k, i);
-	return 0;
-}
-
-static int do_end(struct kernel *k, uint32_t mark)
-{
-	unsigned int i;
-
-	for (i = 0; i < conf.n_links; i++)
-		if (conf.link[i].mark == mark)
-			k->flows[atoi(conf.link[i].name + 3)] = false;
-	return 0;
-}
-
-static int do_op(struct kernel *k, const struct op *op)
-{
-	switch (op->kind) {
-	case OP_SYSCTL:
-		return do_sysctl(k, op->sysctl.path, op->sysctl.value);
-	case OP_NEXTHOP_SET:
-		return do_nexthop_set(k, &op->nexthop);
-	case OP_NEXTHOP_DEL:
-		if (!object_of(k, op->nexthop.id))
-			return -ENOENT;
-		nexthop_drop(k, op->nexthop.id);
-		return 0;
-	case OP_ROUTE_ADD:
-		return do_route_add(k, &op->route);
-	case OP_ROUTE_DEL:
-		return do_route_del(k, &op->route);
-	case OP_RULE_ADD:
-		return do_rule_add(k, &op->rule);
-	case OP_RULE_DEL:
-		return do_rule_del(k, &op->rule);
-	case OP_QDISC_SET:
-	case OP_QDISC_DEL:
-		return do_qdisc(k, op);
-	case OP_NFT_LOAD:
-	case OP_NFT_DELETE:
-		return do_nft(k, op->kind == OP_NFT_LOAD);
-	case OP_NFT_FILL:
-		fill(k);
-		return k->nft ? 0 : -ENOENT;
-	case OP_CT_FORGET:
-		return do_forget(k, &op->addr);
-	case OP_CT_END:
-		return do_end(k, op->mark.value);
-	case OP_ADDR_ADD:
-	case OP_ADDR_DEL:
-	case OP_ONLINK_SET:
-	case OP_ONLINK_DEL:
-	case OP_CT_PREFIX:
-		return -EINVAL;
-	case OP_CT_STRAY:
-		k->strays = !k->nft;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-/* --- what present_read() would see --- */
-
-static void see_route(struct kernel *k, const struct route *r)
-{
-	struct present *p = &present;
-	const struct object *o;
-	struct route *to;
-
-	if (p->n_routes == PRESENT_ROUTES_MAX)
-		return;
-	to = &p->route[p->n_routes++];
-	*to = *r;
-	/* A group of one is shown as a single device. */
-	o = to->nhid ? object_of(k, to->nhid) : NULL;
-	if (o && o->nh.n_members == 1)
-		o = object_of(k, o->member[0].id);
-	if (o && !o->nh.n_members)
-		to->ifindex = o->nh.ifindex;
-}
-
-static void see_table(struct kernel *k, uint32_t table)
-{
-	unsigned int i;
-
-	for (i = 0; i < k->n_routes; i++)
-		if (k->route[i].table == table)
-			see_route(k, &k->route[i]);
-}
-
-static bool table_known(uint32_t table)
-{
-	unsigned int i;
-
-	if (table == TABLE_MAIN || table == TABLE_DEFAULT ||
-	    table == conf.standby_table)
-		return true;
-	for (i = 0; i < conf.n_links; i++)
-		if (conf.link[i].table == table)
-			return true;
-	return false;
-}
-
-/* Those of our protocol, in all other tables. */
-static void see_ours(struct kernel *k)
-{
-	unsigned int i;
-
-	for (i = 0; i < k->n_routes; i++)
-		if (k->route[i].protocol == PROTO_MWAN &&
-		    !table_known(k->route[i].table))
-			see_route(k, &k->route[i]);
-}
-
-static bool table_seen(uint32_t table, unsigned int n_rules)
-{
-	unsigned int i;
-
-	if (table_known(table))
-		return true;
-	for (i = 0; i < n_rules; i++)
-		if (present.rule[i].table == table)
-			return true;
-	return false;
-}
-
-static void see_nexthops(struct kernel *k)
-{
-	struct present *p = &present;
-	const struct nexthop *nh;
-	unsigned int i, d;
-
-	p->n_nexthops = p->n_members = 0;
-	memset(p->detour_taken, 0, sizeof(p->detour_taken));
-	for (i = 0; i < k->n_nexthops; i++) {
-		nh = &k->nexthop[i].nh;
-		if (nh->protocol != PROTO_MWAN &&
-		    nh->id - conf.nexthop_base >= NEXTHOP_SPAN) {
-			for (d = 0; d < PRESENT_DETOURS; d++)
-				if (nh->id - present_detour(&conf, d) <
-				    NEXTHOP_SPAN)
-					p->detour_taken[d] = true;
-			continue;
-		}
-		if (p->n_nexthops == PRESENT_NEXTHOPS_MAX ||
-		    nh->n_members > PRESENT_MEMBERS_MAX - p->n_members)
-			continue;
-		p->nexthop[p->n_nexthops] = *nh;
-		p->nexthop[p->n_nexthops++].member = &p->member[p->n_members];
-		memcpy(&p->member[p->n_members], k->nexthop[i].member,
-		       nh->n_members * sizeof(nh->member[0]));
-		p->n_members += nh->n_members;
-	}
-}
-
-static void see_links(struct kernel *k)
-{
-	struct present *p = &present;
-	const struct dev *d;
-	unsigned int i;
-
-	memset(p->link, 0, sizeof(p->link));
-	for (i = 0; i < conf.n_links; i++) {
-		d = &k->dev[atoi(conf.link[i].name + 3)];
-		p->link[i].drained = drained[i];
-		p->link[i].held = held[i];
-		if (!d->ifindex)
-			continue;
-		p->link[i] = (struct link){
-			.ifindex = d->ifindex, .up = d->up,
-			.carrier = d->carrier, .shared = d->shared,
-			.rp_filter = -ENOENT, .mtu = d->mtu,
-			.arp_ignore = -1, .arp_announce = -1,
-			.drained = drained[i], .held = held[i],
-			.af[FAMILY_IPV4] = {
-				.local = d->local,
-				.peer = d->peer.family ? d->peer : d->local,
-				.gateway = d->gateway,
-				.needs_gateway = d->shared,
-				.skips_linkdown = d->skips_linkdown,
-			},
-		};
-		if (!alive(d))
-			continue;
-		p->link[i].rp_filter = d->rp_filter;
-		if (qdisc_conf_for(&conf.link[i].qdisc, d->shared)->kind !=
-		    QDISC_NONE)
-			p->link[i].qdisc = d->qdisc;
-	}
-	links_judge(p->link, conf.n_links);
-	p->n_addrs = 0;
-	p->addrs_complete = true;
-	for (i = 0; i < DEVS; i++)
-		if (k->dev[i].ifindex && k->dev[i].local.family)
-			p->addr[p->n_addrs++] = k->dev[i].local;
-	p->n_extras = 0;
-	for (i = 0; i < conf.n_links; i++) {
-		d = &k->dev[atoi(conf.link[i].name + 3)];
-		if (!d->ifindex || !d->extra.family)
-			continue;
-		p->extra[p->n_extras].link = i;
-		p->extra[p->n_extras++].addr = d->extra;
-		p->addr[p->n_addrs++] = d->extra;
-	}
-}
-
-static void observe(struct kernel *k, enum plan_goal goal)
-{
-	struct present *p = &present;
-	unsigned int i;
-
-	see_links(k);
-	see_nexthops(k);
-	p->n_rules = p->n_routes = 0;
-	for (i = 0; i < k->n_rules && p->n_rules < PRESENT_RULES_MAX; i++)
-		if (k->rule[i].protocol == PROTO_MWAN)
-			p->rule[p->n_rules++] = k->rule[i];
-	see_table(k, conf.standby_table);
-	see_table(k, TABLE_DEFAULT);
-	for (i = 0; i < conf.n_links; i++)
-		see_table(k, conf.link[i].table);
-	if (goal == PLAN_FLUSH || goal == PLAN_APPLY)
-		see_ours(k);
-	for (i = 0; i < p->n_rules && goal != PLAN_FLUSH &&
-	     goal != PLAN_APPLY; i++)
-		if (!table_seen(p->rule[i].table, i))
-			see_table(k, p->rule[i].table);
-	p->rp_filter_all = k->rp_filter_all;
-	p->ip_forward = k->ip_forward;
-	for (i = 0; i < FAMILIES; i++)
-		p->hash_policy[i] = p->hash_fields[i] = -1;
-	if (conf.sysctl && conf.n_links > 2) {
-		p->hash_policy[FAMILY_IPV4] = k->hash_policy;
-		p->hash_fields[FAMILY_IPV4] = k->hash_fields;
-	}
-	p->nft.present = p->nft.masquerades = k->nft != 0;
-	p->nft.n_chains = k->nft != conf_serial;
-	for (i = 0; i < conf.n_links; i++)
-		p->nft.state.link[i].mtu = k->mtu[dev_number(i)];
-}
-
-/* --- where a packet goes --- */
-
-struct way {
-	uint8_t nowhere;	/* the type of the route that refuses it */
-	unsigned int n;
-	const struct dev *dev[LINKS_MAX];
-};
-
-static void way_of_route(struct kernel *k, const struct route *r,
-			 struct way *w)
-{
-	const struct object *o = r->nhid ? object_of(k, r->nhid) : NULL;
-	unsigned int i;
-
-	w->n = 0;
-	w->nowhere = r->type == RTN_UNICAST ? 0 : r->type;
-	if (w->nowhere)
-		return;
-	if (!o) {
-		w->dev[w->n++] = dev_of(k, r->ifindex);
-	} else if (!o->nh.n_members) {
-		w->dev[w->n++] = dev_of(k, o->nh.ifindex);
-	} else {
-		for (i = 0; i < o->nh.n_members; i++)
-			w->dev[w->n++] = dev_of(k, object_of(k,
-				o->member[i].id)->nh.ifindex);
-	}
-}
-
-static bool passed_over(struct kernel *k, const struct route *r)
-{
-	const struct dev *d = r->nhid ? NULL : dev_of(k, r->ifindex);
-
-	return d && !d->carrier && d->skips_linkdown;
-}
-
-/* By the first route of a table; false: it has none. */
-static bool way_of_table(struct kernel *k, uint32_t table, struct way *w)
-{
-	unsigned int i;
-
-	for (i = 0; i < k->n_routes; i++) {
-		if (k->route[i].table != table ||
-		    passed_over(k, &k->route[i]))
-			continue;
-		way_of_route(k, &k->route[i], w);
-		return true;
-	}
-	return false;
-}
-
-/* Walk the rules by their priority; main is empty, and the table default comes
- * before 32768.
- */
-static void find_way(struct kernel *k, uint32_t mark, const struct addr *from,
-		     struct way *w)
-{
-	const struct rule *r;
-	unsigned int i;
-	bool match, asked = false;
-
-	w->n = w->nowhere = 0;
-	for (i = 0; i < k->n_rules; i++) {
-		r = &k->rule[i];
-		if (!asked && r->priority >= PRIORITY_PRIMARY) {
-			asked = true;
-			if (way_of_table(k, TABLE_DEFAULT, w))
-				return;
-		}
-		match = (mark & r->mask) == r->mark &&
-			(!r->from.family ||
-			 (from && addr_equal(from, &r->from)));
-		/* No packet here is to a peer. */
-		if (match == r->invert || r->suppress_default || r->to.family)
-			continue;
-		if (way_of_table(k, r->table, w))
-			return;
-	}
-	if (!asked)
-		way_of_table(k, TABLE_DEFAULT, w);
-}
-
-/* A way for everything that takes it. */
-static bool good_way(struct kernel *k, uint32_t mark)
-{
-	struct way w;
-	unsigned int i;
-
-	find_way(k, mark, NULL, &w);
-	for (i = 0; i < w.n; i++)
-		if (!w.dev[i] || !alive(w.dev[i]))
-			return false;
-	return w.n > 0;
-}
-
-static bool only_way(const struct way *w, const struct dev *d)
-{
-	return w->n == 1 && w->dev[0] == d;
-}
+static bool in_force;
 
 /* --- properties --- */
 
 enum property {
 	P_ACCEPTED, P_LIMIT, P_IDEMPOTENT, P_SCRATCH, P_PREFIX_MARK,
 	P_PREFIX_UNMARKED, P_ORDER, P_FOREIGN, P_LEFTOVER, P_PRIMARY,
-	P_STALE, P_MTU, P_FLUSH, P_LINKS_ONLY, P_MARK, P_FROM, P_UNMARKED, P_DOWN,
-	P_HOST, P_MAIN, P_DEFAULT, P_LAST, P_FAILBACK, P_KEEP, P_STRAY,
+	P_STALE, P_MTU, P_FLUSH, P_LINKS_ONLY, P_MARK, P_FROM, P_UNMARKED,
+	P_DOWN, P_HOST, P_MAIN, P_DEFAULT, P_LAST, P_FAILBACK, P_KEEP, P_STRAY,
 	N_PROPERTIES,
 };
 
@@ -981,7 +147,7 @@ static bool leftover(struct kernel *k, const struct route *r)
 	bool link = false, table = false;
 
 	for (i = 0; i < conf.n_links; i++) {
-		d = &k->dev[atoi(conf.link[i].name + 3)];
+		d = dev_of_link(k, i);
 		table = table || conf.link[i].table == r->table;
 		link = link || (r->ifindex && r->ifindex == d->ifindex);
 		/* What may tell the gateway stays. */
@@ -1075,7 +241,7 @@ static bool any_alive(struct kernel *k)
 	unsigned int i;
 
 	for (i = 0; i < conf.n_links; i++)
-		if (alive(&k->dev[atoi(conf.link[i].name + 3)]))
+		if (alive(dev_of_link(k, i)))
 			return true;
 	return false;
 }
@@ -1135,7 +301,7 @@ static bool gives_way(struct kernel *k, unsigned int link)
 	unsigned int i;
 
 	for (i = 0; held[link] && i < conf.n_links; i++)
-		if (!held[i] && alive(&k->dev[atoi(conf.link[i].name + 3)]))
+		if (!held[i] && alive(dev_of_link(k, i)))
 			return true;
 	return false;
 }
@@ -1147,7 +313,7 @@ static bool is_of_held(struct kernel *k, const struct addr *a)
 	unsigned int i;
 
 	for (i = 0; i < conf.n_links && !conf.masquerade; i++) {
-		d = &k->dev[atoi(conf.link[i].name + 3)];
+		d = dev_of_link(k, i);
 		if (gives_way(k, i) && (addr_equal(&d->local, a) ||
 					addr_equal(&d->extra, a)))
 			return true;
@@ -1160,7 +326,7 @@ static bool any_left(struct kernel *k, int primary)
 	unsigned int i;
 
 	for (i = 0; i < conf.n_links; i++)
-		if (alive(&k->dev[atoi(conf.link[i].name + 3)]) &&
+		if (alive(dev_of_link(k, i)) &&
 		    !drained[i] && !gives_way(k, i) && worse((int)i, primary))
 			return true;
 	return false;
@@ -1186,7 +352,8 @@ static void check_end(struct kernel *k, const struct op *op)
 	     op->mark.mask == conf.mark_mask && !drained[l - conf.link] &&
 	     !gives_way(k, (unsigned int)(l - conf.link)) &&
 	     worse((int)(l - conf.link), primary) &&
-	     alive(&k->dev[atoi(l->name + 3)]), "%s", op_text(op));
+	     alive(dev_of_link(k, (unsigned int)(l - conf.link))), "%s",
+	     op_text(op));
 }
 
 /* Take down that the primary has moved from @old, by a plan or a part of it. */
@@ -1198,7 +365,7 @@ static void note_move(struct kernel *k, int old)
 	    !any_left(k, now))
 		return;
 	if (owed < 0 || !worse(link_of_rule(k, PRIORITY_FAILBACK), old))
-		owed = atoi(conf.link[old].name + 3);
+		owed = (int)dev_number((unsigned int)old);
 }
 
 /* Before which operation something happens to a link; beyond the last: before
@@ -1218,11 +385,11 @@ static void carry_out(struct kernel *k, unsigned int n, enum plan_goal goal)
 	bool good[LINKS_MAX], unmarked = good_way(k, 0), live = any_alive(k);
 	unsigned int i, m, stuck, step = conf.n_links > 16 ? 23 : 1;
 	const struct op *op;
-	struct way w;
+	struct path w;
 	int code;
 
 	/* Both at once is left for the end, too. */
-	if (changed && leads_astray(k))
+	if (k->changed && leads_astray(k))
 		damaged = true;
 	for (m = 0; m < k->n_marks; m += step)
 		good[m] = good_way(k, k->mark[m]);
@@ -1250,8 +417,8 @@ static void carry_out(struct kernel *k, unsigned int n, enum plan_goal goal)
 		 * masquerading, what left without a mark was lost, too.
 		 */
 		for (m = 0; op->kind == OP_NFT_LOAD && m < k->n_marks; m++) {
-			find_way(k, k->mark[m], NULL, &w);
-			hold(P_PREFIX_MARK, w.n || masquerade,
+			find_path(k, k->mark[m], NULL, &w);
+			hold(P_PREFIX_MARK, w.n || k->masquerade,
 			     "mark 0x%x has no way", k->mark[m]);
 			good[m] = good_way(k, k->mark[m]);
 		}
@@ -1259,7 +426,7 @@ static void carry_out(struct kernel *k, unsigned int n, enum plan_goal goal)
 		 * rules, and the default of a dead link may still be there
 		 * when its rule comes.
 		 */
-		for (m = 0; masquerade && op->kind == OP_RULE_ADD &&
+		for (m = 0; k->masquerade && op->kind == OP_RULE_ADD &&
 		     op->rule.mask && m < k->n_marks; m++)
 			if (k->mark[m] == op->rule.mark)
 				good[m] = good_way(k, k->mark[m]);
@@ -1275,11 +442,6 @@ static void carry_out(struct kernel *k, unsigned int n, enum plan_goal goal)
 }
 
 /* --- what a complete run has to bring about --- */
-
-static struct dev *dev_of_link(struct kernel *k, unsigned int link)
-{
-	return &k->dev[atoi(conf.link[link].name + 3)];
-}
 
 /* Of all tiers, with the drained links behind them, and then the held ones. */
 static unsigned int rank(struct kernel *k, unsigned int link)
@@ -1301,7 +463,7 @@ static unsigned int best_rank(struct kernel *k)
 /* Is this way the standby: exactly the live links of the best tier that are
  * not put aside, or the drained ones if there are no others, or the held ones?
  */
-static bool standby_way(struct kernel *k, const struct way *w)
+static bool standby_way(struct kernel *k, const struct path *w)
 {
 	unsigned int i, n = 0, best = best_rank(k);
 
@@ -1333,7 +495,7 @@ static void check_weights(struct kernel *k)
 }
 
 /* What another program's default in a link's table does is its affair. */
-static bool foreign_way(struct kernel *k, const struct way *w)
+static bool foreign_way(struct kernel *k, const struct path *w)
 {
 	return w->n == 1 && w->dev[0] == &k->dev[DEV_FOREIGN];
 }
@@ -1355,7 +517,7 @@ static bool gives_up(struct kernel *k, unsigned int i)
 static void check_from(struct kernel *k, unsigned int link)
 {
 	const struct dev *own = dev_of_link(k, link), *d = NULL;
-	struct way w, unmarked;
+	struct path w, unmarked;
 	bool waiting = false;
 	unsigned int i;
 
@@ -1367,23 +529,24 @@ static void check_from(struct kernel *k, unsigned int link)
 			d = dev_of_link(k, i);
 		waiting = waiting || waits(dev_of_link(k, i));
 	}
-	find_way(k, 0, &own->local, &w);
-	find_way(k, 0, NULL, &unmarked);
+	find_path(k, 0, &own->local, &w);
+	find_path(k, 0, NULL, &unmarked);
 	if (!d && unmarked.n == 1)
 		d = unmarked.dev[0];
 	hold(P_FROM, d && (only_way(&w, d) ||
-			   (waiting && foreign_way(k, &w))), "from %s", conf.link[link].name);
+			   (waiting && foreign_way(k, &w))), "from %s",
+	     conf.link[link].name);
 }
 
 static void check_ways(struct kernel *k, bool marks)
 {
 	unsigned int i;
 	const struct dev *d;
-	struct way w;
+	struct path w;
 
 	for (i = 0; i < conf.n_links && marks; i++) {
 		d = dev_of_link(k, i);
-		find_way(k, conf.link[i].mark, NULL, &w);
+		find_path(k, conf.link[i].mark, NULL, &w);
 		hold(P_MARK, alive(d) && !gives_way(k, i) ? only_way(&w, d) :
 		     foreign_way(k, &w) || standby_way(k, &w),
 		     "mark 0x%x of %s goes wrong", conf.link[i].mark,
@@ -1391,7 +554,7 @@ static void check_ways(struct kernel *k, bool marks)
 		if (alive(d))
 			check_from(k, i);
 	}
-	find_way(k, 0, NULL, &w);
+	find_path(k, 0, NULL, &w);
 	if (!marks) {
 		hold(P_UNMARKED, standby_way(k, &w), "not the standby");
 		return;
@@ -1431,15 +594,15 @@ static void check_last_resort(struct kernel *k, bool marks)
 		[LAST_RESORT_UNREACHABLE] = RTN_UNREACHABLE,
 		[LAST_RESORT_BLACKHOLE] = RTN_BLACKHOLE,
 	};
-	struct way w;
+	struct path w;
 	unsigned int i;
 
 	for (i = 0; i < conf.n_links && marks; i++) {
-		find_way(k, conf.link[i].mark, NULL, &w);
+		find_path(k, conf.link[i].mark, NULL, &w);
 		hold(P_LAST, w.nowhere == want[conf.last_resort] ||
 		     foreign_way(k, &w), "mark 0x%x", conf.link[i].mark);
 	}
-	find_way(k, 0, NULL, &w);
+	find_path(k, 0, NULL, &w);
 	hold(P_LAST, w.nowhere == want[conf.last_resort], "unmarked");
 }
 
@@ -1644,28 +807,10 @@ static bool has_nexthops_of(const struct kernel *a, struct kernel *b)
 	return a->n_nexthops == b->n_nexthops;
 }
 
-/* Only the map of the MTUs, with nothing that it would differ in. */
-static void want_map(void)
-{
-	static const struct nft_set map = {
-		.name = RULESET_MSS, .flags = NFT_SET_MAP,
-		.key_type = TYPE_IFNAME, .key_len = IFNAMSIZ,
-		.data_type = TYPE_INTEGER, .data_len = sizeof(uint16_t),
-	};
-
-	ruleset.n_links = conf.n_links;
-	ruleset.n_sets = present.nft.n_sets = conf.clamp_mss;
-	ruleset.set[0] = (struct ruleset_set){ .name = RULESET_MSS,
-					       .kind = SET_MSS };
-	present.nft.set[0] = map;
-}
-
 static void make(struct kernel *k, const struct plan_event *event)
 {
 	struct err err = { "" };
 	int code;
-
-	want_map();
 
 	observe(k, event->goal);
 	code = plan_make(&plan, &conf, &present, &ruleset, event, &err);
@@ -1801,7 +946,7 @@ static void check_done(struct kernel *k, enum plan_goal goal, int lasting)
 		check_failback(k);
 		check_primary(k, lasting);
 		check_stale(k);
-		hold(P_STRAY, !k->strays || !masquerade, "flows are left");
+		hold(P_STRAY, !k->strays || !k->masquerade, "flows are left");
 		check_mtus(k);
 	}
 	check_scratch(k, goal);
@@ -1852,7 +997,7 @@ static void run(struct kernel *k, struct plan_event *event, int cut)
 		    k->n_routes <= PRESENT_ROUTES_MAX)
 			break;
 	}
-	damaged = changed = false;
+	damaged = k->changed = false;
 	check_done(k, event->goal, lasting);
 }
 
@@ -1874,6 +1019,23 @@ static struct addr any_address(const struct kernel *k, unsigned int dev)
 	if (!unit_random(16) && k->dev[other].local.family)
 		return k->dev[other].local;
 	return address(dev << 8 | (unit_random(6) + 1));
+}
+
+static void dev_new(struct kernel *k, unsigned int dev, struct addr local)
+{
+	dev_add(k, dev, local);
+	k->dev[dev].mtu = 1400 + 46 * unit_random(3);
+	k->dev[dev].rp_filter = (int)unit_random(3);
+}
+
+/* Its router says another address, or nothing any more; some are alike. */
+static void gateway_new(struct dev *d, unsigned int dev)
+{
+	d->gateway = (struct addr){ .family = AF_INET };
+	d->gateway.v4.s_addr = htonl(0x0a40fe00 |
+				     (unit_random(3) ? dev & 0xff : 0));
+	if (!unit_random(8))
+		d->gateway.family = 0;
 }
 
 static void random_link(struct conf *c, unsigned int dev, uint32_t tables,
@@ -1936,7 +1098,7 @@ static void random_conf(void)
 	c->nexthop_base = base[unit_random(6)];
 	c->standby_table = standby[unit_random(3)];
 	c->rule_priority = priority[unit_random(3)];
-	c->masquerade = masquerade;
+	c->masquerade = kernel.masquerade;
 	c->clamp_mss = true;
 	c->sysctl = unit_random(2);
 	c->balance = unit_random(BALANCE_RANDOM + 1);
@@ -1952,7 +1114,7 @@ static void random_conf(void)
 		if (i != skip)
 			random_link(c, i, first, turn);
 	tidy_leftovers(&kernel);
-	changed = true;
+	kernel.changed = true;
 	conf_serial++;
 }
 
@@ -2162,7 +1324,7 @@ static void new_world(unsigned int n)
 	kernel.ip_forward = 0;
 	kernel.hash_fields = unit_random(4) ? 7 : -1;
 	owed = -1;
-	masquerade = unit_random(4);
+	kernel.masquerade = unit_random(4);
 	in_force = false;
 	dev_new(&kernel, DEV_FOREIGN, address(0xffff));
 	random_conf();
@@ -2196,7 +1358,7 @@ static void one_round(void)
 		iface_event(k, &event);
 	} while (!unit_random(3));
 	/* Who is killed in a change of tables is known by its rules alone. */
-	if (!killed && !changed && !unit_random(8))
+	if (!killed && !k->changed && !unit_random(8))
 		break_something(k);
 	if (!unit_random(8))
 		leave_something(k);
@@ -2327,22 +1489,9 @@ static void report_properties(void)
 /* Two links as the original had them, no queue and no settings to change. */
 static void two_links(void)
 {
-	unsigned int i;
-
 	new_world(2);
-	memset(&conf, 0, sizeof(conf));
-	memset(drained, 0, sizeof(drained));
-	memset(held, 0, sizeof(held));
-	conf = (struct conf){ .rule_priority = 1000, .mark_mask = 0xff,
-			      .standby_table = 200, .nexthop_base = 77000,
-			      .masquerade = true, .n_links = 2 };
-	for (i = 0; i < 2; i++) {
-		conf.link[i] = (struct conf_link){ .table = 201 + i,
-						   .mark = i + 1,
-						   .weight = 1, .tier = 1 };
-		snprintf(conf.link[i].name, IFNAMSIZ, "ppp%u", i);
-	}
-	masquerade = true;
+	conf_of_links(2);
+	kernel.masquerade = true;
 }
 
 static void example(struct kernel *k, struct plan_event event,
@@ -2701,17 +1850,17 @@ static void failback_killed(struct kernel *k)
 static void last_resort(struct kernel *k)
 {
 	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
-	struct way w;
+	struct path w;
 
 	two_links();
 	conf.last_resort = LAST_RESORT_UNREACHABLE;
 	dev_new(k, 0, address(1));
 	make(k, &event);
 	carry_out(k, plan.n_ops, PLAN_ALL);
-	find_way(k, 2, NULL, &w);
+	find_path(k, 2, NULL, &w);
 	ok(only_way(&w, &k->dev[0]), "a last resort stands behind the links");
 	dev_gone(k, 0);
-	find_way(k, 2, NULL, &w);
+	find_path(k, 2, NULL, &w);
 	ok(w.nowhere == RTN_UNREACHABLE, "and is there before any hook runs");
 	make(k, &event);
 	carry_out(k, plan.n_ops, PLAN_ALL);
@@ -2797,7 +1946,7 @@ static void priorities(struct kernel *k)
 					 20000, 19100, 20000, 1000 };
 	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
 	unsigned int b, i, link, astray = 0, n = 0;
-	struct way w;
+	struct path w;
 
 	two_links();
 	dev_new(k, 0, address(1));
@@ -2810,7 +1959,7 @@ static void priorities(struct kernel *k)
 		for (i = 0; i < plan.n_ops; i++, n++) {
 			do_op(k, &plan.op[i]);
 			for (link = 0; link < 2; link++) {
-				find_way(k, link + 1, NULL, &w);
+				find_path(k, link + 1, NULL, &w);
 				astray += !only_way(&w, &k->dev[link]);
 			}
 		}
@@ -2881,8 +2030,8 @@ static void gateways(struct kernel *k)
 		"sysctl -w net/ipv4/conf/ppp1/ignore_routes_with_linkdown=1\n"
 		"ip nexthop replace id 77002 via 10.64.254.2 dev ppp1 onlink "
 		"protocol 119\n"
-		"ip route prepend default via 10.64.254.2 dev ppp1 onlink table "
-		"202 protocol 119\n"
+		"ip route prepend default via 10.64.254.2 dev ppp1 onlink "
+		"table 202 protocol 119\n"
 		"ip nexthop replace id 77257 group 77001,1/77002,1 protocol "
 		"119\n"
 		"ip rule add pref 1302 from 10.64.0.2 lookup 202 protocol "
@@ -2891,18 +2040,18 @@ static void gateways(struct kernel *k)
 	example(k, event, "it is another one",
 		"ip nexthop replace id 77002 via 10.64.254.3 dev ppp1 onlink "
 		"protocol 119\n"
-		"ip route prepend default via 10.64.254.3 dev ppp1 onlink table "
-		"202 protocol 119\n"
-		"ip route del default via 10.64.254.2 dev ppp1 onlink table 202 "
-		"protocol 119\n");
+		"ip route prepend default via 10.64.254.3 dev ppp1 onlink "
+		"table 202 protocol 119\n"
+		"ip route del default via 10.64.254.2 dev ppp1 onlink "
+		"table 202 protocol 119\n");
 	nexthops_drop(k, k->dev[1].ifindex);
 	k->dev[1].carrier = false;
 	make(k, &event);
 	ok(!plan.n_ops, "its cable is pulled: all stays, for its return");
 	k->dev[1].skips_linkdown = false;
 	example(k, event, "the same where the kernel does not pass over it",
-		"ip route del default via 10.64.254.3 dev ppp1 onlink table 202 "
-		"protocol 119\n"
+		"ip route del default via 10.64.254.3 dev ppp1 onlink "
+		"table 202 protocol 119\n"
 		"ip rule del pref 1302 from 10.64.0.2 lookup 202 protocol "
 		"119\n");
 	k->dev[0].gateway = k->dev[1].gateway;
@@ -2935,7 +2084,7 @@ static void hold_links(struct kernel *k)
 	struct nexthop nh = { .id = 77000, .protocol = PROTO_STATIC,
 			      .family = AF_INET };
 	struct err err = { "" };
-	struct way w;
+	struct path w;
 
 	both_up(k);
 	held[0] = true;
@@ -2955,9 +2104,9 @@ static void hold_links(struct kernel *k)
 		"ip rule del pref 32768 lookup 201 protocol 119\n"
 		"ip rule del pref 1001 fwmark 0x1/0xff lookup 201 protocol "
 		"119\n");
-	find_way(k, 1, NULL, &w);
+	find_path(k, 1, NULL, &w);
 	ok(only_way(&w, &k->dev[1]), "its mark goes by the other link");
-	find_way(k, 0, &k->dev[0].local, &w);
+	find_path(k, 0, &k->dev[0].local, &w);
 	ok(only_way(&w, &k->dev[0]), "a probe from its address by itself");
 	held[1] = true;
 	example(k, event, "every usable link is held: as if none were",

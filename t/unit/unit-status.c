@@ -3,15 +3,19 @@
  * have.
  */
 #include "tell/link_facts.h"
+#include <arpa/inet.h>
+#include <linux/rtnetlink.h>
+
+#include "model.h"
 #include "tell/status_print.h"
 #include "unit.h"
 
-enum { TEXT_MAX = 1 << 20, ROUNDS = 300 };
+enum { TEXT_MAX = 1 << 20, ROUNDS = 300, ROUTERS = 200 };
 
 static struct status status;
 static struct facts facts;
-static struct conf conf;
-static struct present present;
+static struct session session;
+static struct kernel kernel;
 static char text[TEXT_MAX];
 
 static void as_table(const struct status *s, FILE *out)
@@ -345,6 +349,88 @@ static void test_json(void)
 	   "JSON of more problems than there is room for is complete");
 }
 
+/* What status says of the router that the model is. */
+static void look(void)
+{
+	memset(&status, 0, sizeof(status));
+	memset(&facts, 0, sizeof(facts));
+	facts.conf_exists = true;
+	observe(&kernel, PLAN_ALL);
+	session.conf = conf;
+	session.present = present;
+	session.in_force = session.have_ruleset = true;
+	status_make(&status, &session, &facts);
+}
+
+static bool says(const char *kind)
+{
+	unsigned int i;
+
+	for (i = 0; i < status.n_problems; i++)
+		if (!strcmp(status.problem[i].kind, kind))
+			return true;
+	return false;
+}
+
+static unsigned int n_alive(void)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < conf.n_links; i++)
+		n += alive(dev_of_link(&kernel, i));
+	return n;
+}
+
+static void any_router(void)
+{
+	struct addr a = { .family = AF_INET };
+	unsigned int i;
+
+	model_begin(&kernel, 1 + unit_random(6));
+	kernel.ip_forward = 1;
+	for (i = 0; i < conf.n_links; i++) {
+		conf.link[i].tier = (uint8_t)(1 + unit_random(2));
+		drained[i] = !unit_random(4);
+		a.v4.s_addr = htonl(0x0a400001 + i);
+		if (unit_random(4))
+			dev_add(&kernel, i, a);
+	}
+	settle(&kernel, PLAN_ALL);
+}
+
+/* When all is done, status speaks of the links that are down and of nothing
+ * else; when something of ours is taken away, it names that.
+ */
+static void test_model(void)
+{
+	unsigned int round, i, odd = 0, missed = 0, wrong_code = 0;
+
+	for (round = 0; round < ROUTERS; round++) {
+		any_router();
+		look();
+		for (i = 0; i < status.n_problems; i++)
+			odd += strcmp(status.problem[i].kind, "link-down") &&
+			       strcmp(status.problem[i].kind, "no-link");
+		wrong_code += (status.code == STATUS_NO_LINK) != !n_alive();
+		if (!n_alive())
+			continue;
+		for (i = 0; kernel.route[i].protocol != PROTO_MWAN ||
+			    kernel.route[i].table == TABLE_DEFAULT; i++)
+			;
+		route_drop(&kernel, i);
+		look();
+		missed += !says("route") && !says("standby");
+		rule_drop(&kernel, unit_random(kernel.n_rules));
+		look();
+		missed += !says("rule");
+		wrong_code += status.code != STATUS_DEGRADED;
+	}
+	ok(!odd, "%d routers: what is as it should be is no problem (%u)",
+	   ROUTERS, odd);
+	ok(!missed, "what is missing is one (%u)", missed);
+	ok(!wrong_code, "and the exit status says so (%u)", wrong_code);
+}
+
 int main(void)
 {
 	test_scale();
@@ -355,5 +441,6 @@ int main(void)
 	test_width();
 	test_forms();
 	test_json();
+	test_model();
 	return done();
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* Who carries a link's packets: by what there is, and by what is wanted. */
+#include <arpa/inet.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 
 #include "core/way.h"
+#include "model.h"
 #include "unit.h"
 
-static struct conf conf;
-static struct present present;
+enum { ROUNDS = 400 };
+
+static struct kernel kernel;
 static struct way w;
 
 /* Links 0 to 2, of tiers 1, 1 and 2, all up, each with its default, and the
@@ -121,9 +124,79 @@ static void test_wanted(void)
 	ok(by(""), "no link is left");
 }
 
+static void random_link(unsigned int i, bool holds)
+{
+	struct addr a = { .family = AF_INET };
+
+	a.v4.s_addr = htonl(0x0a400001 + i);
+	conf.link[i].tier = (uint8_t)(1 + unit_random(2));
+	conf.link[i].weight = (uint8_t)(1 + unit_random(3));
+	drained[i] = !unit_random(5);
+	held[i] = holds && !unit_random(5);
+	if (unit_random(4))
+		dev_add(&kernel, i, a);
+}
+
+/* Does @w name the interfaces that the model sends the mark's packets to? */
+static bool as_sent(uint32_t mark)
+{
+	struct path p;
+	unsigned int i;
+
+	find_path(&kernel, mark, NULL, &p);
+	for (i = 0; i < w.n && w.n == p.n; i++)
+		if (dev_of_link(&kernel, w.by[i]) != p.dev[i])
+			return false;
+	return w.n == p.n && !w.other;
+}
+
+static unsigned int astray(void)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < conf.n_links; i++) {
+		way_of_link(&w, &conf, &present, FAMILY_IPV4, i);
+		n += !as_sent(conf.link[i].mark);
+	}
+	return n;
+}
+
+/* What is told of any router is what its packets do: at the end of a plan, and
+ * when a link has gone since. (With a held one, whether it leads again is for
+ * the next run to say.)
+ */
+static void test_model(void)
+{
+	unsigned int round, i, wrong = 0, unwanted = 0, gone = 0;
+
+	for (round = 0; round < ROUNDS; round++) {
+		model_begin(&kernel, 1 + unit_random(6));
+		for (i = 0; i < conf.n_links; i++)
+			random_link(i, round % 2);
+		unwanted += !settle(&kernel, PLAN_ALL);
+		wrong += astray();
+		for (i = 0; i < conf.n_links; i++) {
+			way_wanted(&w, &conf, &present, FAMILY_IPV4, (int)i);
+			unwanted += !as_sent(conf.link[i].mark);
+		}
+		i = unit_random(conf.n_links);
+		if (round % 2 || !kernel.dev[i].ifindex)
+			continue;
+		dev_gone(&kernel, i);
+		observe(&kernel, PLAN_ALL);
+		wrong += astray();
+		gone++;
+	}
+	ok(!wrong && gone > ROUNDS / 4, "%d routers: a link's packets go where "
+	   "that is told, also when a link has just gone (%u)", ROUNDS, wrong);
+	ok(!unwanted, "and where it was said before that they would (%u)",
+	   unwanted);
+}
+
 int main(void)
 {
 	test_present();
 	test_wanted();
+	test_model();
 	return done();
 }

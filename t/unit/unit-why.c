@@ -3,15 +3,19 @@
  * the rules of any configuration.
  */
 #include <arpa/inet.h>
+#include <errno.h>
+#include <linux/rtnetlink.h>
 
 #include "nft/jhash.h"
+#include "model.h"
 #include "nft/trace.h"
+#include "tell/why.h"
 #include "unit.h"
 
-enum { HOSTS = 60000, ROUNDS = 20000, MASK = 0xff00 };
+enum { HOSTS = 60000, ROUNDS = 20000, ROUTERS = 200, MASK = 0xff00 };
 
-static struct conf conf;
 static struct ruleset rs;
+static struct kernel kernel;
 
 /* Of "driver5" of Bob Jenkins' lookup3.c. On a big-endian machine the kernel's
  * hash is another one, neither his little nor his big: all words but the last
@@ -32,7 +36,7 @@ static void test_jhash(void)
 
 static bool build(unsigned int n, enum balance balance, uint32_t sticky)
 {
-	static const bool drained[LINKS_MAX];
+	static const bool none[LINKS_MAX];
 	struct err err;
 	unsigned int i;
 
@@ -49,7 +53,7 @@ static bool build(unsigned int n, enum balance balance, uint32_t sticky)
 		l->weight = (uint8_t)(n - i);
 		l->tier = 1;
 	}
-	return !ruleset_build(&rs, &conf, drained, false, &err);
+	return !ruleset_build(&rs, &conf, none, false, &err);
 }
 
 static struct addr ipv4(uint32_t address)
@@ -245,6 +249,64 @@ static void test_ipv6(enum balance balance, const char *name)
 	ok(link_of(&w), "%s: and IPv4 is, as before", name);
 }
 
+/* The kernel sends it by this interface. */
+static void route_by(struct why_way *way, uint32_t mark, const struct path *p,
+		     unsigned int choice)
+{
+	static struct why why;
+
+	why.packet.tuple.source = ipv4(0xc0a80101);
+	memset(way, 0, sizeof(*way));
+	way->walk.mark = mark;
+	way->fib.table = p->table;
+	way->fib.type = RTN_UNICAST;
+	way->fib.ifindex = p->n ? p->dev[choice]->ifindex : 0;
+	way->fib.code = p->n ? 0 : -ENETUNREACH;
+	why_route(&why, way, &conf, &present);
+}
+
+/* Of any router on which all is done: our rules explain what the kernel does
+ * with each mark, and nothing else that it might do.
+ */
+static void test_model(void)
+{
+	unsigned int round, i, c, wrong = 0, believed = 0, seen = 0;
+	struct path p;
+	struct why_way way;
+
+	for (round = 0; round < ROUTERS; round++) {
+		model_begin(&kernel, 2 + unit_random(5));
+		dev_add(&kernel, DEV_FOREIGN, ipv4(0xc0a80102));
+		for (i = 0; i < conf.n_links; i++) {
+			conf.link[i].tier = (uint8_t)(1 + unit_random(2));
+			held[i] = !unit_random(4);
+			if (unit_random(4))
+				dev_add(&kernel, i, ipv4(0x0a400001 + i));
+		}
+		settle(&kernel, PLAN_ALL);
+		for (i = 0; i < conf.n_links; i++) {
+			find_path(&kernel, conf.link[i].mark, NULL, &p);
+			for (c = 0; c < p.n; c++, seen++) {
+				route_by(&way, conf.link[i].mark, &p, c);
+				wrong += !way.as_planned ||
+					 way.verdict != WHY_LINK;
+			}
+			if (!p.n)
+				continue;
+			p.dev[0] = &kernel.dev[DEV_FOREIGN];
+			route_by(&way, conf.link[i].mark, &p, 0);
+			believed += way.as_planned || way.verdict != WHY_OTHER;
+			p.n = 0;
+			route_by(&way, conf.link[i].mark, &p, 0);
+			believed += way.as_planned ||
+				    way.verdict != WHY_NOWHERE;
+		}
+	}
+	ok(seen > ROUTERS && !wrong, "%d routers: our rules explain where each "
+	   "of %u marked packets goes (%u)", ROUTERS, seen, wrong);
+	ok(!believed, "and no other way is taken for theirs (%u)", believed);
+}
+
 int main(void)
 {
 	test_jhash();
@@ -257,5 +319,6 @@ int main(void)
 	test_any();
 	test_ipv6(BALANCE_SOURCE, "source");
 	test_ipv6(BALANCE_FLOW, "flow");
+	test_model();
 	return done();
 }
