@@ -19,19 +19,25 @@ told() {
 	wait_for 5 sh -c "tail -n1 '$1' | grep -qxF -- '$2'"
 }
 
-# ours: how many processes there are in this test's network namespace.
+# ours: how many processes there are in this test's network namespace, in $ours.
+# It starts none, which would count itself or not as the moment has it.
 ours() {
-	find /proc/[0-9]*/ns/net -maxdepth 0 -lname "${net/[/\\[}" 2>/dev/null |
-		wc -l
+	local process
+
+	ours=0
+	for process in /proc/[0-9]*; do
+		[ ! "$process/ns/net" -ef /proc/self/ns/net ] || ((++ours))
+	done
 }
 
 # settled: those that the tools have left are gone.
 settled() {
-	test "$(ours)" -le "$idle"
+	ours
+	test "$ours" -le $((idle + BASH_SUBSHELL))
 }
 
-net=$(readlink /proc/self/ns/net)
-idle=$(ours)
+ours
+idle=$ours
 links_wanted ppp0 ppp1
 printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
 mwan-rules apply 2>/dev/null
@@ -250,8 +256,8 @@ for ((i = 0; i < links; i++)); do
 done
 most=0
 while jobs -pr | grep -q .; do
-	n=$(($(ours) - idle))
-	((n <= most)) || most=$n
+	ours
+	((ours - idle <= most)) || most=$((ours - idle))
 	read -rt 0.5 <> <(:) || true
 done
 wait "${pids[@]}"
