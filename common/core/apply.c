@@ -39,7 +39,7 @@ enum lane {
 	LANE_LATER,	/* of conntrack: when the lock has been released */
 };
 
-/* What there is to know of each kind of operation. */
+/* What each kind of operation needs: one row a kind. */
 static const struct trait {
 	enum lane lane;
 	int forgiven;		/* an error that means "as it should be" */
@@ -101,7 +101,7 @@ static void fail(struct apply_result *r, const struct op *op,
 
 	r->failed++;
 	r->failed_queues += queue;
-	/* What keeps packets from their way is worth more than a queue. */
+	/* Report a failure of routing rather than one of a queue. */
 	if (!first)
 		return;
 	r->code = code;
@@ -314,10 +314,10 @@ static int on_sock(const struct sock *s, void *data)
 }
 
 /* Close the TCP connections that the router itself has opened by the link of
- * @op, as far as conntrack knows them. Without that, chance decides which
- * packet comes first after ct_end(): with one of the peer's the connection
- * begins anew as one from outside, on the line that it was to leave. A kernel
- * without CONFIG_INET_DIAG_DESTROY leaves it to chance.
+ * @op, as far as conntrack knows them. Otherwise chance decides which packet
+ * comes first after ct_end(): if it is the peer's, the connection begins again
+ * as one from outside, on the line that it was to leave. A kernel without
+ * CONFIG_INET_DIAG_DESTROY leaves it to chance.
  */
 static void end_sockets(struct nl *nfnl, const struct op *op)
 {
@@ -348,7 +348,7 @@ static void end_sockets(struct nl *nfnl, const struct op *op)
 }
 
 /* The router's own address of another interface has not been translated either.
- * What is ended for nothing has had no answer, and begins anew.
+ * A flow that is ended needlessly has had no answer, and begins again.
  */
 static bool is_of_link(const struct addr *a, void *data)
 {

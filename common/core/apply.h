@@ -12,7 +12,7 @@ enum {
 	APPLY_LATER_MAX = 2 * LINKS_MAX + 2,
 };
 
-/* What became of a plan. */
+/* The result of carrying out a plan. */
 struct apply_result {
 	unsigned int done;	/* what changed something */
 	unsigned int failed;

@@ -11,7 +11,7 @@
 #include "conf/conf.h"
 #include "kernel/qdisc.h"
 
-/* Who says what a link's gateway is; what stands before the others counts. */
+/* Who says what a link's gateway is; the first one that knows counts. */
 enum gateway_from {
 	GATEWAY_OF_CONF,	/* mwan.ini */
 	GATEWAY_OF_TABLE,	/* a default of others in the link's own table */
@@ -22,7 +22,7 @@ enum gateway_from {
 	GATEWAY_LAN,		/* it does not matter: the LAN has its network */
 };
 
-/* What a link has of one address family. */
+/* A link's part of one address family. */
 struct link_family {
 	/* The one with a peer, which is pppd's, or the first; family 0: no
 	 * address of a wider scope than the link.
@@ -42,7 +42,7 @@ struct link_family {
 	bool held;
 };
 
-/* What there is of conf->link[i]: a line, not its interface alone. */
+/* What exists of conf->link[i]: the line, not its interface alone. */
 struct link {
 	uint32_t ifindex;	/* 0: no such interface */
 	bool up, carrier;
@@ -59,8 +59,8 @@ struct link {
 	int arp_ignore, arp_announce;	/* -1: not our business, see read_arp() */
 	struct qdisc qdisc;	/* only of an interface that is up */
 	/* IPv6, where af.local is the link-local address that a session begins
-	 * with. What the provider takes from the link, as far as it is known:
-	 * of this session (known6), else of the one before.
+	 * with. The prefixes whose packets the provider accepts, as far as
+	 * known: of this session (known6), else of the one before.
 	 */
 	struct prefixes own6;
 	bool known6;
@@ -81,7 +81,9 @@ bool link_usable(const struct link *l, enum family f);
  */
 bool link_stays(const struct link *l, enum family f);
 
-/* Is there everything but the gateway? Then the sentence about it is in @err. */
+/* Is there everything but the gateway? If so, @err has the sentence about
+ * it.
+ */
 bool link_lacks_gateway(const struct conf_link *want, const struct link *is,
 			enum family f, struct err *err);
 
@@ -90,8 +92,8 @@ bool link_lacks_gateway(const struct conf_link *want, const struct link *is,
  */
 bool links_are_twins(const struct link *link, unsigned int n);
 
-/* Is it pppd that makes the interface, and says why it does not? Where there is
- * none, its name tells: pppd's own are ppp0, ppp1, ...
+/* Is it pppd that makes the interface, and says why it does not? Without an
+ * interface its name tells: pppd's own are ppp0, ppp1, ...
  */
 bool link_is_pppd(const struct conf_link *want, const struct link *is);
 

@@ -5,7 +5,7 @@
 #include "core/own.h"
 
 enum {
-	/* Behind it there is no room for an address of ours. */
+	/* A longer prefix has no room for an address of ours. */
 	OWN_LEN_MAX = 96,
 	NETWORK_LEN = 64,
 	/* "mw", the mark of our addresses: PREFIX::6d77:1 and up. */
@@ -45,8 +45,8 @@ static void add_all(struct prefixes *list, const struct prefixes *more)
 		own_add(list, &more->item[i]);
 }
 
-/* Has the router an address on the LAN in this prefix? Whoever delegates it
- * takes that away when it is gone.
+/* Has the router an address on the LAN in this prefix? The client that got the
+ * prefix removes that when it loses it.
  */
 static bool is_on_lan(const struct present *p, const struct prefix *of)
 {

@@ -18,8 +18,8 @@
 void own_decide(struct present *p, const struct conf *conf,
 		const struct prefix6 *known);
 
-/* Add a prefix in the place of those that are a part of it, unless it is a part of
- * one itself. What has no room is left out.
+/* Add a prefix in the place of those that are a part of it, unless it is a part
+ * of one itself. Prefixes beyond the room are left out.
  */
 void own_add(struct prefixes *list, const struct prefix *p);
 
@@ -31,7 +31,7 @@ bool own_remember(struct prefix6 *known, const struct present *p,
 bool own_any(const struct present *p, const struct conf *conf);
 
 /* Our own address of link @i, in the last network of its first prefix that has
- * room for one; family 0: there is none.
+ * room for one; family 0 if none has.
  */
 struct addr own_address(const struct link *l, unsigned int i);
 

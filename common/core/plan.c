@@ -17,7 +17,7 @@ enum {
 	ID_LINK = 1,
 	ID_DRAINED = 256,
 	ID_TIER = 256,
-	/* To each address of a link, and to a peer that others have too. */
+	/* For each address of a link, and for a peer that other links share. */
 	RULES_WANTED_MAX = FAMILIES * (4 * LINKS_MAX + 4) +
 			   2 * PRESENT_EXTRAS_MAX + LINKS_MAX * PREFIXES_MAX,
 	/* A network of the LAN is remembered for so long after it has gone,
@@ -87,7 +87,7 @@ static bool flushing(const struct making *m)
 	return m->event->goal == PLAN_FLUSH;
 }
 
-/* Everything but the links' own part is in force, or shall be. */
+/* Everything but the links' own part is in force, or is wanted. */
 static bool in_force(const struct making *m)
 {
 	return m->event->goal == PLAN_ALL || m->event->goal == PLAN_APPLY;
@@ -105,7 +105,7 @@ static void each(struct making *m, void (*part)(struct making *, enum family))
 
 /* --- ids of nexthops --- */
 
-/* What the object of an id stands for. */
+/* What the nexthop object with an id stands for. */
 struct place {
 	enum family family;
 	unsigned int rank;	/* 0: it is of a link ... */
@@ -169,7 +169,7 @@ int plan_link_of_nexthop(const struct conf *conf, uint32_t id)
 
 /* --- usable links --- */
 
-/* Does somebody else have the id? What needs it is left out then. */
+/* Does somebody else have the id? Then operations that need it are left out. */
 static bool taken(struct making *m, uint32_t id)
 {
 	const struct nexthop *is = present_nexthop(m->present, id);
@@ -319,9 +319,9 @@ static void want_sysctl(struct making *m, const char *path, int is, int want)
 	op->sysctl.value = want;
 }
 
-/* Of a link that fails, each host's connections shall go on by one other link,
- * where a link is chosen for the host. What the kernel lacks is left alone
- * (the fields: Linux 5.13), and so is everything with one or two links.
+/* When a link fails, keep all connections of one host together on one other
+ * link, if links are chosen per host. Do not set what this kernel lacks (the
+ * fields: Linux 5.13), and so is everything with one or two links.
  */
 static void plan_hash(struct making *m, enum family f)
 {
@@ -370,7 +370,8 @@ static bool base_fits(const struct making *m, uint32_t base)
 
 /* When nexthop_base moves by less than the two ranges take, an id may have to
  * become an object of the other kind, which it can only by being deleted, and
- * with it its routes. So all go to free ids first, and from there to their own.
+ * with it its routes. So all move to free ids first, and from there to their
+ * own.
  */
 static void choose_base(struct making *m)
 {
@@ -477,8 +478,9 @@ static void remove_nexthop(struct making *m, uint32_t id, bool serves)
 	op->serves = serves;
 }
 
-/* What is no longer wanted, an earlier configuration's ids included; groups
- * first, or the removal of a member would change them.
+/* Remove nexthops that are no longer wanted, also under an earlier
+ * configuration's ids; groups first, or the removal of a member would change
+ * them.
  */
 static void plan_nexthop_removal(struct making *m)
 {
@@ -505,7 +507,7 @@ static void plan_nexthop_removal(struct making *m)
 
 /* --- routes --- */
 
-/* The default that a usable link's table shall have. */
+/* The default that a usable link's table needs. */
 static struct route link_default(const struct making *m, enum family f,
 				 unsigned int i)
 {
@@ -522,7 +524,7 @@ static struct route link_default(const struct making *m, enum family f,
 }
 
 /* The default that leads to a group. Its metric is the tier's number, so the
- * next tier's stands behind it, and the drained links' behind all of them.
+ * next tier's default comes after it, and the drained links' after all of them.
  */
 static struct route standby_default(const struct making *m, enum family f,
 				    unsigned int rank)
@@ -537,8 +539,8 @@ static struct route standby_default(const struct making *m, enum family f,
 /* Programs that keep their own packets out of their own tunnel let them look
  * into main and default alone, and refuse the rest (Tailscale: 5210 "fwmark
  * 0x80000/0xff0000 lookup main", 5230 "lookup default", 5250 "unreachable"). So
- * the table default has what our last two rules lead to: the primary's default,
- * and the groups' for the moment when that is gone.
+ * the table default gets what our last two rules lead to: the primary's
+ * default, and the groups' for the moment when that one is gone.
  */
 static struct route primary_default(const struct making *m, enum family f)
 {
@@ -697,9 +699,9 @@ static bool is_own_clients(const struct making *m, unsigned int i,
 		(is->gateway.family && m->present->link[i].shared));
 }
 
-/* In a link's table every default through a managed link is ours to replace:
- * the scripts that we follow left such ones behind. Everything else that is
- * not of our protocol is somebody's who knows why.
+/* In a link's table we replace every default through a managed link: the
+ * scripts that we succeed left such defaults. Everything else that is not of
+ * our protocol is somebody's who knows why.
  */
 static bool route_stale(const struct making *m, const struct route *is)
 {
@@ -759,9 +761,9 @@ static void remove_route(struct making *m, const struct route *is)
 		set_dev(op, m->conf->link[link].name);
 }
 
-/* Before anything else is removed: rules of an earlier configuration may still
- * lead to the table of its last resort, where it would stand in the way of what
- * is marked from now on.
+/* Remove this first: rules of an earlier configuration may still lead to the
+ * table of its last resort, which would then catch packets that are marked from
+ * now on.
  */
 static void plan_last_resort_removal(struct making *m)
 {
@@ -775,7 +777,7 @@ static void plan_last_resort_removal(struct making *m)
 	}
 }
 
-/* From the last one on: none takes the place of one before it. */
+/* Start from the last one, so that none takes the place of one before it. */
 static void plan_standby_removal(struct making *m, bool serving)
 {
 	const struct present *p = m->present;
@@ -799,7 +801,7 @@ static bool is_dead(const struct making *m, const struct route *is)
 	       !is_of_usable(m, is->family, is->ifindex);
 }
 
-/* What leads to no usable link goes before rules lead to it. */
+/* Remove routes that lead to no usable link before rules lead to them. */
 static void plan_dead_route_removal(struct making *m)
 {
 	const struct present *p = m->present;
@@ -891,8 +893,8 @@ static struct rule *want_rule(struct making *m, enum family f,
 	return r;
 }
 
-/* The last one: a new one is added behind the old one. When the rules could not
- * be read, the table default tells the same.
+/* Take the last one: the kernel adds a new rule after the old one. When the
+ * rules could not be read, the table default tells the same.
  */
 static int find_primary(const struct making *m, enum family f)
 {
@@ -936,7 +938,7 @@ static int choose_primary(const struct making *m, enum family f)
 	return best;
 }
 
-/* Does link @i (-1: none) stand behind the primary's tier? */
+/* Is link @i (-1: none) of a worse tier than the primary? */
 static bool behind(const struct making *m, enum family f, int i)
 {
 	const struct conf_link *link = m->conf->link;
@@ -946,8 +948,8 @@ static bool behind(const struct making *m, enum family f, int i)
 }
 
 /* The flows of this link are ended when the primary moves to a better tier.
- * Those of a drained link finish, and those of a link that is not usable, or
- * held, have moved already.
+ * Flows of a drained link may finish, and flows of a link that is not usable,
+ * or held, have moved already.
  */
 static bool is_left(const struct making *m, enum family f, unsigned int i)
 {
@@ -955,8 +957,8 @@ static bool is_left(const struct making *m, enum family f, unsigned int i)
 	       !m->present->link[i].drained && behind(m, f, (int)i);
 }
 
-/* Does the primary move to a better tier, or has it before somebody was killed,
- * and is there a link whose flows are to follow?
+/* Does the primary move to a better tier (or did it in a run that was killed),
+ * and is there a link whose flows should follow?
  */
 static bool find_failback(const struct making *m, enum family f)
 {
@@ -979,8 +981,8 @@ static bool find_failback(const struct making *m, enum family f)
 }
 
 /* Are the router's own sockets to leave this link, when the primary's tier is
- * better? Without masquerading they would leave under an address that is not
- * their link's.
+ * better? If they were not masqueraded, they would leave with an address of
+ * another link.
  */
 static bool gives_up(const struct making *m, enum family f, unsigned int i)
 {
@@ -1000,9 +1002,7 @@ static uint32_t from_priority(const struct making *m, enum family f,
 	       m->conf->rule_priority + RULE_FROM + i;
 }
 
-/* Who is at the other end of a line: its gateway, else its peer; family 0: that is
- * not known.
- */
+/* The other end of a line: its gateway, else its peer; family 0 if unknown. */
 static struct addr far_end(const struct link_family *af)
 {
 	static const struct addr nobody;
@@ -1028,8 +1028,8 @@ static bool shares_peer(const struct making *m, enum family f, unsigned int i)
 	return false;
 }
 
-/* What is in any prefix of link @i: the router's sockets, and whatever has no
- * mark.
+/* Packets from any prefix of link @i: the router's sockets, and packets without
+ * a mark.
  */
 static void want_from_prefixes(struct making *m, uint32_t priority,
 			       unsigned int i)
@@ -1045,7 +1045,9 @@ static void want_from_prefixes(struct making *m, uint32_t priority,
 	}
 }
 
-/* What is bound to any address of link @i, to @to (NULL: anywhere). */
+/* Packets of sockets bound to any address of link @i, to @to (NULL:
+ * anywhere).
+ */
 static void want_from(struct making *m, enum family f, uint32_t priority,
 		      unsigned int i, const struct addr *to)
 {
@@ -1069,9 +1071,9 @@ static void want_from(struct making *m, enum family f, uint32_t priority,
 	}
 }
 
-/* Packets with its mark go by this link. Without the rule those of a held link
- * go on to the standby, and masquerading then ends their flow, which begins
- * anew (nf_nat_core.c, nf_nat_inet_fn(), "oif_changed"). The table stays, and
+/* Packets with its mark go by this link. Without the rule, packets of a held
+ * link go on to the standby; masquerading then ends their flow, which begins
+ * again (nf_nat_core.c, nf_nat_inet_fn(), "oif_changed"). The table stays, and
  * so does the rule "from": a probe needs both, or it would leave by another
  * line and be answered there.
  */
@@ -1113,11 +1115,10 @@ static uint32_t mark_priority(const struct making *m, enum family f,
 	       (f == FAMILY_IPV6 ? RULE_ONLINK : 0);
 }
 
-/* In the order in which they are added, and from the last to the first what is
- * left of them is removed: while the rules of two values of rule_priority are
- * there, those of the lower one are complete, or they are the first of their
- * list. The standby of one before the marks of the other would take packets
- * from their links.
+/* Rules are added in this order and leftovers removed from the last to the
+ * first: while rules of two values of rule_priority exist, those of the lower
+ * value are complete, or they are the first of their list. The standby of one
+ * before the marks of the other would take packets from their links.
  */
 static void want_rules(struct making *m, enum family f)
 {
@@ -1241,7 +1242,9 @@ static bool held_is_new(const struct making *m, enum family f, unsigned int i)
 	       m->af[f].usable[i] && marks_lead_to(m, f, i);
 }
 
-/* Before the packets take another link: who is killed after that leaves it. */
+/* Note this before the packets take another link: if we are killed after that,
+ * the note stays.
+ */
 static void plan_held_rules(struct making *m, enum family f)
 {
 	struct rule r;
@@ -1301,7 +1304,9 @@ static bool is_own(const struct making *m, const struct rule *r)
  */
 static bool remembers(const struct making *m, const struct rule *r)
 {
-	/* Of IPv6 a prefix that is the link's no more, or of no use now. */
+	/* For IPv6: a prefix that the link no longer has, or that is of no use
+	 * now.
+	 */
 	if (r->from.family == AF_INET6 && !r->foreign)
 		return m->af[FAMILY_IPV6].planned && !is_own(m, r);
 	return !r->foreign && (r->priority == PRIORITY_FAILBACK ||
@@ -1310,9 +1315,9 @@ static bool remembers(const struct making *m, const struct rule *r)
 	       (r->from.family && !present_has_addr(m->present, &r->from)));
 }
 
-/* Is a rule of its family and priority added? What somebody else's has more
- * than ours may be no difference to the kernel (fib_rules.c, rule_exists()):
- * "File exists" may have meant that one.
+/* Is a rule of its family and priority added? The kernel may ignore what
+ * somebody else's rule has beyond ours (fib_rules.c, rule_exists()): "File
+ * exists" may have meant that one.
  */
 static bool adds_rule(const struct plan *p, const struct rule *like)
 {
@@ -1327,10 +1332,10 @@ static bool adds_rule(const struct plan *p, const struct rule *like)
 }
 
 /* The kernel deletes the first rule that has what the request says, whatever
- * else it has (fib_rules.c, rule_find()). So those go first that have what ours
- * never have: their requests say all of it and find none of ours, while a
- * request for one of ours could find one of them. Ours from the last one on: see
- * want_rules().
+ * else it has (fib_rules.c, rule_find()). So delete first the rules that have
+ * attributes which ours never have: those requests name them all and match none
+ * of ours, while a request for one of ours could match one of them. Ours from
+ * the last one on: see want_rules().
  */
 static void plan_rule_removal(struct making *m, bool remembering)
 {
@@ -1347,7 +1352,7 @@ static void plan_rule_removal(struct making *m, bool remembering)
 		    !m->af[family_index(is->family)].any_usable &&
 		    is->priority != PRIORITY_STRAY)
 			continue;
-		/* Without mwan-rules in force only the last rule is ours. */
+		/* Before mwan-rules is applied, only the last rule is ours. */
 		if (!in_force(m) && !flushing(m) &&
 		    is->priority != PRIORITY_LAST)
 			continue;
@@ -1394,8 +1399,8 @@ static void forget_gone(struct making *m, const struct addr *gone, int link)
 		forget(m, gone);
 }
 
-/* The flows of a prefix that left by link @i. Those that were not translated are
- * ended by nobody else.
+/* The flows of a prefix that left by link @i. Nobody else ends those that were
+ * not translated.
  */
 static void forget_prefix(struct making *m, const struct prefix *gone,
 			  unsigned int i)
@@ -1487,9 +1492,10 @@ static struct rule stray_rule(const struct making *m)
 	return our_rule(FAMILY_IPV4, PRIORITY_STRAY, m->conf->standby_table);
 }
 
-/* Without a table, or with one that did not masquerade, flows leave as they
- * are, and conntrack never translates what it has confirmed so (nf_nat_core.c,
- * nf_nat_inet_fn()): they stay dead when the table is there again.
+/* Without a table, or with one that did not masquerade, flows leave
+ * untranslated, and conntrack never translates a flow that it has confirmed
+ * that way (nf_nat_core.c, nf_nat_inet_fn()): they stay dead even after the
+ * table returns.
  */
 static void find_stray(struct making *m)
 {
@@ -1505,7 +1511,9 @@ static void find_stray(struct making *m)
 			m->stray = true;
 }
 
-/* Before the table is loaded: who is killed after that leaves the rule. */
+/* Add it before the table is loaded: if we are killed after that, the rule
+ * stays.
+ */
 static void plan_stray_rule(struct making *m)
 {
 	struct rule r = stray_rule(m);
@@ -1600,8 +1608,8 @@ static bool is_of_link(const struct making *m, const struct prefix *p)
 	return false;
 }
 
-/* Whoever delegates a prefix takes it off the LAN when its line is lost, but the
- * hosts go on with it: their answers would find no way but a line.
+/* A client that loses its line removes the prefix from the LAN, but the hosts
+ * go on using it: without a route of ours, their answers would leave by a line.
  */
 static void plan_onlinks(struct making *m, enum family f)
 {
@@ -1668,8 +1676,8 @@ static void plan_qdiscs(struct making *m)
 	}
 }
 
-/* What the table says of the links. It keeps what it has of one that cannot be
- * used now.
+/* The links' part of the nftables table. It keeps what it has of one that
+ * cannot be used now.
  */
 static void want_table(struct making *m)
 {
@@ -1687,8 +1695,8 @@ static void want_table(struct making *m)
 	table_state_complete(m->plan->ruleset, want, &m->present->nft.state);
 }
 
-/* Before the ways by a link: what comes in by it is to be treated right from the
- * first packet on. With a load it is a part of that.
+/* Do this before the link gets traffic, so that even its first packet is
+ * treated right. A load of the whole table includes it.
  */
 static void plan_fill(struct making *m)
 {
@@ -1714,8 +1722,8 @@ static void plan_nft(struct making *m)
 		push(m, OP_NFT_LOAD);
 }
 
-/* Without the table what leaves is not translated, so it is more urgent than
- * the ways for marks: what has no mark finds none either.
+/* Without the table packets leave untranslated, so it is more urgent than the
+ * routes for marks: packets without a mark do not use those anyway.
  */
 static bool masquerades_first(const struct making *m)
 {
@@ -1760,11 +1768,11 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	find_stray(&m);
 	each(&m, want_rules);
 
-	/* Whoever is killed between any two of these leaves a router that
-	 * works: routes before what leads to them, additions before removals,
-	 * conntrack when everything else is right. Routes go before rules:
-	 * the tables of an earlier configuration are found by our rules alone,
-	 * and a rule that leads to an empty table leads on to the next.
+	/* A kill between any two of these leaves a router that works: routes
+	 * before the rules that lead to them, additions before removals,
+	 * conntrack when everything else is right. Routes go before rules: the
+	 * tables of an earlier configuration are found by our rules alone, and
+	 * a rule that leads to an empty table leads on to the next.
 	 * Masquerading comes first when it is missing, and goes last at a
 	 * flush: what can leave is translated at all times.
 	 */

@@ -24,35 +24,34 @@ enum {
 	RULE_STANDBY = 900,
 };
 
-/* Rules behind main (32766) and default (32767). */
+/* Rules after main (32766) and default (32767). */
 enum {
 	/* Not ours: the kernel's, for main and default. */
 	PRIORITY_MAIN = 32766,
 	PRIORITY_DEFAULT = 32767,
 	PRIORITY_PRIMARY = 32768,
 	PRIORITY_LAST = 32769,
-	/* No packet comes here: it looks up the table of the primary before
-	 * the last, and remembers that flows of tiers behind the primary's
-	 * are still to be ended.
+	/* No packet gets here. The rule looks up the table of the previous
+	 * primary, and so records that flows of worse tiers than the primary's
+	 * still have to be ended.
 	 */
 	PRIORITY_FAILBACK = 32770,
-	/* Of link 0: its rule "from" while its tier is worse than the
-	 * primary's, with failback = move.
+	/* Link 0's "from" rule while its tier is worse than the primary's, with
+	 * failback = move.
 	 */
 	PRIORITY_FROM = 32771,
 	/* Remembers that flows may have left untranslated while there was no
 	 * table of ours. No packet comes to this standby after the last one.
 	 */
 	PRIORITY_STRAY = 33100,
-	/* Of link 0: remembers that flows still have the address of a link that
-	 * is held, and are to be ended. One that comes here finds no other
-	 * link.
+	/* Link 0's record that flows still have the address of a held link and
+	 * have to be ended. A packet that gets here has no other link.
 	 */
 	PRIORITY_HELD = 33101,
 };
 
 enum {
-	/* The standby's route when no link is usable, behind all groups'. */
+	/* The standby's route when no link is usable, after all groups'. */
 	METRIC_LAST_RESORT = 65535,
 	/* Ours in the table default, after whatever somebody else has there:
 	 * the primary's; the group of tier 1 has one more.
@@ -60,7 +59,7 @@ enum {
 	METRIC_DEFAULT = 65536,
 };
 
-/* What is to be brought about. */
+/* The operations to carry out. */
 enum plan_goal {
 	/* The links' own part: nexthops, tables, the standby, the last rule,
 	 * queues. The rest stays as it is.
@@ -144,7 +143,7 @@ struct plan {
 	unsigned int n_ops;
 	struct op op[PLAN_OPS_MAX];
 	/* From this operation on, nexthops move from the ids of a detour to
-	 * their own; n_ops: there is no detour.
+	 * their own; n_ops if there is no detour.
 	 */
 	unsigned int detour_end;
 	unsigned int n_members;
@@ -155,7 +154,7 @@ struct plan {
 	struct table_state table;	/* what its named sets are to hold */
 };
 
-/* What has happened, as far as the kernel cannot tell. */
+/* What has happened that the kernel cannot tell. */
 struct plan_event {
 	enum plan_goal goal;
 	/* The address of the session that ended, and its link; family 0: none

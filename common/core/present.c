@@ -14,7 +14,7 @@
 enum {
 	READ_TRIES = 8,
 	NETWORK6 = 64,	/* what one interface has of IPv6 */
-	/* Whatever commits to nftables disturbs the reading of our table. */
+	/* Any commit to nftables disturbs the reading of our table. */
 	NFT_TRIES = 32,
 	ANSWERS_MAX = 16,
 };
@@ -33,7 +33,7 @@ struct reading {
 	} known[LINKS_MAX];
 };
 
-/* "There is none" is an answer as well. */
+/* "Not found" is an answer as well. */
 static int forgive(const struct nl_refusal *no, void *data)
 {
 	(void)no;
@@ -110,7 +110,7 @@ static struct prefix net_of(const struct iface_addr *a)
 	return prefix_of(&a->local, a->len);
 }
 
-/* Whose the networks of IPv4 beside the links are. */
+/* Which interfaces beside the links have which IPv4 networks. */
 static void add_net(struct present *p, const struct iface_addr *a)
 {
 	struct prefix net = net_of(a);
@@ -126,7 +126,7 @@ static void add_local(struct present *p, struct link *pl,
 	struct link_family *af = &pl->af[addr_family(&a->local)];
 	bool first = !af->local.family;
 
-	/* What somebody has added beside pppd's has no peer. */
+	/* An address that somebody added beside pppd's has no peer. */
 	if (!first && (!addr_equal(&af->local, &af->peer) ||
 		       addr_equal(&a->local, &a->peer))) {
 		add_extra(p, pl, &a->local);
@@ -139,7 +139,7 @@ static void add_local(struct present *p, struct link *pl,
 	af->net = net_of(a);
 }
 
-/* What an IPv6 address of a link tells. Those of pppd have a peer. */
+/* Learn from an IPv6 address of a link. Those of pppd have a peer. */
 static void add_addr6(struct link *pl, const struct iface_addr *a)
 {
 	struct link_family *af = &pl->af[FAMILY_IPV6];
@@ -207,7 +207,7 @@ static int on_addr(const struct iface_addr *a, void *data)
 
 /* --- gateways --- */
 
-/* Of who stands behind others nothing is taken. */
+/* A source that comes after a better one gives nothing. */
 static void note_gateway(struct link *is, enum gateway_from from,
 			 const struct addr *a)
 {
@@ -248,7 +248,7 @@ static bool gateway_lacks(const struct reading *r, enum family f,
 	return false;
 }
 
-/* What mwan.ini says. */
+/* The prefixes that mwan.ini names. */
 static void begin_gateways(struct reading *r)
 {
 	const struct gateway_conf *want;
@@ -300,8 +300,8 @@ static int on_main_default(const struct route *route, void *data)
 	return 0;
 }
 
-/* What leaves by the device alone needs an entry among the neighbours for every
- * destination; by way of the peer it is one.
+/* A route by the device alone needs a neighbour entry for every destination; by
+ * way of the peer there is one in all.
  */
 static void note_peers6(const struct reading *r)
 {
@@ -329,8 +329,8 @@ static bool is_lan(const struct conf *conf, uint32_t ifindex)
 	return !conf->n_lan && ifindex != LO;
 }
 
-/* Where the LAN has a link's network as well, or one around it, main takes the
- * link's side for hosts of the LAN. A part of it wins, as the narrower route.
+/* If the LAN also has a link's network, or one around it, main sends packets
+ * for hosts of the LAN to the link. A part of it wins, as the narrower route.
  */
 static void refuse_lan(const struct reading *r)
 {
@@ -367,8 +367,8 @@ static void note_said(const struct reading *r, const struct gateways *g)
 					     &g->said[i][f]);
 }
 
-/* Where the links' own tables say nothing: what the kernel and a DHCP client
- * tell. Nothing of it is read for point-to-point links.
+/* If the links' own tables say nothing, ask the kernel and the DHCP client.
+ * Nothing of it is read for point-to-point links.
  */
 static int find_gateways(struct reading *r, const struct present_source *from,
 			 struct err *err)
@@ -444,7 +444,7 @@ static int on_nexthop(const struct nexthop *nh, void *data)
 		note_taken(r, nh->id);
 		return 0;
 	}
-	/* Whose it is is all that matters of somebody else's. */
+	/* Of somebody else's, only the owner matters. */
 	n = nh->protocol == PROTO_MWAN ? nh->n_members : 0;
 	if (p->n_nexthops == PRESENT_NEXTHOPS_MAX ||
 	    n > PRESENT_MEMBERS_MAX - p->n_members) {
@@ -554,7 +554,7 @@ static int read_qdiscs(struct reading *r, const struct present_source *from,
 	return code ? code : ask(&a, err);
 }
 
-/* With one or two links there is nothing to choose among when one fails. */
+/* With one or two links there is no choice when one fails. */
 static void read_hash(struct reading *r)
 {
 	bool matters = r->conf->sysctl && r->conf->n_links > 2;
@@ -611,7 +611,7 @@ static void forget_addrs(struct link *pl)
 	pl->ours6.family = 0;
 }
 
-/* Of one family or of all (AF_UNSPEC). */
+/* One family, or all (AF_UNSPEC). */
 static uint8_t address_families(const struct reading *r)
 {
 	return conf_families(r->conf) > 1 ? AF_UNSPEC : AF_INET;
@@ -675,7 +675,7 @@ static int read_nexthops(struct reading *r, struct nl *nl, struct err *err)
 	if (!code || code == -EOPNOTSUPP)
 		return code;
 	r->p->n_nexthops = r->p->n_members = 0;
-	/* For all that is known. */
+	/* As far as is known. */
 	memset(r->p->detour_taken, true, sizeof(r->p->detour_taken));
 	for (id = base; id - base < conf_nexthop_span(r->conf); id++)
 		if (nexthop_get(nl, id, on_nexthop, r, &why))
@@ -689,8 +689,8 @@ static int read_rules(struct reading *r, struct nl *nl, struct err *err)
 	return rule_dump(nl, AF_UNSPEC, PROTO_MWAN, on_rule, r, err);
 }
 
-/* "default from P dev LINK": netifd writes such for what was delegated. Without
- * that, the router which has advertised itself.
+/* "default from P dev LINK": netifd writes such for what was delegated.
+ * Otherwise the router that advertised itself.
  */
 static int on_delegated(const struct route *route, void *data)
 {
@@ -704,7 +704,7 @@ static int on_delegated(const struct route *route, void *data)
 	return on_main_default(route, data);
 }
 
-/* Which prefixes are whose. What cannot be read counts as not there. */
+/* Which prefixes are whose. A file that cannot be read counts as missing. */
 static void read_prefixes(struct reading *r, const struct present_source *from)
 {
 	struct err err;
@@ -878,8 +878,8 @@ static int read_routes(struct reading *r, const struct present_source *from,
 	return code;
 }
 
-/* A name alone proves nothing: a server's pppd takes any that is free. What
- * cannot be known is no reason to give up a line.
+/* A name alone proves nothing: a server's pppd takes any that is free. Not
+ * knowing is no reason to give up a line.
  */
 static void read_sessions(struct reading *r)
 {
@@ -965,7 +965,7 @@ int present_read(struct present *p, const struct conf *conf,
 	code = read_qdiscs(&r, from, &why);
 	p->queues_unread = code;
 	note_unread(p, code, &why);
-	/* What a disturbed reading lacks is set by the next run. */
+	/* The next run sets what a disturbed reading missed. */
 	code = again(read_sysctls, &r, nl, &why);
 	note_unread(p, code == -EINTR ? 0 : code, &why);
 	read_linkdown6(&r);

@@ -29,8 +29,8 @@ enum {
 	PRESENT_LANS_MAX = 256,
 	/* An old range of ours can reach into two of them. */
 	PRESENT_DETOURS = 4,
-	/* Of the routes, those that are none of our business: status names
-	 * them, and they must not take the room of ours.
+	/* Routes that are not ours to manage: status names them, and they must
+	 * not take the room of ours.
 	 */
 	PRESENT_FOREIGN_MAX = 2 * LINKS_MAX,
 	/* More than a LAN has; what is beyond is not compared with the links'. */
@@ -39,7 +39,7 @@ enum {
 	PRESENT_RAW_MAX = 64,
 };
 
-/* What the kernel has, as far as it is our business. */
+/* The kernel's state, as far as it concerns us. */
 struct present {
 	unsigned int n_links;	/* of the configuration that was read for */
 	struct link link[LINKS_MAX];
@@ -69,7 +69,7 @@ struct present {
 	/* Networks of IPv4 on interfaces that are no links. */
 	unsigned int n_nets;
 	struct onlink net[PRESENT_NETS_MAX];
-	bool ipv6;		/* this kernel has it, and it is to be routed */
+	bool ipv6;		/* this kernel has it, and we route it */
 	unsigned int n_addrs;
 	struct addr addr[PRESENT_ADDRS_MAX];	/* every interface's */
 	bool addrs_complete;
@@ -87,7 +87,7 @@ struct present {
 	struct err nft_err;	/* ... and why */
 };
 
-/* Where to look: sockets, opened by the caller. @nfnl may be NULL: the
+/* Where to look: sockets that the caller opened. @nfnl may be NULL: the
  * nftables table is not read then, and counts as missing.
  */
 struct present_source {
@@ -98,11 +98,11 @@ struct present_source {
 	 * change meanwhile.
 	 */
 	const struct ruleset *ruleset;
-	/* What was verified of it, to be trusted; NULL: read it. */
+	/* What was verified of it and can be trusted; NULL: read it. */
 	const struct verified *known;
-	/* What is said of gateways; NULL: read the file, if it matters. */
+	/* The gateways that hooks named; NULL: read the file, if it matters. */
 	const struct gateways *said;
-	/* What is remembered of the links' IPv6 prefixes; NULL: nothing. */
+	/* The remembered IPv6 prefixes of the links; NULL: nothing. */
 	const struct prefix6 *prefix6;
 	bool every_queue;	/* also where the configuration wants none */
 	/* Routes of ours in every table, also where neither the configuration
@@ -113,8 +113,8 @@ struct present_source {
 
 /* Observe the kernel. Reads a part again (a few times) when it changes
  * meanwhile. Returns 0 or a negative errno with a sentence: without links,
- * addresses and nexthops nothing can be planned. That nftables or another part
- * cannot be read is told in @p, and no error: the links come first.
+ * addresses and nexthops nothing can be planned. If nftables or another part
+ * cannot be read, @p says so, and it is no error: the links come first.
  */
 int present_read(struct present *p, const struct conf *conf,
 		 const struct present_source *from, struct err *err);

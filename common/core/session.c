@@ -177,9 +177,9 @@ int session_read(struct session *s, enum plan_goal goal, bool dry,
 	return code;
 }
 
-/* What was verified of this ruleset in this namespace. Only the hooks come here
- * with something to recall: mwan-rules builds its ruleset before, and so what
- * it says or puts in force was really read.
+/* What was verified for this ruleset in this namespace. Only hooks recall
+ * something here: mwan-rules builds its ruleset before, so it has really read
+ * what it reports or puts in force.
  */
 static void recall_verified(struct session *s)
 {
@@ -194,8 +194,8 @@ static void recall_verified(struct session *s)
 	verified_read(v);
 }
 
-/* The table that the last round has read, for the next hook. What that round
- * then loaded it has not seen: the next hook reads it.
+/* The table that the last round has read, for the next hook. It has not seen
+ * what that round loaded afterwards: the next hook reads it.
  */
 static void keep_verified(struct session *s)
 {
@@ -248,7 +248,7 @@ int session_look(struct session *s, enum plan_goal goal, bool dry,
 
 void outcome_begin(struct outcome *o)
 {
-	/* What is to be ended is large, and counted. */
+	/* The list of flows to end is large, and counted. */
 	memset(o, 0, offsetof(struct outcome, later));
 	o->later.n = o->later.kept = 0;
 }
@@ -290,8 +290,8 @@ static void note_ops(const struct plan *plan, struct outcome *o)
 	}
 }
 
-/* Before a prefix is lost from sight: its hosts may still use it. @dry: for this
- * plan alone.
+/* Do this before the prefix is forgotten: its hosts may still use it. @dry: for
+ * this plan alone.
  */
 static void keep_prefixes(struct session *s, enum plan_goal goal, bool dry)
 {
@@ -355,7 +355,7 @@ static int rounds(struct session *s, struct plan_event *event, FILE *dry,
 	int code, planned;
 	bool again = false;
 
-	/* Without a ruleset there is still the links' part. */
+	/* The links' part needs no ruleset. */
 	if (ruleset)
 		event->goal = PLAN_LINKS;
 	do {
@@ -412,7 +412,7 @@ void session_carry_out(struct session *s, struct plan_event *event, FILE *dry,
 void session_links(struct session *s, struct plan_event *event, FILE *dry,
 		   struct outcome *o)
 {
-	/* Who may not know is shown all of it. */
+	/* A caller that may not have it is shown all of it. */
 	bool all = s->in_force || (dry && s->unknown_force);
 	struct err why;
 	int code;
@@ -431,8 +431,8 @@ void session_links(struct session *s, struct plan_event *event, FILE *dry,
 		keep_verified(s);
 }
 
-/* Is there something that nobody has seen who still holds the lock? Who holds
- * it now has taken it since, and reads all of it.
+/* Is there something that nobody has seen who still holds the lock? The present
+ * holder took it after that, and reads all of it.
  */
 static bool missed(struct session *s)
 {
@@ -471,7 +471,7 @@ void session_again(struct session *s, struct outcome *o)
 
 	lock_release(&s->lock);
 	while (ended(s, o) || missed(s)) {
-		/* By now it may be another configuration. */
+		/* The configuration may have changed by now. */
 		code = session_conf(s, &why);
 		set_code(o, code, &why);
 		if (!code)

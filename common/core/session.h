@@ -13,8 +13,8 @@
 #include "core/present.h"
 #include "nft/table.h"
 
-/* What a process holds, whatever it does: its sockets, what is wanted, and what
- * was there at the last look. The hooks and mwan-rules have one code path that
+/* What a process holds, whatever it does: its sockets, the wanted state, and
+ * the state at the last look. The hooks and mwan-rules have one code path that
  * can be taken any number of times. Large; the tools have one, static.
  */
 struct session {
@@ -50,13 +50,13 @@ struct session {
 	int no_nfnl;			/* negative: why there is no nfnl ... */
 	struct err bad_nfnl;		/* ... in a sentence */
 	struct lock lock;
-	struct err no_lock;		/* why there is none; "": there is */
+	struct err no_lock;		/* why there is none: "": there is */
 };
 
-/* What one carrying-out has brought; a new one for each. */
+/* The result of one carrying-out; each has a new one. */
 struct outcome {
 	/* 0, or the negative errno of what could not be done, and its sentence.
-	 * What could be done is done.
+	 * Everything possible is done.
 	 */
 	int code;
 	struct err err;
@@ -84,7 +84,7 @@ void session_force(struct session *s);
  */
 int session_conf(struct session *s, struct err *err);
 
-/* What is used in place of a file with bad_conf, to follow that sentence. */
+/* What is used instead of a file with bad_conf, as the end of that sentence. */
 const char *session_bad_conf_use(const struct session *s);
 
 /* Carry over what has been before to a configuration that was read from its
@@ -123,20 +123,20 @@ int session_look(struct session *s, enum plan_goal goal, bool dry,
 
 /* Observe, plan and apply, and again as long as interfaces or addresses change
  * meanwhile, within limits: pppd does not call a second time for what happens
- * during a hook. With @dry set, print the plan to it instead. Adds to @o.
+ * during a hook. If @dry is set, print the plan to it instead. Adds to @o.
  */
 void session_carry_out(struct session *s, struct plan_event *event, FILE *dry,
 		       struct outcome *o);
 
-/* What a hook does with the lock: session_carry_out() for all that is in force,
- * and the accepted copy kept up to date. Sets @event's goal.
+/* A hook's work under the lock: session_carry_out() for all that is in force,
+ * and an update of the accepted copy. Sets @event's goal.
  */
 void session_links(struct session *s, struct plan_event *event, FILE *dry,
 		   struct outcome *o);
 
-/* Release the lock, end the flows that are to be ended, and look whether an
- * interface or address has changed since the last look: a hook that has waited
- * for the lock in vain relies on its holder, which may have been at its end. If
+/* Release the lock, end the flows that have to end, and see whether an
+ * interface or address has changed since the last look: a hook that gave up
+ * waiting for the lock relies on its holder, which may have been at its end. If
  * so, or if rules remembered those flows, do as that hook would have, with what
  * is in force by now. Adds to @o.
  */
@@ -148,8 +148,8 @@ void session_again(struct session *s, struct outcome *o);
 const char *session_carriers(const struct session *s, int link, char *buf,
 			     size_t size);
 
-/* Does main refuse what it has no route for, and so all that is marked? Then
- * @by is its default, and true is returned. Asks the kernel.
+/* Does main refuse what it has no route for, and so all that is marked? If so,
+ * @by is its default and the result is true. Asks the kernel.
  */
 bool session_main_refuses(struct session *s, struct route *by);
 

@@ -18,15 +18,15 @@ struct way {
 const struct route *way_default(const struct present *p, enum family f,
 				uint32_t table);
 
-/* Where a route leads: to links, directly or by its nexthop object, elsewhere,
- * or nowhere.
+/* The target of a route: links, directly or by its nexthop object, something
+ * else, or nothing.
  */
 void way_of_route(struct way *w, const struct conf *conf,
 		  const struct present *p, const struct route *r);
 
-/* What carries the packets with the mark of link @i, by what there is: its own
- * table, unless it is held, and then the standby. Returns false when neither
- * has a default, and the packets go on to main.
+/* What carries the packets with the mark of link @i at present: its own table,
+ * unless it is held, and then the standby. Returns false when neither has a
+ * default, and the packets go on to main.
  */
 bool way_of_link(struct way *w, const struct conf *conf,
 		 const struct present *p, enum family f, unsigned int i);
