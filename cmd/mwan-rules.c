@@ -16,6 +16,7 @@
 #include "core/session.h"
 #include "tell/history_print.h"
 #include "tell/history_read.h"
+#include "tell/init.h"
 #include "tell/status_print.h"
 #include "tell/why.h"
 #include "tell/why_ask.h"
@@ -804,6 +805,28 @@ static int cmd_watch(struct call *c)
 	return code ? fail(c, "failed", &err, EXIT_FAILED) : 0;
 }
 
+static int cmd_init(struct call *c)
+{
+	static struct init init;
+	struct err err;
+	unsigned int i;
+	int code = nl_open(&c->session.rtnl, NETLINK_ROUTE, &err);
+
+	if (!code)
+		code = init_look(&init, &c->session.rtnl, &err);
+	if (code)
+		return fail(c, NULL, &err, EXIT_FAILED);
+	init_print(&init, stdout);
+	for (i = 0; i < init.n_notes; i++)
+		report_say(&c->report, init.note[i].msg);
+	if (init.n_lines)
+		return 0;
+	err_set(&err, 0, "no line was found: describe each to pppd, a file "
+		"in /etc/ppp/peers (the examples have two), or have its DHCP "
+		"client running, and call this again");
+	return fail(c, NULL, &err, EXIT_FAILED);
+}
+
 static int misuse(const char *what, const char *arg)
 {
 	fprintf(stderr, TOOL ": %s \"%s\"; see mwan-rules --help\n", what,
@@ -961,6 +984,10 @@ static const struct command {
 	/* Read what follows the name: 0, or EXIT_USAGE with a sentence. */
 	int (*read)(struct call *c, int argc, char **argv);
 } commands[] = {
+	{ "init", "",
+	  "look at this machine and write an mwan.ini for it to\n"
+	  "standard output; what pppd's files lack, to standard error",
+	  0, cmd_init, no_dry_run },
 	{ "apply", "[-f FILE] [-n]",
 	  "put rules, nftables table and sysctls in force (at boot)",
 	  TAKES_FILE, cmd_apply, no_words },

@@ -47,15 +47,16 @@ void str_add(char *list, size_t size, const char *between, const char *word)
 	snprintf(list + len, size - len, "%s%s", len ? between : "", word);
 }
 
-void print_wrapped(const char *text, size_t column, size_t indent, FILE *out)
+void print_wrapped_behind(const char *text, size_t column, const char *begin,
+			  FILE *out)
 {
 	size_t len, blank = 0;
 
 	for (; *text; text += len + strspn(text + len, " ")) {
 		len = strcspn(text, " ");
 		if (column + blank + len > COLUMNS && blank) {
-			fprintf(out, "\n%*s", (int)indent, "");
-			column = indent;
+			fprintf(out, "\n%s", begin);
+			column = strlen(begin);
 			blank = 0;
 		}
 		fprintf(out, "%s%.*s", blank ? " " : "", (int)len, text);
@@ -63,6 +64,14 @@ void print_wrapped(const char *text, size_t column, size_t indent, FILE *out)
 		blank = 1;
 	}
 	fputc('\n', out);
+}
+
+void print_wrapped(const char *text, size_t column, size_t indent, FILE *out)
+{
+	char blanks[COLUMNS];
+
+	snprintf(blanks, sizeof(blanks), "%*s", (int)indent, "");
+	print_wrapped_behind(text, column, blanks, out);
 }
 
 bool str_plain(const char *s)

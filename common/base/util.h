@@ -27,6 +27,9 @@ void str_add(char *list, size_t size, const char *between, const char *word);
  * columns already, goes on from there.
  */
 void print_wrapped(const char *text, size_t column, size_t indent, FILE *out);
+/* The same; the lines after the first begin with @begin. */
+void print_wrapped_behind(const char *text, size_t column, const char *begin,
+			  FILE *out);
 
 /* Is it a word of letters, digits and "_-.@+%" alone, which sh, nft and
  * mwan.ini all take as it is?
