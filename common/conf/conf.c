@@ -31,7 +31,7 @@ enum { STANDBY_FIRST = 200 };
  */
 enum { ONLINK_LAST = 199 };
 
-/* Where a section and its keys are in the file. */
+/* The lines of a section and its keys. */
 struct lines {
 	unsigned int head;
 	unsigned int key[KEYS_MAX];	/* 0: it was not given */
@@ -71,7 +71,7 @@ struct parse {
 static int fail(struct parse *p, unsigned int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* In the order of the lines: what is wrong with a link is known only at the
+/* Insert in the order of the lines: faults of a link become known only at the
  * end of the file.
  */
 static void push_fault(struct parse *p, unsigned int line,
@@ -80,7 +80,7 @@ static void push_fault(struct parse *p, unsigned int line,
 	struct conf_faults *f = p->faults;
 	unsigned int i;
 
-	/* What was refused when it was read is not judged again. */
+	/* A value that was refused while reading is not judged again. */
 	for (i = 0; p->finishing && i < f->n; i++)
 		if (f->fault[i].line == line && f->fault[i].as_read)
 			return;
@@ -484,7 +484,7 @@ static bool has_ports(const struct policy *y)
 	return y->n_protocol;
 }
 
-/* What becomes of the connections: the link, or balance, or main. */
+/* Where the connections go: a link, balance, or main. */
 static int check_use(struct parse *p, struct policy *y,
 		     const struct lines *at)
 {
@@ -626,7 +626,7 @@ static int cannot_read(const struct parse *p, int code)
 	}
 }
 
-/* What a program that is root believes must be root's. */
+/* A root program may only believe a file of root's. */
 enum {
 	CONF_MUST = FILE_NO_SYMLINK | FILE_PLAIN | FILE_OWN_OR_ROOTS |
 		    FILE_OWNER_WRITES | FILE_ONE_NAME,
@@ -701,7 +701,7 @@ int conf_read_all(struct conf *conf, const char *path, bool must_exist,
 	if (code) {
 		p->path = RT_TABLES;
 	} else {
-		/* What it says of lines, fail() has been told. */
+		/* fail() has been told what is wrong with lines. */
 		(void)ini_parse_stream(next_line, p, handle, p);
 		tell_unread(p);
 	}

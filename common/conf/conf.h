@@ -37,17 +37,17 @@ enum balance {
 	BALANCE_RANDOM,
 };
 
-/* What becomes of packets when no link is usable. */
+/* What happens to packets when no link is usable. */
 enum last_resort {
 	LAST_RESORT_MAIN,	/* they go on to main's own default */
 	LAST_RESORT_UNREACHABLE,
 	LAST_RESORT_BLACKHOLE,
 };
 
-/* What becomes of the flows of a worse tier when a better one is back. */
+/* What happens to the flows of a worse tier when a better one returns. */
 enum failback {
 	FAILBACK_STAY,
-	FAILBACK_MOVE,		/* they are ended, and begin anew */
+	FAILBACK_MOVE,		/* they are ended, and begin again */
 };
 
 struct conf_link {
@@ -67,7 +67,7 @@ struct conf_link {
 	struct watch_conf watch;
 };
 
-/* What is wanted, complete: every default is filled in. */
+/* The complete wanted configuration: every default is filled in. */
 struct conf {
 	char log[LOG_PATH_MAX];
 	uint32_t rule_priority;
@@ -93,8 +93,8 @@ struct conf {
 	unsigned int n_lan;	/* 0: every interface that is not a link */
 	char lan[LAN_MAX][IFNAMSIZ];
 	unsigned int n_links;
-	/* Links of the configuration before, behind those of this one: only
-	 * their queues matter, which are to go. No file has them.
+	/* Links of the previous configuration, after those of this one: only
+	 * their queues matter, which have to go. No file has them.
 	 */
 	unsigned int n_past;
 	struct conf_link link[LINKS_MAX];
@@ -102,7 +102,7 @@ struct conf {
 	struct policy policy[POLICIES_MAX];	/* the first match counts */
 };
 
-/* What is wrong with a file, in the order of its lines. */
+/* The faults of a file, in the order of its lines. */
 struct conf_faults {
 	unsigned int n, more;	/* more: those that had no room */
 	struct conf_fault {
@@ -125,8 +125,8 @@ struct conf_faults {
 int conf_read(struct conf *conf, const char *path, bool must_exist,
 	      struct err *err);
 
-/* The same, but read on behind a mistake, and list them all in @faults: there is
- * none in it when the file could not even be read. In @err is the one that
+/* The same, but read on after a mistake, and list all of them in @faults, which
+ * is empty if the file could not be read at all. @err has the one that
  * conf_read() would have found.
  */
 int conf_read_all(struct conf *conf, const char *path, bool must_exist,
@@ -141,21 +141,23 @@ int conf_print(const struct conf *conf, char *buf, size_t size);
 int conf_link_index(const struct conf *conf, const char *name);
 
 /* Give every link whose mark the file leaves open the mark that the link of its
- * name has in @old (NULL: there is none), where that is still to be had: no
- * connection changes its link because another one is added or removed. Else it
- * gets the mark of its place in the file, or the lowest free one.
+ * name has in @old (may be NULL), if that is still free: no connection changes
+ * its link because another one is added or removed. Otherwise it gets the mark
+ * of its place in the file, or the lowest free one.
  */
 void conf_give_marks(struct conf *conf, const struct conf *old);
 
-/* Keep the standby table of @old where the file leaves it open and no link has
- * it: a new name in rt_tables moves nothing that is in force.
+/* Keep the standby table of @old if the file leaves it open and no link has it:
+ * a new name in rt_tables moves nothing that is in force.
  */
 void conf_keep_standby(struct conf *conf, const struct conf *old);
 
-/* How many families are routed: those with a lower index. IPv4 is the first. */
+/* The number of families that are routed: those with a lower index. IPv4 is the
+ * first.
+ */
 unsigned int conf_families(const struct conf *conf);
 
-/* How many ids are taken from nexthop_base on. */
+/* The number of ids taken from nexthop_base on. */
 uint32_t conf_nexthop_span(const struct conf *conf);
 
 /* Is a link chosen for the host, with all its connections? */

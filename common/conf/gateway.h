@@ -5,7 +5,7 @@
 #include "base/addr.h"
 #include "base/err.h"
 
-/* How a link's next router is known, by the key gateway. */
+/* How we know a link's next router, by the key gateway. */
 enum gateway_how {
 	/* The key is not there: none of a point-to-point device, auto of any
 	 * other.

@@ -77,7 +77,7 @@ extern const struct key_section key_sections[SECTIONS];
 /* Which row of @s is called @name? -1: none. */
 int key_find(enum section s, const char *name);
 
-/* Which row is kept at @offset of its struct? There must be one. */
+/* Which row is kept at @offset of its struct? It must exist. */
 unsigned int key_at(enum section s, size_t offset);
 
 /* Give every key of section @s its default in @of. */

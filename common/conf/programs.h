@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* What is started after an event, see mwan-rules(8), Programs. */
+/* The programs started after an event, see mwan-rules(8), Programs. */
 #define PROGRAMS_DIR "/etc/ppp/mwan.d"
 
 enum {

@@ -88,7 +88,7 @@ static int drop_file(const char *path, struct err *err)
 	return 0;
 }
 
-/* What the file says of @conf: its length or a negative errno. */
+/* Read the file's part about @conf; returns its length or a negative errno. */
 static int prepare(const struct conf *conf, const char *source,
 		   char text[CONF_FILE_MAX], struct err *err)
 {
@@ -132,8 +132,8 @@ int accepted_write(const struct conf *conf, const char *source,
 	return write_file(FILE_NAME, text, (size_t)len, err);
 }
 
-/* The lines of a file beside it, "" where there is none. Returns 0, or a negative
- * errno with a sentence about @what it tells.
+/* The lines of a file beside it, "" if it does not exist. Returns 0, or a
+ * negative errno with a sentence about @what it tells.
  */
 static int read_lines(const char *path, const char *what, char *text,
 		      size_t size, struct err *err)
@@ -146,7 +146,7 @@ static int read_lines(const char *path, const char *what, char *text,
 	if (n >= 0)
 		return 0;
 	text[0] = '\0';
-	/* Without the right to look, as without mwan-rules in force. */
+	/* A caller without the right to look sees the same as before apply. */
 	if (n == -ENOENT || n == -EACCES)
 		return 0;
 	return err_set(err, (int)n, "cannot read %s from %s: %s%s", what, path,
@@ -196,7 +196,9 @@ const bool *verdicts_aside(struct verdicts *v)
 	return v->aside;
 }
 
-/* Of a clock that nobody sets, and that goes on while the machine sleeps. */
+/* Time of a clock that nobody sets, and that goes on while the machine
+ * sleeps.
+ */
 static unsigned long long boot_seconds(void)
 {
 	struct timespec now;
@@ -414,7 +416,7 @@ static size_t verified_link(const struct table_link *l, char *text)
 	return len + (size_t)snprintf(text + len, VERIFIED_LINE - len, "\n");
 }
 
-/* Read it back; *@p is then behind it. Is it what verified_link() writes? */
+/* Read it back and move *@p past it. Is it what verified_link() writes? */
 static bool parse_link(struct table_link *l, char **p)
 {
 	char word[PREFIX_TEXT], again[VERIFIED_LINE];
@@ -488,7 +490,7 @@ void verified_write(const struct verified *v)
 
 int accepted_drop(struct err *err)
 {
-	/* What is in force is known to the last. */
+	/* Do this last, when everything in force is known. */
 	static const char *const paths[] = {
 		VERIFIED_PATH FILE_TEMP, VERIFIED_PATH,
 		DRAINED_PATH FILE_TEMP, DRAINED_PATH,

@@ -38,7 +38,7 @@ bool accepted_is(const struct conf *conf);
 int accepted_write(const struct conf *conf, const char *source,
 		   struct err *err);
 
-/* What the run directory says about each link of a configuration. */
+/* The run directory's part about each link of a configuration. */
 struct verdicts {
 	bool drained[LINKS_MAX];	/* put aside by mwan-rules drain */
 	bool held[LINKS_MAX];		/* up, and leads nowhere */
@@ -58,31 +58,31 @@ int drained_read(const struct conf *conf, struct verdicts *v, struct err *err);
 int drained_write(const struct conf *conf, const struct verdicts *v,
 		  struct err *err);
 
-/* Who the next router of each link is, as its DHCP client or a person has said
- * last by mwan-rules up; family 0: nobody did.
+/* The next router of each link that its DHCP client or a person named last by
+ * mwan-rules up; family 0: nobody did.
  */
 struct gateways {
 	struct addr said[LINKS_MAX][FAMILIES];
 };
 
 /* Read them from a file beside it, "NAME ADDRESS" a line, or write them in one
- * step; none: remove the file. What the file names and @conf does not is passed
- * over. It outlives a flush: it is the line's, not the configuration's. Return 0
- * or a negative errno with a sentence; nothing was said then.
+ * step; none: remove the file. Links that the file names and @conf does not are
+ * skipped. It outlives a flush: it is the line's, not the configuration's.
+ * Return 0 or a negative errno with a sentence; nothing was said then.
  */
 int gateways_read(const struct conf *conf, struct gateways *g,
 		  struct err *err);
 int gateways_write(const struct conf *conf, const struct gateways *g,
 		   struct err *err);
 
-/* What the named sets of our nftables table say of each link: it changes when a
- * link comes up, and not with the configuration.
+/* The part about each link of our nftables table's named sets: it changes when
+ * a link comes up, and not with the configuration.
  */
 struct table_state {
 	struct table_link {
 		uint32_t mtu;	/* 0: not known */
-		/* What the provider takes from the link; none: not known, and
-		 * nothing is foreign to it.
+		/* The prefixes that the provider accepts from the link; if none
+		 * is known, nothing is foreign to it.
 		 */
 		struct prefixes own6;
 	} link[LINKS_MAX];
@@ -106,21 +106,20 @@ int held_read(const struct conf *conf, struct verdicts *v, struct err *err);
 int held_write(const struct conf *conf, const struct verdicts *v,
 	       unsigned int seconds, struct err *err);
 
-/* What is remembered of the links' IPv6 prefixes. */
+/* The remembered IPv6 prefixes of the links. */
 struct prefix6 {
 	struct {
-		/* What mwan-rules prefix was told, and the interface that the
-		 * link was then (0: there was none): a new session may have
-		 * another prefix.
+		/* What mwan-rules prefix was told, and the link's interface at
+		 * that time (0 if none): a new session may have another prefix.
 		 */
 		struct prefixes told;
 		uint32_t ifindex;
-		/* What the link had when it was last of use: its hosts know no
-		 * other prefix while it is down.
+		/* The prefixes of the link when it was last usable: its hosts
+		 * know no other prefix while it is down.
 		 */
 		struct prefixes last;
-		/* What it had before, the latest first: there may be hosts that
-		 * have not heard of the new one.
+		/* Its earlier prefixes, the latest first: some hosts may not
+		 * have heard of the new one.
 		 */
 		struct prefixes past;
 	} of[LINKS_MAX];
@@ -154,8 +153,7 @@ struct verified {
 };
 
 /* Complete @v, which has netns, ruleset and the number of its links, with what
- * was verified of these. Whatever is odd about the file counts as nothing
- * verified: generation 0.
+ * was verified of these. An odd file counts as nothing verified: generation 0.
  */
 void verified_read(struct verified *v);
 
@@ -164,7 +162,9 @@ void verified_read(struct verified *v);
  */
 void verified_write(const struct verified *v);
 
-/* Remove all of them. Returns 0 (also when there is none) or a negative errno. */
+/* Remove all of them. Returns 0 (also if it does not exist) or a negative
+ * errno.
+ */
 int accepted_drop(struct err *err);
 
 #endif

@@ -7,7 +7,9 @@
 #include "base/addr.h"
 #include "base/err.h"
 
-/* How mwan-rules watch finds out whether a link leads anywhere. */
+/* The ways in which mwan-rules watch finds out whether a link leads
+ * anywhere.
+ */
 enum {
 	WATCH_TARGETS = 8,
 	/* Addresses with blanks between them. */

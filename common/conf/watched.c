@@ -56,7 +56,7 @@ int watched_write(const struct conf *conf, const struct watched *w,
 	return code;
 }
 
-/* The next word of a line, "" behind the last one. */
+/* The next word of a line, "" after the last one. */
 static const char *word(char **rest)
 {
 	const char *w = strsep(rest, " ");

@@ -9,8 +9,8 @@
 
 #define WATCHED_PATH RUN_DIR "/watched"
 
-/* What mwan-rules watch knows of a link, for mwan-rules status: a file that it
- * writes every second. No hook reads it.
+/* The state of a link that mwan-rules watch writes to a file every second, for
+ * mwan-rules status. No hook reads it.
  */
 enum watched_verdict {
 	WATCHED_NOT,		/* nobody watches it, or it is down */
@@ -40,12 +40,12 @@ struct watched {
 int watched_write(const struct conf *conf, const struct watched *w,
 		  unsigned int seconds, struct err *err);
 
-/* Read it for @conf's links. What is not there, has expired or is odd counts as
+/* Read it for @conf's links. A link that is missing, expired or odd counts as
  * not watched. Returns whether anybody watches.
  */
 bool watched_read(const struct conf *conf, struct watched w[LINKS_MAX]);
 
-/* So long ago was the last answer, in milliseconds. */
+/* The age of the last answer, in milliseconds. */
 uint64_t watched_age(const struct watched *w);
 
 /* Nobody watches any more. */

@@ -50,7 +50,9 @@ uint32_t jhash(const void *key, size_t len, uint32_t seed)
 
 	h[0] = h[1] = h[2] = initial + (uint32_t)len + seed;
 	for (; len > BLOCK; len -= BLOCK, byte += BLOCK) {
-		/* In the order of the machine, as the kernel reads them. */
+		/* Bytes are in the machine's order, as the kernel reads
+		 * them.
+		 */
 		for (i = 0; i < 3; i++) {
 			memcpy(&word, byte + i * sizeof(word), sizeof(word));
 			h[i] += word;

@@ -10,7 +10,7 @@
 #include "nft/key.h"
 
 enum {
-	/* Offsets in the headers of IPv4 and IPv6, in those of TCP and UDP, of TCP. */
+	/* Offsets in the headers of IPv4, IPv6, TCP and UDP alike, and TCP. */
 	IPV4_SADDR = 12, IPV4_DADDR = 16,
 	IPV6_SADDR = 8, IPV6_DADDR = 24,
 	SPORT = 0, DPORT = 2,

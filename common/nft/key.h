@@ -76,8 +76,8 @@ enum key_from {
 	FROM_NUMGEN,		/* NFT_NG_… */
 };
 
-/* How nft tells types of keys (src/include/datatype.h); the kernel keeps the
- * number and does not look at it, nft needs it to print the elements.
+/* nft's numbers for types of keys (src/include/datatype.h); the kernel keeps
+ * them and does not look at them, nft needs them to print the elements.
  */
 enum key_type {
 	TYPE_NONE,		/* never in a set */
@@ -93,8 +93,8 @@ enum key_type {
 
 struct key {
 	const char *word;	/* what nft calls it; NULL: nothing */
-	/* What it is always compared with: nft's word, and the number; under
-	 * @mask where that is not 0.
+	/* The only value that it is ever compared with: nft's word, and the
+	 * number; under @mask unless that is 0.
 	 */
 	const char *constant;
 	uint32_t value, mask;

@@ -27,7 +27,7 @@ enum {
 	PRINT_SIZE = 256 * 1024,
 };
 
-/* Only what is written of it is memory. */
+/* Only the pages that are written take memory. */
 static char batch_buf[BATCH_SIZE] __attribute__((aligned(8)));
 
 static bool same_chain(const struct nft_chain *k,
@@ -66,8 +66,8 @@ static bool is_guard(const char *name)
 	return !strncmp(name, RULESET_GUARD, sizeof(RULESET_GUARD) - 1);
 }
 
-/* Its chains are for what needs fib alone, and empty without it: so a rule that
- * somebody has deleted is none that the kernel has refused.
+/* Its chains hold only rules that need fib, and are empty without it: a rule
+ * that is missing there was deleted by somebody, not refused by the kernel.
  */
 static bool in_guard(const struct ruleset *rs, const struct ruleset_rule *r)
 {
@@ -94,7 +94,9 @@ static unsigned int compare_chains(const struct nft_seen *seen,
 		uint32_t n = 0;
 
 		for (; r < rs->n_rules && rs->rule[r].chain == i; r++) {
-			/* Without fib the whole chain is empty. */
+			/* If the kernel has no fib, the whole chain is
+			 * empty.
+			 */
 			if (k && !k->n_rules && in_guard(rs, &rs->rule[r]))
 				continue;
 			if (k && n++ < k->n_rules)
@@ -179,11 +181,11 @@ struct load {
 	enum load_how {
 		LOAD_CHANGES,
 		LOAD_KEEP_CHAINS,	/* those that go stay, empty */
-		LOAD_ALL,		/* make the table anew */
+		LOAD_ALL,		/* make the table again */
 	} how;
 	bool without_fib;		/* leave out the rules of the guard */
 	bool no_fib;			/* the kernel has refused one of them */
-	bool new_set[RULESET_SETS];	/* make it anew */
+	bool new_set[RULESET_SETS];	/* make it again */
 	bool said;			/* the first refusal */
 	bool good[RULESET_CHAINS];
 	bool keep[NFT_SEEN_CHAINS];
@@ -203,7 +205,7 @@ static int encode_whole(struct nftmsg_out *o)
 					  NFTA_TABLE_NAME, 0, NULL);
 }
 
-/* Is it to be made anew, or not wanted any more? */
+/* Does it have to be made again, or is it no longer wanted? */
 static bool set_goes(const struct load *l, const struct nft_set *is)
 {
 	unsigned int i;
@@ -242,7 +244,7 @@ static int encode_removal(struct nftmsg_out *o, struct load *l)
 			code = nftmsg_names(o, NFT_MSG_DELRULE, 0,
 					    NFTA_RULE_TABLE, NFTA_RULE_CHAIN,
 					    seen->chain[i].name);
-	/* What is in a map holds chains. */
+	/* A map's elements keep their chains in use. */
 	for (i = 0; !code && i < seen->n_sets; i++)
 		if (!(seen->set[i].flags & NFT_SET_EVAL))
 			code = nftmsg_names(o, NFT_MSG_DELSETELEM, 0,
@@ -276,9 +278,9 @@ static bool uses_new_set(const struct load *l, const struct ruleset_rule *r)
 	return false;
 }
 
-/* Does a link that was there before have another mark now? Then what the map
- * says of its hosts is about another link. A mark that no link has any more
- * counts for nothing in it, and a new link changes nothing.
+/* Does a link that was there before have another mark now? The map's entries of
+ * its hosts then mean another link. A mark that no link has any more counts for
+ * nothing in it, and a new link changes nothing.
  */
 static bool marks_moved(const struct load *l)
 {
@@ -298,9 +300,9 @@ static bool marks_moved(const struct load *l)
 	return false;
 }
 
-/* What packets have written about links is of no use when those have other
- * marks. A set cannot go without the rules that refer to it. Those of chains
- * that are not wanted any more go anyway.
+/* Entries that packets have written become wrong when links get other marks. A
+ * set cannot go without the rules that refer to it. Rules of chains that are no
+ * longer wanted go with their chain.
  */
 static void find_new_sets(struct load *l)
 {
@@ -367,8 +369,8 @@ static unsigned int about(const uint16_t *last, unsigned int n,
 	return i;
 }
 
-/* What is not in the kernel proper. Without it the kernel says "no such file
- * or directory", which nobody understands.
+/* Parts of nftables that are modules of their own. If one is missing, the
+ * kernel says "no such file or directory", which nobody understands.
  */
 static const char *module_of(const struct ruleset *rs,
 			     const struct ruleset_rule *r)
@@ -395,7 +397,7 @@ static const char *module_of(const struct ruleset *rs,
 	return "nf_tables";
 }
 
-/* What to do about it. */
+/* Advice for the user. */
 static const char *missing(char text[MODULE_TEXT], int code,
 			   const char *module)
 {
@@ -535,9 +537,10 @@ int nft_load(struct nl *nl, const struct ruleset *rs,
 	if (seen->odd)
 		return load_once(nl, rs, state, seen, LOAD_ALL, err);
 	code = load_once(nl, rs, state, seen, LOAD_CHANGES, &why);
-	/* Something holds a chain that has to go. Before Linux 6.4 that is a
-	 * map of our own, deleted in the same transaction: so the chains go in
-	 * a second one, for the map of the hosts' links to stay.
+	/* Something holds a chain that has to go. Before Linux 6.4 this is also
+	 * true of our own map that the same transaction deletes: so a second
+	 * transaction deletes the chains, and the map of the hosts' links can
+	 * stay.
 	 */
 	if (code == -EBUSY && seen->present) {
 		code = load_once(nl, rs, state, seen, LOAD_KEEP_CHAINS, &why);
@@ -726,8 +729,9 @@ static const void *bytes_of(const struct nlattr *a, size_t len)
 	       mnl_attr_get_payload(a) : NULL;
 }
 
-/* One element of a set that links fill; the end of a range has 1 as last.hi.
- * What does not look like one of ours makes the set odd, and it is filled anew.
+/* One element of a set that links fill; the end of a range has 1 as last.hi. An
+ * element that does not look like ours marks the set as odd, and it is filled
+ * again.
  */
 static int read_element(struct reader *r, const struct nlattr *elem)
 {
@@ -861,7 +865,7 @@ static uint64_t rule_hash(const struct nlattr *udata)
 	return hash;
 }
 
-/* How many packets the guard has stopped: the sum of its counters. */
+/* The number of packets that the guard has stopped: the sum of its counters. */
 static void read_guard(struct nft_seen *seen, const struct nlattr *list)
 {
 	const struct nlattr *expr[NFTA_EXPR_MAX + 1];
@@ -918,10 +922,10 @@ static int refused_read(const struct nl_refusal *no, void *data)
 	struct reader *r = data;
 	char module[MODULE_TEXT];
 
-	/* There is no such table. */
+	/* The table does not exist. */
 	if (no->index && no->code == -ENOENT)
 		return 0;
-	/* What nfnetlink says for a subsystem that it does not have. */
+	/* nfnetlink's answer for a subsystem that it does not have. */
 	return err_set(r->err, no->code, "the kernel says: %s%s", no->why,
 		       missing(module, no->code == -EINVAL ?
 					-EOPNOTSUPP : no->code, "nf_tables"));
@@ -960,7 +964,7 @@ static int by_key(const void *a, const void *b)
 
 	if (!order)
 		order = wide_compare(x->key, y->key);
-	/* What ends comes before what begins there. */
+	/* An end sorts before a beginning at the same place. */
 	return order ? order : (y->last.hi > x->last.hi) -
 			       (y->last.hi < x->last.hi);
 }
@@ -989,7 +993,7 @@ static void join_ranges(struct reader *r)
 	r->n_elements = n;
 }
 
-/* What the set of a link says of it. */
+/* What the sets say of one link. */
 static void take_own(struct reader *r, struct prefixes *own)
 {
 	const struct ruleset_element *e = r->element;
@@ -1048,7 +1052,7 @@ static bool as_expected(struct reader *r)
 	return true;
 }
 
-/* What the elements say of the links, from the sets that say it first. */
+/* Read what the elements say of the links; the set that comes first decides. */
 static void take_content(struct reader *r)
 {
 	const struct ruleset_set *set = &r->rs->set[r->set];
@@ -1115,7 +1119,7 @@ static bool is_known(const struct reader *r, const struct verified *known)
 	       known->table == seen->handle;
 }
 
-/* What was verified to be in the sets is still there. */
+/* The sets still hold what was verified. */
 static void recall_content(struct reader *r, const struct verified *known)
 {
 	memcpy(r->seen->state.link, known->state.link,

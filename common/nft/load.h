@@ -61,16 +61,16 @@ struct nft_seen {
 };
 
 /* Read our table through @nl (NETLINK_NETFILTER): its generation, its chains
- * and the hash that each rule carries, and what the named sets of @rs hold (NULL:
- * they are not read). A missing table is not present and no
- * error. Returns -EINTR when nftables changed meanwhile, be it somebody else's
- * table: read again. What was read is in @seen then all the same.
+ * and the hash that each rule carries, and what the named sets of @rs hold
+ * (NULL: they are not read). A missing table is not present and no error.
+ * Returns -EINTR when nftables changed meanwhile, be it somebody else's table:
+ * read again. @seen has what was read, even then.
  *
  * @known (NULL: nothing) is what nft_intact() has once said of this namespace
  * and the ruleset that is wanted now. Every commit to nftables, by whomever,
  * makes a new generation: with the same one, and the same table, everything in
- * it is the same, and no more is read. That a generation comes back takes
- * 2^32 commits.
+ * it is the same, and no more is read. It takes 2^32 commits until a generation
+ * number returns.
  */
 int nft_read(struct nl *nl, struct nft_seen *seen, const struct ruleset *rs,
 	     const struct verified *known, struct err *err);
@@ -88,14 +88,14 @@ bool nft_intact(const struct nft_seen *seen, const struct ruleset *rs);
 bool nft_filled(const struct nft_seen *seen, const struct ruleset *rs,
 		const struct table_state *state);
 
-/* Make the kernel's table @rs, with @state in its named sets, in one transaction:
- * a packet meets the old rules or the new ones. @seen is what nft_read() saw;
- * when nftables has changed since, nothing is done and -ERESTART returned: read
- * again. Whatever else stands in our table goes, but for named sets and maps,
- * which stay with their contents: others', and that of the hosts' links unless
- * its timeout is another one now. Before Linux 6.4 chains that nothing leads to
- * any more go in a second transaction. Other errors name the rule or chain in
- * @err; nothing has changed then either.
+/* Make the kernel's table @rs, with @state in its named sets, in one
+ * transaction: a packet meets the old rules or the new ones. @seen is what
+ * nft_read() saw; when nftables has changed since, nothing is done and
+ * -ERESTART returned: read again. Everything else in our table goes, except
+ * named sets and maps, which stay with their contents: those of others, and
+ * that of the hosts' links unless its timeout has changed. Before Linux 6.4, a
+ * second transaction deletes the chains that nothing leads to any more. Other
+ * errors name the rule or chain in @err; nothing has changed then either.
  */
 int nft_load(struct nl *nl, const struct ruleset *rs,
 	     const struct table_state *state, const struct nft_seen *seen,

@@ -350,7 +350,9 @@ static void load_tuple6(struct nlmsghdr *nlh)
 	     NFT_REG32_10);
 }
 
-/* What is hashed, to registers from NFT_REG_2 on; returns its length. */
+/* Load the hash's input into the registers from NFT_REG_2 on; returns its
+ * length.
+ */
 static uint32_t load_hashed(struct nlmsghdr *nlh, unsigned int kind)
 {
 	unsigned int field = KEY_SADDR;
@@ -393,7 +395,7 @@ static void number(struct nlmsghdr *nlh, const struct ruleset_statement *s)
 	nftmsg_expr_close(nlh, e);
 }
 
-/* What the packet's source is to this machine, or to an interface. */
+/* The role of the packet's source for this machine, or for an interface. */
 static void load_source_type(struct nlmsghdr *nlh, uint32_t flags)
 {
 	struct nftmsg_expr e = nftmsg_expr_open(nlh, "fib");
@@ -703,7 +705,7 @@ static void reject(struct nlmsghdr *nlh, uint32_t type, uint8_t code)
 	nftmsg_expr_close(nlh, e);
 }
 
-/* Only of the direction in which the connection began. */
+/* Match only the direction in which the connection began. */
 static void set_zone(struct nlmsghdr *nlh)
 {
 	const uint16_t zone = RULESET_ZONE;
@@ -720,7 +722,7 @@ static void set_zone(struct nlmsghdr *nlh)
 	nftmsg_expr_close(nlh, e);
 }
 
-/* What a rule does that is about no key. */
+/* A rule's statements that involve no key. */
 static void put_verb(struct nlmsghdr *nlh, const struct ruleset *rs,
 		     const struct ruleset_statement *s)
 {
@@ -946,7 +948,7 @@ static void put_content_end(struct nlmsghdr *nlh, const struct set_shape *k,
 	mnl_attr_nest_end(nlh, one);
 }
 
-/* Elements @i to @to. Of a named set the kernel wants every end. */
+/* Elements @i to @to. For a named set the kernel wants every end. */
 static void put_contents(struct nlmsghdr *nlh, const struct ruleset *rs,
 			 const struct set_shape *k,
 			 const struct ruleset_element *content,
@@ -1018,7 +1020,7 @@ int nftmsg_get_sticky(struct nftmsg_out *o, const struct addr *host)
 	return 0;
 }
 
-/* What ends a range: the first key after it. */
+/* The end of a range: the first key after it. */
 static void put_range_end(struct nlmsghdr *nlh, const struct key *k,
 			  struct wide key)
 {
@@ -1058,8 +1060,8 @@ static void put_element(struct nlmsghdr *nlh, const struct ruleset *rs,
 	mnl_attr_nest_end(nlh, one);
 }
 
-/* From element @from on: ranges that follow each other need no end between
- * them, and before the first there is an end of nothing, as nft has it.
+/* Encode from element @from on: adjacent ranges need no end between them, and
+ * an end of nothing precedes the first one, as nft does it.
  */
 static void put_ranges(struct nlmsghdr *nlh, const struct ruleset *rs,
 		       const struct ruleset_statement *s, unsigned int from,
@@ -1112,8 +1114,9 @@ static void put_elements(struct nlmsghdr *nlh, struct elements *l)
 	mnl_attr_nest_end(nlh, list);
 }
 
-/* The set of a rule comes before the rule that it is bound to. For the hash
- * the turns are the ranges that they are made from: there may be thousands.
+/* The set of a rule comes before the rule that it is bound to. The hash is of
+ * the ranges that turns are made from, not of the turns: there may be
+ * thousands.
  */
 static int encode_set(struct nftmsg_out *o, const struct ruleset *rs,
 		      const struct ruleset_statement *s, uint32_t id,
@@ -1223,7 +1226,7 @@ static uint64_t fold_text(uint64_t h, const char *text)
 	return nftmsg_fold(h, 0);
 }
 
-/* By members: what lies between them may be anything. */
+/* Compare by members: the padding between them may be anything. */
 uint64_t nftmsg_digest(const struct ruleset *rs)
 {
 	uint64_t h = fold_text(nftmsg_fold_start, MWAN_VERSION);

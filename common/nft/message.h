@@ -19,8 +19,8 @@ enum {
 	UDATA_LEN = 2 + sizeof(uint64_t),
 };
 
-/* Where messages go: into a batch, or, with none, each into the same scratch
- * place, for the sake of the hash alone.
+/* The target of messages: a batch, or, without one, the same scratch place for
+ * each, to compute the hash alone.
  */
 struct nftmsg_out {
 	struct nl *nl;
@@ -71,13 +71,13 @@ int nftmsg_get_sticky(struct nftmsg_out *o, const struct addr *host);
 int nftmsg_rule(struct nftmsg_out *o, const struct ruleset *rs,
 		unsigned int number);
 
-/* Of all that is wanted for the rule, its sets with the elements included: what
- * nftmsg_rule() leaves in the kernel's rule to find it by.
+/* The hash of everything wanted for the rule, its sets and their elements
+ * included; nftmsg_rule() leaves it in the kernel's rule, to find it by.
  */
 uint64_t nftmsg_hash(const struct ruleset *rs, const struct ruleset_rule *r);
 
-/* Of all that is wanted, without making messages of it, and of this version: the
- * same ruleset may be other messages in the next.
+/* The hash of the whole wanted state, made without encoding messages, and of
+ * this version: the next one may encode the same ruleset differently.
  */
 uint64_t nftmsg_digest(const struct ruleset *rs);
 

@@ -7,11 +7,13 @@
 #include "nft/sets.h"
 
 enum {
-	/* Of IP and TCP, without options. */
+	/* The headers of IP and TCP, without options. */
 	IPV4_HEADERS = 20 + 20,
 	IPV6_HEADERS = 40 + 20,
 	DATA_VERDICT = 0xffffff00,
-	/* How nft makes one number of the types of several in a row. */
+	/* nft's way to make one number of the types of several keys in a
+	 * row.
+	 */
 	TYPE_BITS = 6,
 	TYPE_TUPLE6 = (((TYPE_IPV6 << TYPE_BITS | TYPE_IPV6) << TYPE_BITS |
 			TYPE_SERVICE) << TYPE_BITS | TYPE_SERVICE) <<
@@ -117,7 +119,7 @@ static int by_key(const void *a, const void *b)
 	return wide_compare(x->key, y->key);
 }
 
-/* Where two links have the same addresses, they are the first one's. */
+/* If two links have the same addresses, the first link gets them. */
 static unsigned int native(const struct ruleset *rs,
 			   const struct table_state *state,
 			   struct ruleset_element *content)
@@ -169,8 +171,8 @@ static int by_prefix(const void *a, const void *b)
 	return order ? order : x->len - y->len;
 }
 
-/* In ascending order, and none within another: one that another has in it comes
- * right after it then.
+/* Sort in ascending order and drop any that lies in another: it comes right
+ * after that one.
  */
 static void order(struct prefixes *p)
 {

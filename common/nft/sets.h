@@ -24,7 +24,7 @@ enum ruleset_set_kind {
 	SET_KINDS,
 };
 
-/* How the sets of a kind are declared. */
+/* The declaration of all sets of a kind. */
 struct set_shape {
 	const char *name;	/* of a link's, what it begins with */
 	const char *text;	/* nft's words for its types */
@@ -38,14 +38,14 @@ struct set_shape {
 const struct set_shape *set_shape(unsigned int kind);
 
 enum {
-	/* What one set can hold of what the links say. */
+	/* The room for elements of one set. */
 	SET_CONTENT_MAX = LINKS_MAX * PREFIXES_MAX,
 	SET_MOVED_SIZE = 65536,
 	SET_MOVED_TIMEOUT = 180,
 	MTU_MAX = 65535,
 };
 
-/* What the set number @set of @rs holds for @state: elements in ascending
+/* Fill in the elements of set number @set of @rs for @state, in ascending
  * order, a map's number in last.lo. Returns how many there are.
  */
 unsigned int set_content(const struct ruleset *rs, unsigned int set,

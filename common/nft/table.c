@@ -134,7 +134,7 @@ static uint16_t add_set(struct build *b, unsigned int kind, uint32_t timeout)
 	return (uint16_t)++b->rs->n_sets;
 }
 
-/* One that says something of link @i alone. */
+/* A rule for link @i alone. */
 static uint16_t add_link_set(struct build *b, unsigned int kind,
 			     unsigned int i)
 {
@@ -257,8 +257,8 @@ static void only_ipv6(struct build *b)
 	add_rule(b, plain(IF_NOT_IPV6), plain(DO_RETURN), end());
 }
 
-/* What is not to be forwarded beyond its link is not our business: neighbours,
- * routers' advertisements, DHCPv6, multicast.
+/* Packets that must not be forwarded beyond their link are not our business:
+ * neighbours, routers' advertisements, DHCPv6, multicast.
  */
 static void not_onlink6(struct build *b)
 {
@@ -477,7 +477,7 @@ static struct ruleset_statement hash(struct share s, uint16_t kind,
 
 /* The slots of a link aside match nothing: another hash deals its hosts out to
  * the others by their weights, and where that leads nowhere as well, one more.
- * What is left then, a small share of it, goes to the next link.
+ * The rest, a small share, goes to the next link.
  */
 static void add_hashes(struct build *b, uint16_t kind)
 {
@@ -524,7 +524,7 @@ static void add_deal(struct build *b)
 		add_rule(b, s, end(), end());
 		return;
 	case BALANCE_FLOW:
-		/* What has no ports, and is too short to have some, goes on to
+		/* A packet without ports, or too short to have some, goes on to
 		 * the next rule.
 		 */
 		add_hashes(b, TO_FLOW);
@@ -544,10 +544,10 @@ static void add_deal(struct build *b)
 	add_hashes6(b);
 }
 
-/* Where a new connection goes that nobody has decided about. */
+/* The link of a new connection that nothing has decided yet. */
 static void add_balance(struct build *b)
 {
-	/* What a provider gave its addresses to leaves by that link. */
+	/* Packets from a provider's own addresses leave by its link. */
 	if (b->conf->ipv6)
 		add_rule(b, of_set(TO_SADDR6, b->native, 0), end(), end());
 	if (b->conf->sticky) {
@@ -588,9 +588,9 @@ static void stuck_chain(struct build *b)
 }
 
 /* deal_X gives a host link X, unless another connection of that host has been
- * faster on another CPU: "add" leaves what is there. What is there and is
- * still not found is of a link that is no longer in use. When the map is full
- * "add" ends its rule, and the last rule sends the packet to the link.
+ * faster on another CPU: "add" leaves what is there. An entry that exists and
+ * is still not found is of a link that is no longer in use. When the map is
+ * full "add" ends its rule, and the last rule sends the packet to the link.
  */
 static void deal_chain(struct build *b, unsigned int i)
 {
@@ -610,9 +610,9 @@ static void deal_chain(struct build *b, unsigned int i)
 	add_rule(b, go(b->to[i]), end(), end());
 }
 
-/* keep_X is for the first packet of a connection that leaves by link X: the
- * host's time begins anew. When its own link is dead it stays with X from now
- * on. "update" would keep the old link; "delete" and "add" for every
+/* keep_X is for the first packet of a connection that leaves by link X: it
+ * restarts the host's timeout. When its own link is dead it stays with X from
+ * now on. "update" would keep the old link; "delete" and "add" for every
  * connection would be slow, and race with other CPUs.
  */
 static void keep_chain(struct build *b, unsigned int i)
@@ -653,9 +653,9 @@ static void sticky_chains(struct build *b)
 	b->keep_by_name = add_names(b, b->keep);
 }
 
-/* The map is written for what the balance has dealt out alone. That has no
- * mark in its connection yet; what a user's own mark sends to a link gets it
- * here.
+/* The map is written for what the balance has dealt out alone. For packets
+ * whose connection has no mark yet; packets that a user's own mark sends to a
+ * link get it here.
  */
 static void remember_marked(struct build *b, bool all_new)
 {
@@ -725,7 +725,7 @@ static void add_match(struct build *b, const struct policy *y,
 	}
 }
 
-/* In the order and with the words in which nft lists them. */
+/* The order and the words are those of nft's list. */
 static void add_conditions(struct build *b, const struct match *m)
 {
 	struct ruleset_statement s;
@@ -798,10 +798,10 @@ static void add_policies(struct build *b)
 }
 
 /* A packet that may leave by its own link alone, and by the way the LAN has to
- * other places, is refused on every other link. What was established elsewhere
- * has another mark; of a link that is put aside what has no mark is new. While
- * a load replaces the rule such a packet may find the set of all links empty
- * (see remember()) and leave once.
+ * other places, is refused on every other link. Connections of other links have
+ * another mark; on a link that is put aside a packet without a mark is a new
+ * one. While a load replaces the rule such a packet may find the set of all
+ * links empty (see remember()) and leave once.
  */
 static void refuse(struct build *b, const struct policy *y)
 {
@@ -820,8 +820,8 @@ static void refuse(struct build *b, const struct policy *y)
 	add(b, plain(b->conf->ipv6 ? DO_REJECT_ANY : DO_REJECT));
 }
 
-/* As many of the policies as there are up to the last with if_down =
- * unreachable: what an earlier one has taken is none of its business.
+/* Take the policies up to the last one with if_down = unreachable, since a
+ * packet that an earlier one has taken must not reach it.
  */
 static void strict_chain(struct build *b)
 {
@@ -905,7 +905,9 @@ static void balance_chain(struct build *b)
 	add_balance(b);
 }
 
-/* For the first packet of what the balance has dealt out, see keep_chain(). */
+/* See keep_chain(): for the first packet of connections that the balance has
+ * dealt out.
+ */
 static void remember_dealt(struct build *b)
 {
 	if (!b->conf->sticky)
@@ -934,14 +936,13 @@ static void output(struct build *b)
 	add_rule(b, by_mark(b, TO_CT_MARK, b->to_by_mark), end(), end());
 }
 
-/* What has been masqueraded has an address of its link. Where that has none any
- * more masquerade takes another interface's; what conntrack calls invalid, what
- * is untracked, and a flow that began by another way (a VPN whose device has
- * gone) is not translated at all. No provider takes such a packet. One that is
- * dropped here has not been confirmed by conntrack, and the next one of its
- * flow begins anew. Public addresses pass, and what the user's own rules have
- * translated to an address that this machine has not: networks that are routed
- * to it.
+/* A masqueraded packet has an address of its link. If the link has lost its
+ * address, masquerade takes another interface's; invalid and untracked packets,
+ * and a flow that began by another way (a VPN whose device has gone), are not
+ * translated at all. No provider takes such a packet. Conntrack has not
+ * confirmed a packet that is dropped here, so the flow's next packet begins
+ * again. Public addresses pass, and what the user's own rules have translated
+ * to an address that this machine has not: networks that are routed to it.
  */
 static void guard(struct build *b)
 {
@@ -976,9 +977,9 @@ static void guard(struct build *b)
 	add(b, plain(DO_DROP));
 }
 
-/* What goes out by a link: by the MTU of its route. What comes in by one: the
- * route back is not known here, as its mark is of the other direction; so by
- * the MTU of the link itself.
+/* Outgoing packets: use the MTU of their route. Incoming packets: the route
+ * back is not known here, because its mark belongs to the other direction; so
+ * use the MTU of the link itself.
  */
 static void clamp(struct build *b)
 {
@@ -1034,9 +1035,9 @@ static uint16_t foreign_chains(struct build *b, const char *name,
 /* A flow that began untranslated has got so far by another link, which is dead
  * now: conntrack cannot translate it any more. It is dropped here, and noted;
  * its next packet goes, before conntrack sees it, into another zone, where it
- * is a new connection and is translated. The kernel alone does that, whether
- * a hook comes or not. What answers a port forward is not foreign: its source is
- * put right only after this.
+ * is a new connection and is translated. The kernel alone does that, whether a
+ * hook comes or not. The answer of a port forward is not foreign: its source is
+ * corrected only after this.
  */
 static void astray_chains(struct build *b)
 {
@@ -1057,7 +1058,9 @@ static void astray_chains(struct build *b)
 	add_chain(b, "early", TYPE_FILTER, HOOK_PREROUTING, RULESET_RAW);
 	only_ipv6(b);
 	add_rule(b, links(b, IF_IIFNAME), plain(DO_RETURN), end());
-	/* What has no ports is in it neither: the protocol is part of it. */
+	/* A packet without ports does not match: the protocol is part of the
+	 * key.
+	 */
 	add_rule(b, of_set(IF_TUPLE6, b->moved, 0), go(elsewhere), end());
 }
 
@@ -1202,7 +1205,7 @@ static void name_links(struct build *b)
 			 b->conf->link[rs->n_links].name);
 }
 
-/* What stays on its link: fe80::/10 and ff00::/8. */
+/* Destinations that stay on their link: fe80::/10 and ff00::/8. */
 static void add_onlink6(struct build *b)
 {
 	static const struct prefix onlink[] = {
@@ -1222,7 +1225,7 @@ static void add_onlink6(struct build *b)
 }
 
 /* Named sets, in the order in which nft lists them: that of their making. Those
- * of IPv6 come last, for a table that gets or loses them.
+ * of IPv6 come last, so that a table can get or lose them.
  */
 static void add_sets(struct build *b)
 {

@@ -181,7 +181,7 @@ static bool say_mask(struct text *t, const struct key *k, uint32_t mask)
 	return true;
 }
 
-/* What nft calls the key, with all that it is made of. */
+/* nft's name of the key, with all its parts. */
 static void say_word(struct text *t, const struct ruleset_statement *s)
 {
 	const struct key *k = key_of(s->kind);

@@ -5,7 +5,7 @@
 #include "nft/jhash.h"
 #include "nft/trace.h"
 
-/* What a statement makes of its rule and chain. */
+/* A statement's effect on its rule and chain. */
 enum outcome {
 	GO_ON,		/* with the next statement */
 	BREAK,		/* the next rule */
@@ -71,7 +71,7 @@ static uint32_t hash_slot(const struct walk *w,
 	return (uint32_t)((uint64_t)jhash(reg, len, s->mask) * s->value >> 32);
 }
 
-/* What nobody can know: the caller has chosen. */
+/* Nobody can know this: the caller has chosen. */
 static const struct ruleset_element *
 choose(struct walk *w, const struct ruleset_statement *s)
 {
@@ -148,8 +148,8 @@ static bool of_family(const struct walk *w, const struct ruleset_statement *s)
 	return !family || family == w->source.family;
 }
 
-/* The element of a named set that the packet's source is in. What packets have
- * written into one is not known, and counts as nothing.
+/* The element of a named set that the packet's source is in. The entries that
+ * packets wrote are not known, and count as absent.
  */
 static const struct ruleset_element *
 find_in_set(const struct walk *w, const struct ruleset_statement *s,
@@ -194,8 +194,8 @@ static const struct ruleset_element *look_up(struct walk *w,
 	return find_key(w->rs, s, value);
 }
 
-/* A condition without elements. Of those that are not named no rule decides where
- * a packet goes: they do not hold.
+/* A condition without elements. No rule that decides a packet's way reads those
+ * that are not named here: they do not hold.
  */
 static enum outcome match_constant(const struct walk *w,
 				   const struct ruleset_statement *s)
@@ -270,7 +270,7 @@ static enum outcome do_verb(struct walk *w, const struct ruleset_statement *s)
 	return GO_ON;
 }
 
-/* What is written into the map of the hosts' links. */
+/* The entry that goes into the map of the hosts' links. */
 static enum outcome write_set(struct walk *w,
 			      const struct ruleset_statement *s)
 {
@@ -337,7 +337,7 @@ static bool walk_rule(struct walk *w, unsigned int number)
 			walk_chain(w, e->chain);
 			return true;
 		}
-		/* What decides comes last in its rule. */
+		/* The verdict comes last in its rule. */
 		if (i + 1 == r->count && (s->kind & OP_MASK) >= OP_SET)
 			note(w, number, key, mark);
 		outcome = act(w, s);

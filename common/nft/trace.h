@@ -17,8 +17,8 @@ enum {
 /* A rule all of whose conditions held. */
 struct walk_step {
 	uint16_t rule;
-	/* Of one with a map: the key that was looked up; WALK_NO_KEY where
-	 * nobody can know it.
+	/* the key that a map was asked for; WALK_NO_KEY where nobody can know
+	 * it.
 	 */
 	uint32_t key;
 	uint32_t mark;		/* the packet's, before the rule */
@@ -29,7 +29,7 @@ struct walk_step {
  */
 struct walk {
 	const struct ruleset *rs;
-	/* What the named sets hold; NULL: nothing is known of them. */
+	/* the contents of the named sets; NULL: nothing is known of them. */
 	const struct table_state *state;
 	struct addr source, destination;	/* of one family */
 	bool has_protocol, has_ports;	/* else: not known */
