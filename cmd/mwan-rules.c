@@ -46,7 +46,7 @@ static const char options[] =
 	"nothing\n"
 	"See mwan-rules(8).\n";
 
-/* What status prints. */
+/* The forms that status prints. */
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_PROMETHEUS, FORMAT_LONG };
 
 /* One call of mwan-rules. */
@@ -115,8 +115,8 @@ static int read_conf(struct call *c, struct err *err)
 	return 0;
 }
 
-/* With the lock, where something is changed: what has been before, and the
- * ruleset of all that.
+/* Read the previous state and the ruleset of all that; a caller that changes
+ * something holds the lock.
  */
 static int recall(struct call *c, struct err *err)
 {
@@ -194,7 +194,7 @@ static void say_details(struct report *r, void *of)
 	}
 }
 
-/* With the lock, which it releases. */
+/* Called with the lock, which it releases. */
 static int change(struct call *c, enum plan_goal goal)
 {
 	const struct outcome_words words = { .subject = say_subject,
@@ -240,8 +240,8 @@ static int cmd_apply(struct call *c)
 	if (recall(c, &err))
 		return fail(c, "failed", &err, EXIT_CONFIG);
 	session_note_past(&c->session);
-	/* Before the first change: whatever kills this apply, the next hook
-	 * completes it.
+	/* Do this before the first change: if this apply is killed, the next
+	 * hook completes it.
 	 */
 	if (!c->dry)
 		code = accepted_write(&c->session.conf, c->session.source,
@@ -258,7 +258,7 @@ static int cmd_flush(struct call *c)
 
 	if (code)
 		return code;
-	/* What is in force says what there is to flush. */
+	/* The configuration in force says what to flush. */
 	if (c->file)
 		code = conf_read(&c->session.conf, c->file, true, &err);
 	else
@@ -293,7 +293,7 @@ static int known_link(struct call *c, int *link, struct err *err)
 	return EXIT_USAGE;
 }
 
-/* What drain and undrain need, read with the lock. Returns 0 or an exit status,
+/* Read what drain and undrain need, with the lock. Returns 0 or an exit status,
  * with a sentence.
  */
 static int find_link(struct call *c, int *link, struct err *err)
@@ -360,7 +360,7 @@ static int drain(struct call *c, bool drained)
 			session_bad_conf_use(s));
 		report_say(&c->report, err.msg);
 	}
-	/* It would be written anew without the names that it has. */
+	/* It would be written again without the names that it has. */
 	if (s->bad_drained.msg[0])
 		return fail(c, "failed", &s->bad_drained, EXIT_FAILED);
 	if (note_drained(c, link, drained, &err))
@@ -378,7 +378,7 @@ static int cmd_undrain(struct call *c)
 	return drain(c, false);
 }
 
-/* For those who are not pppd: the same path as its hooks. */
+/* The hooks' path for callers other than pppd. */
 static int tell_event(struct call *c, bool up)
 {
 	c->event.up = up;
@@ -395,7 +395,7 @@ static int cmd_down(struct call *c)
 	return tell_event(c, false);
 }
 
-/* Before the first change in the kernel, as with what is drained. */
+/* Do this before the first change in the kernel, as for drained links. */
 static int note_prefixes(struct call *c, int link, struct err *err)
 {
 	struct session *s = &c->session;
@@ -417,7 +417,7 @@ static int note_prefixes(struct call *c, int link, struct err *err)
 	return prefix6_write(&s->conf, &s->prefix6, err);
 }
 
-/* Without anything in force it is kept for the next apply. */
+/* If nothing is in force, it is kept for the next apply. */
 static int cmd_prefix(struct call *c)
 {
 	struct session *s = &c->session;
@@ -433,7 +433,7 @@ static int cmd_prefix(struct call *c)
 	code = known_link(c, &link, &err);
 	if (code)
 		return fail(c, "failed", &err, code);
-	/* What it has of other links would be lost. */
+	/* Its lines about other links would be lost. */
 	if (s->bad_prefix6.msg[0])
 		return fail(c, "failed", &s->bad_prefix6, EXIT_FAILED);
 	if (note_prefixes(c, link, &err))
@@ -492,7 +492,7 @@ static int cmd_check(struct call *c)
 		       l->name, l->table, l->mark, l->weight, l->tier,
 		       *gateway ? ", gateway " : "", gateway);
 	}
-	/* What is missing now is no mistake in the file. */
+	/* Something missing now is no mistake in the file. */
 	if (!session_open(s, &err) && !session_read(s, PLAN_LINKS, true, &err))
 		tell_gateways(c);
 	return 0;
@@ -593,7 +593,7 @@ static int show_status(struct call *c)
 }
 
 /* One look, in a process of its own: what it has read and opened is gone with
- * it, and so is whatever goes wrong. Its output is read to @text.
+ * it, and so is whatever goes wrong. Read its output to @text.
  */
 static int look_once(struct call *c, char *text, size_t size)
 {
@@ -628,7 +628,7 @@ static int any_change(const struct nlmsghdr *nlh, void *data)
 	return 1;
 }
 
-/* In a pipe or a file: one after the other, until nobody reads any more. */
+/* To a pipe or a file: one after the other, until nobody reads any more. */
 static int watch_plain(struct call *c, char *text, size_t size)
 {
 	int code;
@@ -661,7 +661,7 @@ static int watch_status(struct call *c)
 		return watch_plain(c, text, sizeof(text));
 	fd = nl_watch(changes, &err) ? -1 : nl_fd(changes);
 	do {
-		/* What comes after this ends the waiting. */
+		/* A signal after this ends the wait. */
 		if (fd >= 0)
 			nl_heard(changes, any_change, NULL);
 		code = look_once(c, text, sizeof(text));
@@ -714,7 +714,7 @@ static int64_t read_clock(int64_t *now)
 	return *now - (int64_t)up.tv_sec * 1000 - up.tv_nsec / 1000000;
 }
 
-/* What the log says, of the links in the order of the configuration. Returns 0
+/* The log's history, of the links in the order of the configuration. Returns 0
  * or an exit status.
  */
 static int recollect(struct call *c, struct history *h, struct err *err)
@@ -774,7 +774,7 @@ static int cmd_history(struct call *c)
 			c->since);
 		return fail(c, NULL, &err, EXIT_USAGE);
 	}
-	/* Where nothing is known there is nothing to show. */
+	/* There is nothing to show if nothing is known. */
 	if (history.begin > v.from)
 		v.from = history.begin < v.to ? history.begin : v.from;
 	for (unsigned int i = 0; i < history.n_links && c->link; i++)
@@ -843,7 +843,7 @@ static int no_words(struct call *c, int argc, char **argv)
 	return EXIT_USAGE;
 }
 
-/* How often, with --watch. */
+/* The interval of --watch. */
 static int maybe_seconds(struct call *c, int argc, char **argv)
 {
 	uint32_t seconds;
@@ -977,7 +977,7 @@ enum { TAKES_FILE = 1, TAKES_JSON = 2, TAKES_PROMETHEUS = 4, TAKES_TIME = 8 };
 static const struct command {
 	const char *name;
 	const char *words;	/* what may follow the name */
-	/* What it does; a line that goes on starts below the first. */
+	/* Its purpose; a continued line starts below the first. */
 	const char *help;
 	unsigned int takes;
 	int (*run)(struct call *c);
@@ -1090,7 +1090,9 @@ static const char *absolute(const char *file)
 	return strcat(strcat(path, "/"), file);
 }
 
-/* On a terminal, unless that cannot or shall not (no-color.org). */
+/* Use colour on a terminal, unless it cannot, or the user does not want it
+ * (no-color.org).
+ */
 static bool may_colour(void)
 {
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");

@@ -16,7 +16,7 @@ static int two_digits(const char *at)
 /* Days from 1970-01-01 to a date of the Gregorian calendar. */
 static int64_t days_from_1970(int year, int month, int day)
 {
-	/* With March first, a leap day is the last day of its year. */
+	/* If years begin in March, a leap day is the last day of its year. */
 	int64_t y = month > 2 ? year : year - 1;
 	int64_t in_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
 
@@ -64,7 +64,7 @@ static int64_t time_ms(const char *t)
 	       1000 + ms;
 }
 
-/* Where the value that begins at @at ends, its quotation marks included; NULL:
+/* The end of the value that begins at @at, its quotation marks included; NULL:
  * its end is missing.
  */
 static const char *value_end(const char *at, const char *end)
@@ -138,8 +138,8 @@ static bool begins_anew(const char *word, const char *equals)
 	return equals - word >= 2 && !memcmp(equals - 2, "ts", 2);
 }
 
-/* Where the word "key=value" at @word ends, its value taken. NULL: it is none,
- * or, with @anew, another line begins there.
+/* Take the value of the word "key=value" at @word, and return its end. NULL if
+ * it is no such word, or, with @anew, another line begins there.
  */
 static const char *take_word(const char *word, const char *end, bool first,
 			     struct event *e, const char **anew)
@@ -168,7 +168,7 @@ static const char *take_word(const char *word, const char *end, bool first,
 bool event_parse(const char *line, size_t len, struct event *e)
 {
 	const char *end = line + len, *word = NULL, *anew;
-	/* What a power cut leaves where the file had grown. */
+	/* A power cut leaves these where the file had grown. */
 	const char *hole = memrchr(line, '\0', len);
 
 	for (anew = hole ? hole + 1 : line; anew;) {

@@ -96,7 +96,9 @@ static enum past what_comes_of(const struct history_link *l)
 	       l->drained ? PAST_DRAINED : PAST_UP;
 }
 
-/* Without a clock a change has no time: what there is when it is back counts. */
+/* Before the clock is set a change has no time: the state when the clock
+ * returns counts.
+ */
 static void update(struct history *h, unsigned int link, int64_t at)
 {
 	struct history_link *l = &h->link[link];
@@ -241,7 +243,7 @@ static void applied(struct history *h, const struct event *e)
 		if (none && h->link[i].session == PAST_UP)
 			h->link[i].session = PAST_LOST;
 		update(h, i, e->ms);
-		/* So it is known of this boot, see history_end(). */
+		/* That makes it known of this boot, see history_end(). */
 		if (none && !h->no_clock && h->link[i].now)
 			push(h, e->ms, i, h->link[i].now);
 	}
@@ -299,7 +301,7 @@ void history_end(struct history *h, int64_t boot)
 
 /* --- spans --- */
 
-/* The next change of the same link; h->n: there is none. */
+/* The next change of the same link, h->n if none. */
 static unsigned int next_change(const struct history *h, unsigned int i,
 				unsigned int link)
 {
@@ -308,9 +310,9 @@ static unsigned int next_change(const struct history *h, unsigned int i,
 	return i;
 }
 
-/* What @link does from its change @c on, or before its first one (NULL); @next is
- * where the next one may be. False: the span does not touch [from, to), or has
- * no length, as of a lost one alone.
+/* The state of @link from its change @c on, or before its first one (NULL);
+ * @next is where the next one may be. False: the span does not touch [from,
+ * to), or has no length, as of a lost one alone.
  */
 static bool span_of(const struct history *h, unsigned int link,
 		    const struct history_change *c, unsigned int next,
@@ -418,7 +420,7 @@ static bool fill_cells(const struct history_span *s, void *data)
 	begin = s->begin > g->from ? s->begin - g->from : 0;
 	end = (s->end < g->to ? s->end : g->to) - g->from;
 	begin = begin * g->n / length;
-	/* Its last millisecond; what has no length shows as well. */
+	/* Its last millisecond; an outage without length shows as well. */
 	end = end ? (end - 1) * g->n / length : 0;
 	for (i = begin; (i <= end || i == begin) && i < g->n; i++)
 		if (cell[i] < s->past)

@@ -11,8 +11,8 @@
 #include "base/limits.h"
 #include "tell/event.h"
 
-/* What the log tells of the links' past. Pure: no files; the only clock is what
- * the caller passes. All times are milliseconds since 1970.
+/* The links' past, from the log. Pure: no files; the only clock is what the
+ * caller passes. All times are milliseconds since 1970.
  */
 
 enum {
@@ -22,9 +22,7 @@ enum {
 	HISTORY_UNITS_MAX = 400,
 };
 
-/* What a link did, the worse the later. From PAST_HELD on it was no use: an
- * outage.
- */
+/* States of a link, from good to bad. PAST_HELD and worse are outages. */
 enum past {
 	PAST_UNKNOWN,
 	PAST_UP,
@@ -37,7 +35,9 @@ enum past {
 	PASTS,
 };
 
-/* Its word in JSON, one character for the timeline, and a sentence's part. */
+/* The state's word in JSON, its character in the timeline, and its part of a
+ * sentence.
+ */
 struct past_word {
 	const char *word;
 	char cell;
@@ -48,7 +48,7 @@ extern const struct past_word past_words[PASTS];
 
 struct history_link {
 	char name[IFNAMSIZ];
-	/* What the log has told until now. */
+	/* What was read from the log until now. */
 	enum past session;	/* PAST_UNKNOWN, PAST_UP, or why it is down */
 	bool held, drained, flushed;
 	char local[EVENT_WORD];
@@ -107,7 +107,7 @@ void history_spans(const struct history *h, int64_t from, int64_t to,
 		   bool (*cb)(const struct history_span *span, void *data),
 		   void *data);
 
-/* How long a link could be used, of the time that is known, in milliseconds. */
+/* The part of the known time in which a link could be used, in milliseconds. */
 struct history_share {
 	int64_t up, known;
 };

@@ -220,7 +220,7 @@ struct newest {
 	struct history_span span[OUTAGES];
 };
 
-/* What a person reads as an outage, or did on purpose. */
+/* States that a person reads as an outage, or caused on purpose. */
 static bool keep_newest(const struct history_span *s, void *data)
 {
 	struct newest *g = data;

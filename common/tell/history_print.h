@@ -7,7 +7,9 @@
 #include "base/err.h"
 #include "tell/history.h"
 
-/* What is shown of a history: the links, or one of them, in a window of time. */
+/* The part of a history to show: the links, or one of them, in a window of
+ * time.
+ */
 struct history_view {
 	const struct history *h;
 	int only;		/* a link's index; -1: all */

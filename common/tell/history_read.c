@@ -82,8 +82,8 @@ static int read_lines(struct reader *r, int fd)
 
 /* --- gzip --- */
 
-/* In the child: @from and @to become its standard input and output. What it
- * complains of has a sentence of ours.
+/* In the child: @from and @to become its standard input and output. We say its
+ * complaint in a sentence of ours.
  */
 static void run_gzip(int from, int to)
 {
@@ -100,8 +100,8 @@ static void run_gzip(int from, int to)
 	_exit(EXIT_FAILURE);
 }
 
-/* A file that is not what its name says is none of ours; what came before its
- * end is taken, as of a log that a crash has cut.
+/* A file that its name does not describe is not ours; of one that ends early we
+ * take what there is, as of a log that a crash has cut.
  */
 static int read_packed(struct reader *r, int fd)
 {
@@ -146,7 +146,7 @@ static int read_file(struct reader *r, int dir, const char *name, bool packed)
 	return code;
 }
 
-/* What logrotate makes of the log's name @base; false: it is none of that. */
+/* Is it a name that logrotate makes of the log's name @base? */
 static bool is_rotated(const char *base, const char *name, struct rotated *f)
 {
 	size_t len = strlen(base);
@@ -165,7 +165,7 @@ static bool is_rotated(const char *base, const char *name, struct rotated *f)
 	strcpy(f->name, name);
 	if (*tail == '.')
 		return !u32_parse(text, 1, UINT32_MAX, &f->number);
-	/* dateext: -%Y%m%d, or with hours or seconds behind. */
+	/* dateext: -%Y%m%d, perhaps followed by hours or seconds. */
 	return *text && !text[strspn(text, "0123456789-")];
 }
 

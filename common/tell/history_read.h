@@ -6,9 +6,9 @@
 #include "tell/history.h"
 
 /* Read the log @path and what logrotate(8) has made of it before, the oldest
- * first: PATH.1 and PATH-20261122, also with ".gz", which gzip(1) unpacks. Those
- * that cannot be read are left out, with a sentence in @left (""
- * without any). Returns 0 or a negative errno with a sentence: there is no log.
+ * first: PATH.1 and PATH-20261122, also with ".gz", which gzip(1) unpacks.
+ * Files that cannot be read are left out, with a sentence in @left ("" if there
+ * are none). Returns 0 or a negative errno with a sentence: there is no log.
  */
 int history_read(struct history *h, const char *path, struct err *left,
 		 struct err *err);

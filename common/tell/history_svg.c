@@ -53,7 +53,9 @@ static void put_ticks(const struct history_view *v, int height, FILE *out)
 		x = LEFT + BAR * i / TICKS;
 		moment_text(v->from + (v->to - v->from) * i / TICKS, false,
 			    text);
-		/* Of "2026-11-22 17:22" the year is in the title. */
+		/* The title has the year, so leave it out of "2026-11-22
+		 * 17:22".
+		 */
 		if (v->to - v->from > INT64_C(4) * 86400000)
 			text[strlen("2026-11-22")] = '\0';
 		fprintf(out, "<line class=\"line\" x1=\"%d\" x2=\"%d\" "

@@ -56,8 +56,8 @@ static int on_rule(const struct rule *r, void *data)
 	return 0;
 }
 
-/* Before main, and for what comes from the LAN: neither for the router's own
- * packets nor from an address of the router.
+/* Rules before main for packets of the LAN: not for the router's own packets,
+ * nor from an address of the router.
  */
 static bool is_late(const struct gathering *g, const struct rule *r)
 {
@@ -138,7 +138,7 @@ static int read_rules(struct gathering *g, struct nl *rtnl, struct err *err)
 	return code;
 }
 
-/* Those after ours; one to a table without a route has no say. */
+/* Rules after ours; one that leads to a table without a route has no effect. */
 static int read_late(struct gathering *g, struct nl *rtnl, struct err *err)
 {
 	struct facts *f = g->f;
@@ -182,7 +182,7 @@ static int note_default(const struct route *r, void *data)
 	return 0;
 }
 
-/* What apply and the hooks write to. */
+/* The files that apply and the hooks write. */
 static void read_files(struct facts *f, const struct conf *conf)
 {
 	f->bad_rundir.msg[0] = f->bad_log.msg[0] = '\0';
@@ -225,7 +225,7 @@ static void read_programs(struct programs *p)
 		programs_read(p, dir);
 }
 
-/* Whose addresses are the same as those behind a link's card? */
+/* Does an interface have the same addresses as the network of a link's card? */
 static void find_overlaps(struct facts *f, const struct conf *conf,
 			  const struct present *p)
 {
@@ -242,7 +242,7 @@ static void find_overlaps(struct facts *f, const struct conf *conf,
 	}
 }
 
-/* A date as the log has it. */
+/* A date in the log's form. */
 static void put_date(time_t at, struct since *s)
 {
 	char day[20], zone[6];

@@ -14,7 +14,9 @@
 #include "tell/pppd_hook.h"
 
 enum {
-	/* Of others; who has more has more to look at than this. */
+	/* Objects of others; a user who has more has more to look at than
+	 * this.
+	 */
 	FACTS_RULES_MAX = 64,
 	FACTS_DEFAULTS_MAX = 64,
 };
@@ -27,7 +29,7 @@ struct facts_default {
 	char dev[IFNAMSIZ];
 };
 
-/* What mwan-rules status tells and a hook need not know. */
+/* What mwan-rules status tells and hooks need not know. */
 struct facts {
 	bool conf_exists;	/* mwan.ini, whether in force or not */
 	/* Why nothing can be changed, and why nothing can be logged; "": it
@@ -42,7 +44,7 @@ struct facts {
 	int flows_code;		/* negative: they could not be counted */
 	uint64_t flows[LINKS_MAX];
 	/* An interface that is no link and has addresses of the link's network,
-	 * too; "": there is none.
+	 * too; "" if there is none.
 	 */
 	char overlap[LINKS_MAX][IFNAMSIZ];
 	/* Rules of others before the last of ours for what is marked, that
@@ -56,7 +58,9 @@ struct facts {
 	unsigned int n_late;
 	struct rule late[FACTS_RULES_MAX];
 	bool late_default[FACTS_RULES_MAX];	/* its table has a default */
-	/* In the table main, and, of others, in the links' and the standby. */
+	/* Those in the table main, and those of others in the links' tables and
+	 * the standby.
+	 */
 	unsigned int n_defaults;
 	struct facts_default default_[FACTS_DEFAULTS_MAX];
 	/* main's 0.0.0.0/1, which wins over marks; family 0: none */
@@ -73,7 +77,7 @@ struct facts {
 /* Does the rule take packets with the link's mark, and not to its own table? */
 bool facts_rule_takes(const struct rule *r, const struct conf_link *l);
 
-/* Gather them, behind present_read(). Writes nothing. Returns 0 or a negative
+/* Gather them, after present_read(). Writes nothing. Returns 0 or a negative
  * errno with a sentence.
  */
 int facts_read(struct facts *f, const struct conf *conf,

@@ -158,7 +158,7 @@ static bool get_local(const struct status *s, unsigned int i,
 	return get_addr(&s->link[i].is->af[FAMILY_IPV4].local, v);
 }
 
-/* Where there is none, the kernel repeats the address itself. */
+/* If there is none, the kernel repeats the address itself. */
 static bool get_peer(const struct status *s, unsigned int i,
 		     struct fact_value *v)
 {
@@ -276,7 +276,7 @@ static void show_date(const struct status *s, unsigned int i,
 	snprintf(text, FACT_TEXT, "%.19s", v->word);
 }
 
-/* For how long, as of the moment of the looking. */
+/* For how long, at the moment of the reading. */
 static void show_age(const struct status *s, unsigned int i,
 		     const struct fact_value *v, char *text)
 {
@@ -297,7 +297,7 @@ static void show_address(const struct status *s, unsigned int i,
 	strcpy(text, v->word[0] ? v->word : "none");
 }
 
-/* Who is at the other end of the line. */
+/* The other end of the line. */
 static void show_peer(const struct status *s, unsigned int i,
 		      const struct fact_value *v, char *text)
 {

@@ -5,9 +5,9 @@
 #include "base/addr.h"
 #include "tell/status.h"
 
-/* What status tells about a link. Each is one row of link_facts[], which all
- * three printers read: it appears in the table, in JSON and in the metrics, or
- * nowhere.
+/* The facts that status tells about a link. Each is one row of link_facts[],
+ * which all three printers read: it appears in the table, in JSON and in the
+ * metrics, or nowhere.
  */
 enum fact {
 	FACT_NAME,
@@ -39,7 +39,7 @@ enum fact {
 	FACTS,
 };
 
-/* How a fact is written: true or false, 12, "word", a date, or ["name", ...].
+/* The form of a fact: true or false, 12, "word", a date, or ["name", ...].
  * Metrics have 0 or 1, the number, a label of mwan_link_info, seconds since
  * 1970, or a sample for each name with the label "by".
  */
@@ -70,7 +70,7 @@ struct link_fact {
 	 */
 	void (*show)(const struct status *s, unsigned int link,
 		     const struct fact_value *v, char *text);
-	/* Where the short table says it otherwise: its heading and its text. */
+	/* If the short table says it differently: its heading and its text. */
 	const char *brief;
 	void (*show_brief)(const struct status *s, unsigned int link,
 			   const struct fact_value *v, char *text);
@@ -84,7 +84,7 @@ extern const struct link_fact link_facts[FACTS];
 const char *status_by(const struct status *s, unsigned int link,
 		      unsigned int k);
 
-/* What the table has for it; "-" where that is not known. */
+/* Its part of the table; "-" where that is not known. */
 void link_fact_text(const struct status *s, unsigned int link, enum fact fact,
 		    char text[FACT_TEXT]);
 

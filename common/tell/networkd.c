@@ -76,9 +76,9 @@ static bool is_conf(const char *name)
 	return len > 5 && !strcmp(name + len - 5, ".conf");
 }
 
-/* The next file behind @name in the order of their names, wherever it is: a
- * name that is in several places counts in the first of them. Returns its
- * place, NULL: there is none.
+/* The next file after @name in the order of names, in any place: a name that is
+ * in several places counts in the first of them. Returns its place, NULL if
+ * there is none.
  */
 static const char *next_file(char name[NAME_MAX + 1])
 {

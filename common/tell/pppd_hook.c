@@ -16,7 +16,7 @@
 
 enum { SCRIPT_MAX = 16384 };
 
-/* What is at @path. Ours is a program; whatever else is there is a script. */
+/* The file at @path. Ours is a program; whatever else is there is a script. */
 static enum hookfile_state look(const char *path)
 {
 	static const char elf[] = { 0x7f, 'E', 'L', 'F' };
@@ -81,7 +81,9 @@ static enum hookfile_state look_in(const char *dir, const char *tool,
 				continue;
 			is = HOOKFILE_ODD_NAME;
 		}
-		/* By the link is it known that it was to be ours. */
+		/* A symbolic link to our program shows that this hook is
+		 * ours.
+		 */
 		if (base ? strcmp(base + 1, tool) :
 			   strcmp(e->d_name, "0000mwan")) {
 			if (runs(path))
@@ -155,7 +157,7 @@ void hookfile_read(struct hookfile *h, const char *what)
 	h->state = look_at_script(path);
 	if (h->state != HOOKFILE_FINE)
 		return;
-	/* What cannot be read is like an empty one. */
+	/* A file that cannot be read counts as empty. */
 	(void)file_read(AT_FDCWD, path, script, sizeof(script), FILE_ANY,
 			NULL);
 	runs_dir = !*script || strstr(script, dir) ||
@@ -187,7 +189,7 @@ void hookfile_read(struct hookfile *h, const char *what)
 			   HOOKFILE_SHADOWS : local;
 		strcpy(h->path, path);
 	}
-	/* Where scripts have a directory, that is where ours belongs. */
+	/* If scripts have a directory, ours belongs there. */
 	if (h->state == HOOKFILE_NONE && runs_dir && !access(dir, F_OK))
 		snprintf(h->path, sizeof(h->path), "%s/0000mwan", dir);
 }

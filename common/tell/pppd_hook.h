@@ -20,7 +20,7 @@ enum hookfile_state {
 	 */
 	HOOKFILE_ODD_NAME,
 	HOOKFILE_NOT_RUN,
-	/* Of pppd's own script, @path, without which it runs no hook. */
+	/* Check pppd's own script, @path, without which pppd runs no hook. */
 	HOOKFILE_NO_SCRIPT,
 	HOOKFILE_SCRIPT_NO_EXEC,
 };

@@ -4,7 +4,7 @@
 
 #include "tell/inspect.h"
 
-/* What the links carry, from two looks at their counters. */
+/* The links' rates, from two readings of their counters. */
 struct rates {
 	int64_t at;			/* of the last look: ns; 0: none yet */
 	uint32_t ifindex[LINKS_MAX];	/* of it; 0: it had no counters */
@@ -14,7 +14,7 @@ struct rates {
 };
 
 /* Note the counters that were read at @now, and what has come of them since the
- * last time. An interface that is another one by now begins anew.
+ * last time. An interface that was replaced begins again.
  */
 void rates_note(struct rates *r, const struct facts *f,
 		const struct present *p, unsigned int n_links, int64_t now);

@@ -8,7 +8,7 @@
 
 enum { LOG_READ_MAX = 1 << 18 };
 
-/* What the log has told of a link so far. */
+/* What was read from the log about a link so far. */
 struct told {
 	char event[8];		/* "": nothing */
 	char local[ADDR_TEXT];
@@ -23,8 +23,8 @@ static size_t read_log(const char *log, char *text, size_t size)
 }
 
 /* Events that tell the same again, or of a session that had ended before,
- * change nothing. An "up" of the same address tells of another session if it had
- * something to do: a power cut leaves no "down" behind.
+ * change nothing. An "up" of the same address means another session if it had
+ * something to do: a power cut leaves no "down".
  */
 static void note(const struct conf *conf, const struct event *e,
 		 struct told told[LINKS_MAX], struct since since[LINKS_MAX])
@@ -44,9 +44,9 @@ static void note(const struct conf *conf, const struct event *e,
 	since[i].seconds = (time_t)(e->ms / 1000);
 }
 
-/* Is the time one of this boot? What is older says nothing of what is there
- * now: a link that was up then is another one, or the clock was wrong, as on a
- * board that begins in 1970 until NTP has set it.
+/* Is the time one of this boot? Older lines say nothing about the present: a
+ * link that was up then is another one, or the clock was wrong, as on a board
+ * that begins in 1970 until NTP has set it.
  */
 static bool of_this_boot(time_t t)
 {

@@ -8,7 +8,7 @@
 #include "conf/conf.h"
 #include "tell/event.h"
 
-/* A moment, as the log has it and in seconds since 1970. */
+/* A moment, in the log's form and in seconds since 1970. */
 struct since {
 	char text[EVENT_TIME_TEXT];	/* "": not known */
 	time_t seconds;

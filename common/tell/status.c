@@ -58,7 +58,7 @@ static void name_other(const struct status *s, struct status_link *l,
 			strcpy(l->by_other, f->default_[i].dev);
 }
 
-/* By what there is, and then main: as the rules have it. */
+/* Use the links that exist, then main, as the rules do. */
 static void find_way(const struct status *s, const struct session *now,
 		     unsigned int link, struct status_link *l)
 {
@@ -183,7 +183,7 @@ static void check_links(struct status *s)
 	}
 }
 
-/* What is for such a network goes by whichever route main has first. */
+/* Packets to such a network take whichever route main has first. */
 static void check_overlaps(struct status *s)
 {
 	const struct status_link *l;
@@ -239,7 +239,7 @@ static void check_ipv6(struct status *s, const struct session *now)
 		    "net/ipv6/conf/all/forwarding=1\".");
 }
 
-/* By its address alone nobody can tell whose a packet is. */
+/* The address alone does not tell whose packet it is. */
 static void check_addresses(struct status *s, const struct session *now)
 {
 	const struct status_link *a, *b;
@@ -271,7 +271,7 @@ static void check_addresses(struct status *s, const struct session *now)
 		    PRESENT_EXTRAS_MAX);
 }
 
-/* Before all others: what they say of the kernel may come of it. */
+/* Say it before all others: they may be its consequences. */
 static void check_edited(struct status *s, const struct session *now)
 {
 	if (now->edited)
@@ -610,7 +610,7 @@ static bool fails_over(const struct status *s, const struct route *r)
 	       link_rank(l->want, l->is, FAMILY_IPV4) <= TIER_MAX;
 }
 
-/* What tells such a client not to make it. */
+/* How to tell such a client not to make it. */
 static const char *default_advice(const struct status *s,
 				  const struct route *r)
 {
@@ -804,8 +804,8 @@ static void late_advice(const struct conf *c, const struct rule *r, bool all,
 			 rule_what(r, what, sizeof(what)));
 }
 
-/* A rule of somebody else's after ours. Who has written a policy with use = main
- * has decided what goes there.
+/* A rule of somebody else's after ours. A policy with use = main is a user's
+ * decision what goes there.
  */
 static void check_late(struct status *s, const struct session *now,
 		       unsigned int i)
@@ -856,7 +856,7 @@ static void check_networkd(struct status *s)
 
 enum { INSTALL_TEXT = HOOKFILE_PATH + 100 };
 
-/* What makes the hook, with @option of ln(1). */
+/* The command that makes the hook, with @option of ln(1). */
 static const char *install_text(const struct hookfile *h, const char *option,
 				char text[INSTALL_TEXT])
 {
@@ -943,7 +943,9 @@ void status_fail(struct status *s, int code, const struct err *err)
 	say(s, "error", "", "%s", err->msg);
 }
 
-/* What is not executable was switched off; a name with a '~' is an editor's. */
+/* A file that is not executable was switched off; a name with a '~' is an
+ * editor's.
+ */
 static bool looks_like_script(const char *name)
 {
 	const char *end = strrchr(name, '.');

@@ -33,7 +33,7 @@ struct status_link {
 	char by_other[IFNAMSIZ];
 };
 
-/* What there is, and how it differs from what is wanted. */
+/* The present state, and how it differs from the wanted one. */
 struct status {
 	int code;		/* STATUS_* */
 	bool in_force;

@@ -13,7 +13,7 @@ enum { SENTENCE_MAX = 4 * sizeof(((struct err *)NULL)->msg) };
 
 enum { COLUMNS = 80 };
 
-/* What one asks at night, in that order: a line a link. */
+/* One line a link, in the order of the questions that one asks at night. */
 static const enum fact brief[] = {
 	FACT_NAME, FACT_UP, FACT_SINCE, FACT_LOCAL, FACT_RX, FACT_TX,
 	FACT_FLOWS, FACT_BY,
@@ -126,7 +126,7 @@ static void lay_out(const struct status *s, struct layout *l)
 	l->room = sum < COLUMNS ? COLUMNS - sum : 0;
 }
 
-/* Who carries it, on a line of its own where the names are too long. */
+/* Who carries it, on a line of its own if the names are too long. */
 static void print_by(const struct status *s, unsigned int i, size_t room,
 		     FILE *out)
 {
@@ -167,7 +167,9 @@ static void print_brief(const struct status *s, bool colour, FILE *out)
 
 /* --- sentences --- */
 
-/* What is said of a link after its name, where it is " is ..."; else NULL. */
+/* The part of a sentence after the link's name, if it begins with " is "; else
+ * NULL.
+ */
 static const char *said_of_link(const struct status_problem *p)
 {
 	size_t len = strlen(p->link);
@@ -203,7 +205,7 @@ static unsigned int name_all(const struct status *s, unsigned int first,
 	return n;
 }
 
-/* What is said of several links is said once. */
+/* Say once what several links share. */
 static void print_problem(const struct status *s, unsigned int i,
 			  bool done[STATUS_PROBLEMS_MAX], FILE *out)
 {

@@ -7,8 +7,8 @@
 
 #include "tell/status.h"
 
-/* For a person, in 80 columns: a line a link, with @full all there is of it in
- * two, then the problems.
+/* For a person, in 80 columns: a line a link, or all of it in two with @full,
+ * then the problems.
  */
 void status_print(const struct status *s, bool full, bool colour, FILE *out);
 

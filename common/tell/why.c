@@ -30,7 +30,7 @@ void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
 	memcpy(w->iif, seen->iif, sizeof(w->iif));
 	if (why->marking)
 		walk(w, seen->own ? HOOK_OUTPUT : HOOK_PREROUTING);
-	/* From here on it has the address that NAT gives it. */
+	/* From here on the packet has the address that NAT gives it. */
 	w->destination = seen->flow.to;
 }
 
@@ -43,7 +43,7 @@ static bool rule_applies(const struct rule *r, uint32_t mark,
 	return r->family == AF_INET && !r->foreign && like != r->invert;
 }
 
-/* main's own defaults stand behind our marks and before our last rules. */
+/* main's own defaults come after our marks and before our last rules. */
 static bool main_wins(const struct fib *fib, const struct rule *r)
 {
 	return !fib->code && fib->table == TABLE_MAIN &&
@@ -62,8 +62,8 @@ static bool default_wins(const struct fib *fib, const struct rule *r)
 	       r->priority >= PRIORITY_PRIMARY;
 }
 
-/* By our rules, which the kernel has sorted. Those of others are not known
- * here, nor are main's routes: the kernel's answer tells.
+/* Decide by our rules, which the kernel has sorted. Rules of others and main's
+ * routes are not known here: the kernel's answer tells.
  */
 static void find_hops(struct why_way *way, const struct present *p,
 		      const struct addr *source)

@@ -19,7 +19,7 @@ enum {
 	WHY_HOPS = 8,
 };
 
-/* What is asked about: a packet that the router forwards, or its own. */
+/* The packet in question: one that the router forwards, or its own. */
 struct why_packet {
 	struct ct_tuple tuple;	/* no source: of the router, unbound */
 	bool has_protocol, has_ports;
@@ -29,8 +29,9 @@ struct why_packet {
 struct why_seen {
 	bool own;		/* it is the router's */
 	struct fib back;	/* the way to its source */
-	/* What it comes in by: the way to its source, unless that is a link
-	 * or a default route and it is sent to the address of a link.
+	/* The interface that it comes in by: the one that leads to its source,
+	 * unless that is a link or a default route and it is sent to the
+	 * address of a link.
 	 */
 	bool to_link;
 	bool astray;		/* only a link's default leads to its source */
@@ -54,7 +55,7 @@ enum why_verdict {
 /* A rule of ours that the packet matches, and the default of its table. */
 struct why_hop {
 	const struct rule *rule;
-	const struct route *route;	/* NULL: there is none; go on */
+	const struct route *route;	/* NULL if there is none; go on */
 	char dev[IFNAMSIZ];	/* of the route; "": none or several */
 };
 
@@ -107,8 +108,8 @@ struct why {
 void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
 	      const struct ruleset *rs);
 
-/* With the kernel's answer in @way: how our rules come to it, and what becomes
- * of the packet.
+/* With the kernel's answer in @way: how our rules lead to it, and what happens
+ * to the packet.
  */
 void why_route(const struct why *why, struct why_way *way,
 	       const struct conf *conf, const struct present *present);
@@ -116,15 +117,15 @@ void why_route(const struct why *why, struct why_way *way,
 /* The default by which our rules would send it; NULL: none of ours does. */
 const struct route *why_last_route(const struct why_way *way);
 
-/* Of a way that the kernel decides otherwise: is it @r that took it, the next of
- * all rules in their order? Returns true when no other one need be looked at: it
+/* If the kernel decided otherwise: did @r, the next of all rules in their
+ * order, take the packet? Returns true when no other one need be looked at: it
  * is in @way, or it cannot be told.
  */
 bool why_taker(const struct why *why, struct why_way *way,
 	       const struct rule *r);
 
-/* Of a way that goes as planned: is it @r, the next of all rules in their order,
- * that would take the packet into @table, where it goes without its mark?
+/* If the way is as planned: would @r, the next of all rules in their order,
+ * take the packet into @table, where it goes without its mark?
  */
 bool why_spared(const struct why *why, struct why_way *way,
 		const struct rule *r, uint32_t table);
@@ -132,8 +133,8 @@ bool why_spared(const struct why *why, struct why_way *way,
 /* Does any way lead somewhere? */
 bool why_arrives(const struct why *why);
 
-/* A sentence with the verdict, and below it why, a step a line. What is longer
- * than a line goes on in the next one behind four blanks. Returns 0 or a
+/* A sentence with the verdict, and below it why, a step a line. A step longer
+ * than a line continues in the next one, indented by four. Returns 0 or a
  * negative errno.
  */
 int why_print(const struct why *why, const struct conf *conf,

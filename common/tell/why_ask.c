@@ -18,8 +18,8 @@ static int name_of(uint32_t ifindex, char name[IFNAMSIZ], struct err *err)
 		       ifindex);
 }
 
-/* Where the packet comes from: a host that a route of its own leads to, and by
- * no link, is of the LAN or a VPN, whatever it sends to.
+/* Where the packet comes from: if a route of its own, and not by a link, leads
+ * to a host, then the host is of the LAN or a VPN, whatever it sends to.
  */
 static int ask_back(struct why *why, const struct conf *conf,
 		    const struct present *present, struct nl *rtnl,
@@ -163,7 +163,9 @@ static int ask_spared(const struct why *why, struct why_way *way,
 	return rule_dump(rtnl, AF_INET, RULE_ANYONES, on_spared, &t, err);
 }
 
-/* Of somebody else's routes, too; one that has just gone has no name. */
+/* Also for somebody else's routes; an interface that has just gone has no
+ * name.
+ */
 static void name_hops(struct why_way *way)
 {
 	struct why_hop *hop = way->hop;

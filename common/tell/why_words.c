@@ -9,10 +9,10 @@
 #include "core/plan.h"
 #include "tell/why.h"
 
-/* Of what a line has no room for; a step has two. */
+/* Indent of a continued line. A step itself is indented by two. */
 enum { INDENT = 4 };
 
-/* What all steps are told from. */
+/* What the words of all steps are made from. */
 struct telling {
 	const struct why *why;
 	const struct conf *conf;
@@ -163,8 +163,8 @@ static void tell_ends(const struct telling *t)
 	fputs(".\n", t->out);
 }
 
-/* What really comes from outside belongs to a connection, or goes into the LAN
- * or to the router.
+/* A packet that really comes from outside belongs to a connection, or goes into
+ * the LAN or to the router.
  */
 static bool is_astray(const struct why *why)
 {
@@ -338,7 +338,7 @@ static void tell_step(const struct telling *t, const struct ruleset *rs,
 		fputs("  Its connection has no link's mark.\n", t->out);
 }
 
-/* The policies before routing; behind it they can but refuse. */
+/* The policies before routing; after it they can only refuse. */
 static bool is_policy(const struct walk *w, unsigned int step)
 {
 	const struct ruleset_rule *r = &w->rs->rule[w->step[step].rule];
@@ -426,7 +426,7 @@ static void tell_rule(const struct telling *t, const struct rule *r)
 		fputs(" (standby)", t->out);
 }
 
-/* Where main or nothing of ours has the last word. */
+/* If main, or nothing of ours, has the last word. */
 static void tell_other(const struct telling *t, const struct fib *fib)
 {
 	if (fib->code)

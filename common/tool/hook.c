@@ -21,9 +21,9 @@
 	"  --version  the version\n" \
 	"See %s(8).\n"
 
-/* Who holds the lock looks once more for a hook that has given up, but does not
- * hear what it was told; and a DHCP client tells a gateway once a lease. It keeps
- * no other line waiting, as pppd's hook would.
+/* The lock's holder looks once more for a hook that has given up, but does not
+ * know what the hook was told; and a DHCP client tells a gateway once a lease.
+ * It keeps no other line waiting, as pppd's hook would.
  */
 enum { TOLD_WAIT_MS = 15000 };
 
@@ -262,7 +262,7 @@ static int carry_out(struct hook *h)
 	struct plan_event event = { .gone_link = -1 };
 	int code;
 
-	/* Of IPv6 the rules remember what is gone. */
+	/* The IPv6 rules remember what is gone. */
 	if (!h->up && h->event.family == FAMILY_IPV4) {
 		event.gone = h->event.local;
 		event.gone_link = h->link;
@@ -275,7 +275,7 @@ static int carry_out(struct hook *h)
 		session_links(s, &event, h->dry ? stdout : NULL, o);
 	if (!h->dry)
 		session_again(s, o);
-	/* By now it may be another configuration. */
+	/* The configuration may have changed by now. */
 	h->link = conf_link_index(&s->conf, h->event.ifname);
 	if (h->link < 0)
 		return ignore(h);
@@ -284,7 +284,7 @@ static int carry_out(struct hook *h)
 	       EXIT_CONFIG;
 }
 
-/* With the lock, or without the right to it. */
+/* Called with the lock, or by a process that may not take it. */
 static int run_locked(struct hook *h, const struct err *bad_event)
 {
 	const struct outcome_words none = { .details = NULL };
@@ -299,7 +299,7 @@ static int run_locked(struct hook *h, const struct err *bad_event)
 					      h->event.ifname);
 	if (h->link >= 0)
 		return carry_out(h);
-	/* Without the lock, see carry_out(). */
+	/* Called without the lock, see carry_out(). */
 	lock_release(&h->session.lock);
 	return code ? refuse(h, "failed", &err, EXIT_CONFIG) : ignore(h);
 }

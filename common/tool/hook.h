@@ -11,8 +11,8 @@
  */
 int hook_main(const char *tool, bool up, int argc, char **argv);
 
-/* The same for a caller who is not pppd: a DHCP client, or a person. What @event
- * says of the gateway is kept for later runs; a link that went down has none any
+/* The same for a caller who is not pppd: a DHCP client, or a person. The
+ * gateway in @event is kept for later runs; a link that went down has none any
  * more. @event's strings are "". Returns the exit status.
  */
 int hook_told(const char *tool, bool dry, const struct ppp_event *event);

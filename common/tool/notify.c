@@ -19,14 +19,14 @@
 #include "tool/notify.h"
 
 enum {
-	/* How long a program may take. */
+	/* The longest time that a program may take. */
 	PROGRAM_SECONDS = 30,
 	/* Names of links, as many as fit. */
 	BY_MAX = 256,
 	WORD_MAX = 12,
 };
 
-/* What programs are told of a link. */
+/* The facts about a link that programs are told. */
 struct notice {
 	uint64_t number;	/* 0: it is no news */
 	int64_t at;		/* seconds since 1970 */
@@ -37,10 +37,10 @@ struct notice {
 };
 
 /* The file "links" in the directory EVENTS below the run directory: the last
- * notice of each link, as of the newest look at the kernel. Beside it there is
- * the file "lock" for who writes it, and for each program a file of its name
- * with a point before it, which has the number of the last notice that it was
- * given (a uint64_t), and is locked by who works for it.
+ * notice of each link, as of the newest look at the kernel. Beside it are the
+ * file "lock" for its writers, and for each program a file of its name after a
+ * point, which has the number of the last notice that the program was given (a
+ * uint64_t) and is locked by the process that serves it.
  */
 #define EVENTS "events"
 #define LINKS "links"
@@ -128,7 +128,7 @@ static size_t told_len(const struct told *t)
 	return offsetof(struct told, link) + t->n * sizeof(t->link[0]);
 }
 
-/* With room for the NUL that file_read() adds. */
+/* Has room for the NUL that file_read() adds. */
 union told_room {
 	struct told told;
 	char room[sizeof(struct told) + 1];
@@ -148,8 +148,8 @@ static void read_told(union told_room *u, int events)
 	t->size = sizeof(*t);
 }
 
-/* Who has looked later has told all of it. Returns false when there is nothing
- * new.
+/* A process that looked later has told all of it. Returns false when there is
+ * nothing new.
  */
 static bool record(const struct session *s, bool flushed, int events)
 {
@@ -229,8 +229,8 @@ static void become_program(const char *name, const struct notice *n)
 	_exit(EXIT_FAILURE);
 }
 
-/* Until it ends or its time is up; what it has left in its process group goes
- * with it, so that there are never more of them.
+/* Wait until it ends or its time is up; then end what it has left in its
+ * process group, so that the number of processes stays bounded.
  */
 static void run_program(const char *name, const struct notice *n)
 {
@@ -266,7 +266,7 @@ static void run_program(const char *name, const struct notice *n)
 
 /* --- who works for a program --- */
 
-/* The oldest notice after @number; NULL: there is none. */
+/* The oldest notice after @number; NULL if there is none. */
 static const struct notice *next_notice(const struct told *t, uint64_t number)
 {
 	const struct notice *next = NULL;
@@ -279,8 +279,8 @@ static const struct notice *next_notice(const struct told *t, uint64_t number)
 	return next;
 }
 
-/* Give the program each notice that it has not had, until there is none left.
- * One at a time: what happens to a link meanwhile is one notice, the last.
+/* Give the program each notice that it has not had, until none is left. One at
+ * a time: what happens to a link meanwhile is one notice, the last.
  */
 static void work(const char *name, int mine, int events)
 {
@@ -304,13 +304,15 @@ static void work(const char *name, int mine, int events)
 			(void)!pwrite(mine, &number, sizeof(number), 0);
 		}
 		flock(mine, LOCK_UN);
-		/* Who came before that has gone away, relying on us. */
+		/* Processes that came before that have gone away, relying on
+		 * us.
+		 */
 		read_told(&u, events);
 	} while (next_notice(&u.told, number) &&
 		 !flock(mine, LOCK_EX | LOCK_NB));
 }
 
-/* The lock is the open file's: a process that is forked has it as well. */
+/* The lock belongs to the open file: a forked process has it as well. */
 static void start_worker(const char *name, int events)
 {
 	char own[PROGRAM_NAME + 1];
@@ -390,7 +392,9 @@ void notify(const struct session *s, bool flushed)
 		return;
 	pid = fork();
 	if (!pid) {
-		/* Whoever lives on is nobody's child any more. */
+		/* A process that lives on has no parent to wait for it any
+		 * more.
+		 */
 		if (!fork())
 			tell(s, flushed, dir);
 		_exit(EXIT_SUCCESS);

@@ -4,10 +4,10 @@
 
 #include "core/session.h"
 
-/* Start the programs of PROGRAMS_DIR for each link whose state has changed since
- * they were last told: see mwan-rules(8), Programs. To be called without the
+/* Start the programs of PROGRAMS_DIR for each link whose state has changed
+ * since they were last told: see mwan-rules(8), Programs. Call it without the
  * lock, at the end. Returns at once: all else happens in a process of its own.
- * Where that directory is missing, looking for it is all that is done.
+ * If that directory is missing, nothing more is done than to look for it.
  */
 void notify(const struct session *s, bool flushed);
 

@@ -5,15 +5,15 @@
 #include "core/session.h"
 #include "tool/report.h"
 
-/* What a report on a carrying-out says of its own. Each adds fields to the log
- * line of @r; NULL: it has none.
+/* The part of a report that depends on the carrying-out. Each adds fields to
+ * the log line of @r; NULL: it has none.
  */
 struct outcome_words {
-	/* Of every line: what it is about. @failed: the line's event is no
-	 * longer the one that the report began with.
+	/* The subject of every line. @failed: the line's event is no longer the
+	 * one that the report began with.
 	 */
 	void (*subject)(struct report *r, bool failed, void *of);
-	/* Of a success: what there is now. May also say something. */
+	/* After a success: the present state. May also say something. */
 	void (*details)(struct report *r, void *of);
 	void *of;		/* for both */
 };

@@ -8,9 +8,9 @@
 #include "base/addr.h"
 #include "base/err.h"
 
-/* What pppd told its hook, or another caller mwan-rules. The strings are numbers, or "", and point into the
- * environment. PEERNAME, ACNAME and the like are chosen by the remote side, any
- * bytes but NUL, and are not even read.
+/* The event that pppd told its hook, or another caller mwan-rules. The strings
+ * are numbers, or "", and point into the environment. PEERNAME, ACNAME and the
+ * like are chosen by the remote side, any bytes but NUL, and are not even read.
  */
 struct ppp_event {
 	bool up;

@@ -10,7 +10,7 @@
 
 #include "tool/priv.h"
 
-/* In the first of two words. */
+/* These are in the first of two words. */
 #define ADMIN (1U << CAP_NET_ADMIN)
 #define RAW (1U << CAP_NET_RAW)
 
@@ -30,10 +30,10 @@ static int drop_all_but(uint32_t kept, struct err *err)
 	struct __user_cap_data_struct keep[_LINUX_CAPABILITY_U32S_3] = { 0 };
 
 	/* The bounding set stays as it is: emptying it takes two calls for each
-	 * capability, and it limits only what execve(2) gives. What we
-	 * execute (notify(), gzip), or a fault makes us execute, gets no more
-	 * than the process has: no_new_privs cuts what root or a file would
-	 * get (security/commoncap.c, cap_bprm_creds_from_file()).
+	 * capability, and it limits only what execve(2) gives. A program that
+	 * we execute (notify(), gzip), or that a fault makes us execute, gets
+	 * no more than the process has: no_new_privs cuts what root or a file
+	 * would get (security/commoncap.c, cap_bprm_creds_from_file()).
 	 */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    syscall(SYS_capget, &head, has))

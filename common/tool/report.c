@@ -38,7 +38,9 @@ void report_begin(struct report *r, const char *tool, const char *event)
 
 	r->start_us = now_us();
 	clearenv();
-	/* Without /dev/null, use a descriptor that cannot be written to. */
+	/* If /dev/null is missing, use a descriptor that cannot be written
+	 * to.
+	 */
 	for (fd = 0; fd <= STDERR_FILENO; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
 			(void)!open("/", O_PATH);

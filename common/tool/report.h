@@ -15,27 +15,27 @@ enum {
 	EXIT_CONFIG = 78,
 };
 
-/* What a tool says at its end: sentences on stderr, and its line in the log. */
+/* A tool's report at its end: sentences on stderr, and its line in the log. */
 struct report {
 	const char *tool;
 	int64_t start_us;
 	struct log line;
 };
 
-/* Begin the clock, and the log line with ts, tool, pid and event. What the
- * caller has left this process with counts no more from here on: there is no
- * environment, descriptors 0 to 2 are not free for a file that is opened later
- * and would receive what is printed, and a pipe without a reader or a full
- * quota (setrlimit(2), RLIMIT_FSIZE) is an error, not a death.
+/* Begin the clock, and the log line with ts, tool, pid and event. Forget what
+ * the caller left this process with: clear the environment, fill descriptors 0
+ * to 2, so that no file opened later receives what is printed, and make a pipe
+ * without a reader or a full quota (setrlimit(2), RLIMIT_FSIZE) an error, not a
+ * death.
  */
 void report_begin(struct report *r, const char *tool, const char *event);
 
-/* Begin the clock anew, in a process that goes on for long. */
+/* Restart the clock, in a process that runs for long. */
 void report_restart(struct report *r);
 
 /* Ask the kernel to give this program's tables of zeros (.bss) in pages, not in
- * huge ones, before anything has touched them. Where transparent huge pages are
- * "always" given, as Debian builds its kernel, the first touch would zero 2 MB.
+ * huge ones, before anything has touched them. If transparent huge pages are
+ * "always" given, as in Debian's kernel, the first touch would zero 2 MB.
  */
 void report_small_pages(void);
 

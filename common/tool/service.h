@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* What a service manager wants to hear of a process that stays (sd_notify(3)).
- * Without one all of this does nothing.
+/* Messages for the service manager of a process that stays (sd_notify(3)). If
+ * there is no manager, all of this does nothing.
  */
 
 /* Read where to, and how often, from the environment: before that is cleared. */

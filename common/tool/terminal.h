@@ -17,7 +17,7 @@ struct terminal {
 	struct termios was;
 	sigset_t waiting;		/* the signals that may come then */
 	unsigned int rows, columns;	/* as of the last drawing */
-	/* What it shows, so that only lines that change are sent to it. */
+	/* The lines that it shows, so that only changed ones are sent to it. */
 	char shown[TERMINAL_ROWS_MAX][TERMINAL_LINE_MAX];
 };
 

@@ -49,7 +49,7 @@ static void add_line(struct log *l, const struct act_note *n)
 		(long long)probe_rtt(is) / 100 % 10);
 }
 
-/* What an act brought, and what it was about. */
+/* The subject of an act, and its result. */
 struct telling {
 	const struct session *s;
 	struct report *report;
@@ -107,7 +107,7 @@ static enum act_outcome act(struct session *s, struct report *report,
 	struct telling t = { .s = s, .report = report, .o = o };
 	struct plan_event event = { .gone_link = -1 };
 
-	/* Its links are those of the notes, whatever is in force by now. */
+	/* Its links are those of the notes, whatever is in force now. */
 	conf = s->conf;
 	report_restart(report);
 	outcome_begin(o);

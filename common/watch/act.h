@@ -8,7 +8,7 @@
 #include "tool/report.h"
 #include "watch/probe.h"
 
-/* What has to be told of a link once the kernel is as it should be. */
+/* What to tell about a link once the kernel is as it should be. */
 enum act_event {
 	ACT_NOTHING,
 	ACT_FAILED,		/* it is held out */
@@ -41,7 +41,7 @@ pid_t act_begin(struct session *s, const struct report *report,
 /* The word for a verdict's reason. */
 const char *act_why(enum probe_why why);
 
-/* How it ended, by waitpid(2)'s @status. */
+/* How the act ended, by waitpid(2)'s @status. */
 enum act_outcome act_outcome(int status);
 
 #endif

@@ -72,7 +72,7 @@ static int bind_to(int fd, const char *dev, const struct addr *local)
 		       (socklen_t)strlen(dev) + 1) ||
 	    bind(fd, (const struct sockaddr *)&from, sizeof(from)))
 		return -errno;
-	/* Without the right to these the defaults do. */
+	/* A process that may not set these uses the defaults. */
 	setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
 	setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority));
 	return 0;

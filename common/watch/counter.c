@@ -15,7 +15,7 @@
 #define TABLE "mwan_watch"
 
 enum {
-	/* In what kernels before 5.12 do not have. */
+	/* Headers of kernels before 5.12 lack this. */
 	TABLE_OWNER = 2,
 	SET_OBJECT = 64,
 	STATE_ESTABLISHED = 2,	/* NF_CT_STATE_BIT() */

@@ -8,10 +8,10 @@
 #include "watch/probe.h"
 
 /* Packet counters of the links, in a table of nftables of their own, inet
- * mwan_watch. From Linux 5.12 on it belongs to our socket: nobody else changes
- * it, "nft flush ruleset" passes it over, and it goes when we go, however we
- * end. An interface's own counters would not do: they also count ARP, what a
- * modem says on its own, and a router's refusals.
+ * mwan_watch. Since Linux 5.12 it belongs to our socket: nobody else can change
+ * it, "nft flush ruleset" skips it, and it goes when we go, however we end. An
+ * interface's own counters would not do: they also count ARP, what a modem says
+ * on its own, and a router's refusals.
  */
 struct counter {
 	struct nl nl;

@@ -17,7 +17,7 @@
 #define RTM_PROTOCOL (NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol))
 
 /* A filter loads words in network order, and netlink has them in the host's.
- * Of routes only those of ours that go; of rules only those that go.
+ * For routes listen only to removals of ours, for rules only to removals.
  */
 static int filter_rtnl(int fd)
 {

@@ -7,8 +7,8 @@
 #include "core/link.h"
 #include "kernel/nl.h"
 
-/* Hears when something in the kernel changes that may be ours. What cannot be is
- * left out by a filter in the kernel: a full BGP table that comes and goes wakes
+/* Hears when something in the kernel changes that may be ours. A filter in the
+ * kernel drops everything else: a full BGP table that comes and goes wakes
  * nobody.
  */
 struct monitor {
@@ -24,8 +24,8 @@ enum monitor_heard {
 
 enum { MONITOR_PORTS = 3 };
 
-/* What is ours: interfaces, by @conf's names and @link's indices, and the sockets
- * whose changes are our own.
+/* What counts as ours: interfaces, by @conf's names and @link's indices, and
+ * the sockets whose changes are our own.
  */
 struct monitor_ours {
 	const struct conf *conf;

@@ -134,7 +134,7 @@ size_t packet_write(const struct watch_probe *how, const struct packet_key *key,
 
 /* --- what comes in --- */
 
-/* What is left to read. */
+/* The rest to read. */
 struct piece {
 	const uint8_t *at;
 	size_t len;

@@ -15,11 +15,11 @@
 enum {
 	/* The longest question. */
 	PACKET_SIZE = 64,
-	/* What is read of an answer: headers, and no more than that. */
+	/* The part of an answer that is read: headers, and no more. */
 	PACKET_READ = 256,
 };
 
-/* What a question is known by; random, the same for all of a process. */
+/* A question's sign of recognition; random, the same for all of a process. */
 struct packet_key {
 	uint16_t id;
 	uint16_t secret;
@@ -37,8 +37,8 @@ enum packet_says {
 	PACKET_REFUSAL,		/* a router on the way has sent it back */
 };
 
-/* What came in: from whom (PACKET_IP), or to whom the question was that was
- * refused, and which question.
+/* What came in: from whom (PACKET_IP), or whom the refused question was sent
+ * to, and which question.
  */
 struct packet_reply {
 	struct addr target;	/* family 0: the socket knows */

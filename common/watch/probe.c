@@ -11,8 +11,8 @@ enum {
 	/* A line may lose more from one moment to the next. */
 	LOSS_LEAST = MILLION / 20,
 	LOSS_MEAN = 30,
-	/* How often a loss follows a loss: a mean of 16 of them, forgotten in
-	 * the course of some hundred answers.
+	/* The share of losses that follow a loss: a mean of 16 of them,
+	 * forgotten over some hundred answers.
 	 */
 	AGAIN_MEAN = 16,
 	AGAIN_FADES = 256,
@@ -47,7 +47,7 @@ enum {
 	 */
 	MISSES_MAX = 10,
 	RETRY = 32,
-	/* To each target, when a line comes up. */
+	/* Questions to each target when a line comes up. */
 	OPENING = 2,
 	/* Lines that are asked as the control of one verdict. */
 	CONTROLS = 2,
@@ -56,7 +56,9 @@ enum {
 	SEEK_MAX = 5 * PROBE_SECOND,
 	/* An answer that was under way at the verdict. */
 	LATE_MAX = 3 * PROBE_SECOND,
-	/* Who falls again so soon after its return waits twice as long. */
+	/* A line that falls again so soon after its return waits twice as
+	 * long.
+	 */
 	AGAIN = 600 * PROBE_SECOND,
 	RECOVER_MAX = 300 * PROBE_SECOND,
 	/* A line must be poor for so long, with so many answers known. */
@@ -87,8 +89,9 @@ static bool unanswered(const struct probe_question *q)
 	       q->state == PROBE_REFUSED;
 }
 
-/* So long an answer may take. Traffic that nobody answers may have filled a
- * buffer since the last question: then that is as long ago as we were quiet.
+/* The longest time that an answer may take. Traffic that nobody answers may
+ * have filled a buffer since the last question: then that is as long ago as we
+ * were quiet.
  */
 static int64_t timeout(const struct probe_line *l, unsigned int target)
 {
@@ -104,7 +107,7 @@ uint32_t probe_loss(const struct probe_line *l)
 	uint32_t least = MILLION;
 	unsigned int i;
 
-	/* What one target alone loses is not the line's loss. */
+	/* A loss at one target alone is not the line's loss. */
 	for (i = 0; i < l->rules.n_targets; i++)
 		if (l->target[i].witness && l->target[i].loss < least)
 			least = l->target[i].loss;
@@ -161,8 +164,8 @@ static bool any_witness(const struct probe_line *l)
 	return false;
 }
 
-/* The next target in turn. Those that have not answered are asked now and then
- * only, unless nobody has.
+/* The next target in turn. Targets that have not answered are asked only now
+ * and then, unless none has.
  */
 static unsigned int choose(struct probe_line *l)
 {
@@ -306,7 +309,7 @@ void probe_set(struct probe *p, unsigned int line,
 		forget_targets(l);
 }
 
-/* What was under way when nobody looked says nothing. */
+/* Questions that were under way while nobody looked say nothing. */
 static void void_questions(struct probe_line *l, int64_t now)
 {
 	unsigned int i;
@@ -350,7 +353,9 @@ static uint64_t growth(uint64_t before, uint64_t now, uint64_t ours)
 
 static void note_sent(struct probe_line *l, int64_t now)
 {
-	/* What begins now may fill a buffer: ask from its beginning on. */
+	/* Traffic that begins now may fill a buffer: ask from its beginning
+	 * on.
+	 */
 	if (now - l->sent_at >= PROBE_SECOND)
 		l->quiet = l->rules.detect / 4;
 	l->sent_at = now;
@@ -404,8 +409,8 @@ static void learn(struct probe_target *t, int64_t rtt)
 	t->loss -= t->loss / LOSS_MEAN;
 }
 
-/* Was the next question lost, too? Only one that came soon after says something
- * of bursts.
+/* Was the next question lost, too? Only a loss soon after another one says
+ * something about bursts.
  */
 static void count_pair(struct probe_line *l, struct probe_question *q)
 {
@@ -716,7 +721,7 @@ static void ask_dead(struct probe_line *l, int64_t now)
 		l->good = 0;
 }
 
-/* How many questions a tick, for enough of them to be old in time? */
+/* The number of questions a tick that makes enough of them old in time. */
 static unsigned int per_tick(const struct probe_line *l)
 {
 	int64_t detect = l->rules.detect, tick = detect / TICKS;

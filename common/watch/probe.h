@@ -8,8 +8,8 @@
 #include "base/limits.h"
 
 /* Does a line that is up lead anywhere? Pure: time, counters and answers come
- * in, questions and verdicts go out. Whoever calls has the sockets and the
- * clock, which must not go back and must count a suspended machine's sleep
+ * in, questions and verdicts go out. The caller has the sockets and the clock,
+ * which must not go back and must count a suspended machine's sleep
  * (CLOCK_BOOTTIME); all times are in microseconds.
  *
  * Traffic is evidence first. A line whose connections get answers is alive, and
@@ -28,7 +28,7 @@ enum {
 	PROBE_SECOND = 1000000,
 };
 
-/* How a line is judged. */
+/* The rules by which a line is judged. */
 struct probe_rules {
 	int64_t detect;		/* aim: from the last answer to the verdict */
 	int64_t recover;	/* answers for so long bring it back */
@@ -44,7 +44,7 @@ enum probe_verdict {
 	PROBE_DEAD,
 };
 
-/* What made the last verdict. */
+/* The reason of the last verdict. */
 enum probe_why {
 	PROBE_NOTHING,
 	PROBE_SILENT,		/* nothing came in at all */
@@ -99,7 +99,7 @@ struct probe_line {
 	enum probe_verdict verdict;
 	enum probe_why why;
 	int64_t changed;	/* when the verdict was made */
-	/* Of that verdict, for the log. */
+	/* Facts of that verdict, for the log. */
 	unsigned int unanswered, enough;
 	int64_t silent;
 
@@ -149,7 +149,7 @@ struct probe {
 /* Begin with @n lines that are down; each needs probe_set(). */
 void probe_begin(struct probe *p, unsigned int n, int64_t now);
 
-/* Rules of a line; @anew: its targets are others than before. */
+/* Rules of a line; @anew: its targets have changed. */
 void probe_set(struct probe *p, unsigned int line,
 	       const struct probe_rules *rules, bool anew);
 
@@ -177,10 +177,10 @@ void probe_refuse(struct probe *p, unsigned int line, uint16_t seq);
 /* The question has not even left this machine. */
 void probe_unsent(struct probe *p, unsigned int line, uint16_t seq);
 
-/* Judge all lines and make questions. To be called every probe_period(), after
- * answers and counters have been handed in; when it comes much later than that,
- * what has not been answered meanwhile counts for nothing. Returns whether a
- * verdict has changed.
+/* Judge all lines and make questions. Call it every probe_period(), after
+ * handing in answers and counters; if it comes much later than that, questions
+ * that were not answered meanwhile count for nothing. Returns whether a verdict
+ * has changed.
  */
 bool probe_tick(struct probe *p, int64_t now);
 int64_t probe_period(const struct probe *p);

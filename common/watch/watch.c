@@ -31,17 +31,17 @@ enum {
 	HELD_SECONDS = 30,
 	RENEW = HELD_SECONDS / 3 * SECOND,
 	WATCHED_SECONDS = 5,
-	/* From a change to its repair: those of one command come together, and
-	 * a hook that pppd has called as well is to be first.
+	/* Delay from a change to its repair: the changes of one command come
+	 * together, and a hook that pppd calls goes first.
 	 */
 	DEBOUNCE = 10 * MS,
 	DEBOUNCE_LINKS = 50 * MS,
-	/* Between two repairs. Where others change nftables all the time, and
-	 * nothing of ours, longer and longer.
+	/* Between two repairs. The delay grows while others change nftables all
+	 * the time, and nothing of ours.
 	 */
 	PAUSE = 200 * MS,
 	PAUSE_MAX = SECOND,
-	/* What is read of one socket at once. */
+	/* The most messages read from one socket at once. */
 	READ_MAX = 256,
 	/* Signals, timer, rtnetlink, nftables. */
 	FDS = 4,
@@ -76,7 +76,8 @@ struct watch {
 	int64_t pause;
 	int64_t acted;			/* begin of the last repair */
 	pid_t child;			/* 0: none */
-	bool blind;			/* counters cannot be had: said once */
+	bool blind;			/* counters are not available: said
+					 * once */
 	bool ending;
 };
 
@@ -496,7 +497,7 @@ static void hear(struct watch *w)
 		w->heal_at = at;
 }
 
-/* When is the next repair to begin? 0: there is none. */
+/* When is the next repair to begin? 0 if there is none. */
 static int64_t due(const struct watch *w)
 {
 	int64_t at = w->acted + (w->nft_alone ? w->pause : PAUSE);
@@ -539,14 +540,14 @@ static void open_run(struct watch *w)
 	s->no_nfnl = nl_open(&s->nfnl, NETLINK_NETFILTER, &s->bad_nfnl);
 }
 
-/* What it has not done is still to be done. */
+/* Whatever it has not done remains to be done. */
 static void end_act(struct watch *w, int status)
 {
 	enum act_outcome how = act_outcome(status);
 	unsigned int i;
 
 	w->child = 0;
-	/* Its messages are in the queues by now, and known as our own. */
+	/* Its messages are in the queues now, and known as our own. */
 	hear(w);
 	if (how == ACT_UNCHANGED && w->nft_alone)
 		w->pause = w->pause * 2 < PAUSE_MAX ? w->pause * 2 : PAUSE_MAX;
@@ -709,7 +710,7 @@ int watch_run(struct session *s, struct report *report, struct err *err)
 	open_run(w);
 	see_links(w);
 	set_timer(w);
-	/* What has happened before. */
+	/* Read the events from before. */
 	w->heal_at = s->conf.heal ? w->now : 0;
 	service_tell("READY=1");
 	while (!w->ending)

@@ -9,7 +9,7 @@
  * those that do not, and put back what somebody has taken away. Ends by SIGTERM
  * or SIGINT, when nothing is held out any more, and returns 0; or a negative
  * errno with a sentence, when it cannot do its work at all. @s is empty, and
- * @report begun. With @ready the caller is told that it runs.
+ * @report begun. @ready tells the caller that it runs.
  */
 int watch_run(struct session *s, struct report *report, struct err *err);
 
