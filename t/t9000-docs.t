@@ -160,7 +160,7 @@ said "$conf" 'ranges; @ at most' POLICY_ADDRESSES conf/policy.h
 said "$conf" 'numbers; @ at most' POLICY_PROTOCOLS conf/policy.h
 said "$conf" 'Ports and ranges; @ at most' POLICY_PORTS conf/policy.h
 said "$conf" 'comes in by; @ at most' POLICY_INTERFACES conf/policy.h
-said "$conf" 'more than @' RULESET_STICKY_SIZE nft/table.h
+said "$conf" 'beyond @ are' RULESET_STICKY_SIZE nft/table.h
 said "$conf" 'at most @ characters' LINE_LEN_MAX conf/keys.h
 said "$rules" 'protocol number @\.' PROTO_MWAN kernel/route.h
 is "the lock is waited for as long as the pages say" \
