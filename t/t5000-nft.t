@@ -139,6 +139,29 @@ if_down = unreachable
 source = 0.0.0.0/8
 destination = 10.0.0.0/24
 use = ppp0
+[policy ipv6]
+source = 2001:db8:1::/48 2001:db8:2::7 fd00::3-fd00::9 ff80::/9
+destination = 2001:db8::/33
+protocol = icmp
+use = ppp1
+if_down = unreachable
+[policy both]
+source = 10.0.0.9 2001:db8::1 2001:db8::3
+destination = 2001:db8::1-2001:db8::6 0.0.0.0/0
+protocol = tcp
+destination_port = 80
+interface = eth0
+use = balance
+[policy half]
+source = ::/0 10.0.0.0/8
+destination = ::/1 8000::/1 11.0.0.0/8
+protocol = udp
+source_port = 53
+use = ppp0
+[policy every]
+source = 0.0.0.0/0 ::/0
+protocol = udp
+use = ppp2
 END
 for method in source source-parity flow round-robin random; do
 	for sticky in 0 90061; do
@@ -162,7 +185,7 @@ for method in source source-parity flow round-robin random; do
 		sed "s/^lan.*/&\nbalance = $method\nsticky = ${sticky}s/
 			s/ = 0s/ = 0/; /parity/,/ppp1/s/^weight.*//" \
 			"$T/policies.ini" >"$T/policies-now.ini"
-		for aside in none ppp1 ppp0,ppp2; do
+		for aside in none ppp1 ppp0,ppp2 "ppp1 -6" "ppp0,ppp2 -6"; do
 			options="-f $T/policies-now.ini -d $aside"
 			# shellcheck disable=SC2086
 			ok "policies, $method, sticky $sticky, without $aside" \

@@ -524,6 +524,11 @@ static int check_policy(struct parse *p, struct policy *y,
 		fail(p, sport > dport ? sport : dport, "ports are those of tcp and udp: "
 		     "add \"protocol = tcp\", \"protocol = udp\" or "
 		     "\"protocol = tcp udp\"");
+	if (!policy_has_family(y, FAMILY_IPV4) &&
+	    !policy_has_family(y, FAMILY_IPV6))
+		fail(p, POLICY_LINE(at, destination), "destination: no "
+		     "connection goes from an address of source to one of "
+		     "these: IPv4 and IPv6 are apart");
 	for (i = 0; i < y->n_interface; i++)
 		if (conf_link_index(p->conf, y->interface[i]) >= 0 ||
 		    !strcmp(y->interface[i], "lo"))

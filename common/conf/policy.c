@@ -8,11 +8,9 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "base/wide.h"
 #include "conf/policy.h"
 
 enum {
-	ADDRESS_BITS = 32,
 	WORDS_LEN = 256,	/* longer than a line of the file */
 };
 
@@ -23,56 +21,71 @@ static const struct {
 	{ "icmp", IPPROTO_ICMP },
 	{ "tcp", IPPROTO_TCP },
 	{ "udp", IPPROTO_UDP },
+	{ "ipv6-icmp", IPPROTO_ICMPV6 },
 };
 
-static int address(const char *text, uint32_t *out)
+/* One end of a range: both are of one family. */
+static int address(const char *text, struct range *r, struct wide *out)
 {
-	struct in_addr a;
+	char again[ADDR_TEXT];
+	struct addr a;
 
-	if (inet_pton(AF_INET, text, &a) != 1)
+	if (addr_parse(&a, text) || (r->family && r->family != a.family))
 		return -EINVAL;
-	*out = ntohl(a.s_addr);
+	/* IPv4's within IPv6 ("::ffff:10.0.0.1") are never in a packet. */
+	if (a.family == AF_INET6 && strchr(addr_text(&a, again), '.'))
+		return -EINVAL;
+	r->family = a.family;
+	*out = wide_get(a.bytes, addr_len(&a));
 	return 0;
 }
 
-/* The addresses that a prefix of @len bits leaves free. */
-static uint32_t free_bits(uint32_t len)
+static unsigned int address_bits(const struct range *r)
 {
-	return len ? (1U << (ADDRESS_BITS - len)) - 1 : UINT32_MAX;
+	return r->family == AF_INET ? 32 : 8 * WIDE_BYTES;
+}
+
+static int read_ends(char *word, struct range *r, uint32_t *len)
+{
+	char *slash = strchr(word, '/'), *dash = strchr(word, '-');
+	int code;
+
+	if (slash)
+		*slash = '\0';
+	if (dash)
+		*dash = '\0';
+	r->family = 0;
+	code = address(word, r, &r->first);
+	if (code)
+		return code;
+	*len = address_bits(r);
+	r->last = r->first;
+	if (dash)
+		return slash ? -EINVAL : address(dash + 1, r, &r->last);
+	return slash ? u32_parse(slash + 1, 0, *len, len) : 0;
 }
 
 static int read_address(char *word, void *slot, struct err *err)
 {
 	struct range *r = slot;
-	char *slash = strchr(word, '/'), *dash = strchr(word, '-');
 	char whole[WORDS_LEN], text[RANGE_TEXT];
-	uint32_t len = ADDRESS_BITS;
-	int code;
+	struct wide rest;
+	uint32_t len;
 
 	str_copy(whole, sizeof(whole), word);
-	if (slash)
-		*slash = '\0';
-	if (dash)
-		*dash = '\0';
-	code = address(word, &r->first);
-	if (!code && dash)
-		code = slash ? -EINVAL : address(dash + 1, &r->last);
-	if (!code && slash)
-		code = u32_parse(slash + 1, 0, ADDRESS_BITS, &len);
-	if (code)
-		return err_set(err, -EINVAL, "\"%s\" is neither an IPv4 "
-			       "address nor a prefix like 10.0.0.0/8 nor a "
-			       "range like 10.0.0.1-10.0.0.9", whole);
-	if (!dash)
-		r->last = len == ADDRESS_BITS ? r->first :
-						r->first | free_bits(len);
-	if (!dash && len < ADDRESS_BITS && r->first & free_bits(len)) {
-		r->first &= ~free_bits(len);
+	if (read_ends(word, r, &len))
+		return err_set(err, -EINVAL, "\"%s\" is neither an address "
+			       "nor a prefix like 10.0.0.0/8 or 2001:db8::/32 "
+			       "nor a range like 10.0.0.1-10.0.0.9", whole);
+	rest = wide_ones(address_bits(r) - len);
+	r->last = wide_or(r->last, rest);
+	if (!wide_equal(wide_and(r->first, rest), wide(0))) {
+		r->first = wide_and(r->first, wide_not(rest));
 		return err_set(err, -EINVAL, "\"%s\" has bits behind its "
 			       "prefix: write %s", whole,
 			       range_text(r, text));
 	}
-	if (r->last < r->first)
+	if (wide_compare(r->last, r->first) < 0)
 		return err_set(err, -EINVAL, "\"%s\" ends before it begins: "
 			       "turn it round", whole);
 	return 0;
@@ -83,21 +96,23 @@ static int read_port(char *word, void *slot, struct err *err)
 	struct range *r = slot;
 	char *dash = strchr(word, '-');
 	char whole[WORDS_LEN];
+	uint32_t first = 0, last;
 	int code;
 
 	str_copy(whole, sizeof(whole), word);
 	if (dash)
 		*dash = '\0';
-	code = u32_parse(word, 0, UINT16_MAX, &r->first);
-	r->last = r->first;
+	code = u32_parse(word, 0, UINT16_MAX, &first);
+	last = first;
 	if (!code && dash)
-		code = u32_parse(dash + 1, 0, UINT16_MAX, &r->last);
+		code = u32_parse(dash + 1, 0, UINT16_MAX, &last);
 	if (code)
 		return err_set(err, -EINVAL, "\"%s\" is neither a port from 0 "
 			       "to 65535 nor a range like 5000-5999", whole);
-	if (r->last < r->first)
+	if (last < first)
 		return err_set(err, -EINVAL, "\"%s\" ends before it begins: "
 			       "turn it round", whole);
+	*r = (struct range){ .first = wide(first), .last = wide(last) };
 	return 0;
 }
 
@@ -140,11 +155,13 @@ static const char *address_text(const void *slot, char text[RANGE_TEXT])
 static const char *port_text(const void *slot, char text[RANGE_TEXT])
 {
 	const struct range *r = slot;
+	const unsigned int first = (unsigned int)r->first.lo;
+	const unsigned int last = (unsigned int)r->last.lo;
 
-	if (r->last == r->first)
-		snprintf(text, RANGE_TEXT, "%u", r->first);
+	if (last == first)
+		snprintf(text, RANGE_TEXT, "%u", first);
 	else
-		snprintf(text, RANGE_TEXT, "%u-%u", r->first, r->last);
+		snprintf(text, RANGE_TEXT, "%u-%u", first, last);
 	return text;
 }
 
@@ -250,18 +267,43 @@ bool policy_name_valid(const char *name)
 	return len && len < POLICY_NAME && strspn(name, legal) == len;
 }
 
+static bool of_family(const struct range *r, unsigned int n, enum family f)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		if (r[i].family == family_af(f))
+			return true;
+	return !n;
+}
+
+bool policy_has_family(const struct policy *p, enum family f)
+{
+	return of_family(p->source, p->n_source, f) &&
+	       of_family(p->destination, p->n_destination, f);
+}
+
+static void end_text(const struct range *r, struct wide end,
+		     char text[ADDR_TEXT])
+{
+	struct addr a = { .family = r->family };
+
+	wide_put(end, a.bytes, addr_len(&a));
+	addr_text(&a, text);
+}
+
 const char *range_text(const struct range *r, char text[RANGE_TEXT])
 {
-	struct in_addr a = { htonl(r->first) }, z = { htonl(r->last) };
-	int len = wide_prefix(wide(r->first), wide(r->last), ADDRESS_BITS);
+	const int bits = (int)address_bits(r);
+	int len = wide_prefix(r->first, r->last, (unsigned int)bits);
 	size_t at;
 
-	inet_ntop(AF_INET, &a, text, INET_ADDRSTRLEN);
+	end_text(r, r->first, text);
 	at = strlen(text);
 	if (len < 0) {
 		text[at++] = '-';
-		inet_ntop(AF_INET, &z, text + at, INET_ADDRSTRLEN);
-	} else if (len < ADDRESS_BITS) {
+		end_text(r, r->last, text + at);
+	} else if (len < bits) {
 		snprintf(text + at, RANGE_TEXT - at, "/%d", len);
 	}
 	return text;
@@ -282,22 +324,28 @@ static int by_first(const void *a, const void *b)
 {
 	const struct range *x = a, *y = b;
 
-	return (x->first > y->first) - (x->first < y->first);
+	return wide_compare(x->first, y->first);
 }
 
-unsigned int ranges_merge(struct range *r, unsigned int count, uint32_t max)
+/* Does @next begin in @r, or right behind it? */
+static bool joins(const struct range *r, const struct range *next)
+{
+	return wide_compare(next->first, r->last) <= 0 ||
+	       wide_equal(next->first, wide_next(r->last));
+}
+
+unsigned int ranges_merge(struct range *r, unsigned int count,
+			  struct wide max)
 {
 	unsigned int i, n = 0;
 
 	qsort(r, count, sizeof(*r), by_first);
 	for (i = 0; i < count; i++) {
-		if (n && (r[n - 1].last == UINT32_MAX ||
-			  r[i].first <= r[n - 1].last + 1)) {
-			if (r[i].last > r[n - 1].last)
-				r[n - 1].last = r[i].last;
-		} else {
+		if (!n || !joins(&r[n - 1], &r[i]))
 			r[n++] = r[i];
-		}
+		else if (wide_compare(r[i].last, r[n - 1].last) > 0)
+			r[n - 1].last = r[i].last;
 	}
-	return n == 1 && !r[0].first && r[0].last == max ? 0 : n;
+	return n == 1 && wide_equal(r[0].first, wide(0)) &&
+	       wide_equal(r[0].last, max) ? 0 : n;
 }

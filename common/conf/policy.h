@@ -7,12 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/err.h"
+#include "base/wide.h"
 
 enum {
 	POLICIES_MAX = 64,
 	POLICY_NAME = 32,
-	/* No more fit the longest line of the file. */
+	/* No more of IPv4 fit the longest line of the file. */
 	POLICY_ADDRESSES = 24,
 	/* Enough, and short enough for one line when they are written. */
 	POLICY_PORTS = 32,
@@ -29,7 +31,8 @@ enum policy_use {
 
 /* From @first to @last, both included: addresses in host order, ports. */
 struct range {
-	uint32_t first, last;
+	uint8_t family;		/* of addresses: AF_INET or AF_INET6 */
+	struct wide first, last;
 };
 
 /* Which new connections it is about (an empty list: all) and what becomes of
@@ -66,19 +69,25 @@ bool policy_name_valid(const char *name);
 void policy_text(const struct policy *p, const char *key, char *buf,
 		 size_t size);
 
-/* Sort @count ranges and make one of those that overlap or touch. Returns how
- * many are left; 0 when they are all of 0 to @max.
+/* Can a connection of family @f match it? Without addresses it is about both;
+ * else every list that there is needs some of that family.
  */
-unsigned int ranges_merge(struct range *r, unsigned int count, uint32_t max);
+bool policy_has_family(const struct policy *p, enum family f);
+
+/* Sort @count ranges of one family, or ports, and make one of those that overlap
+ * or touch. Returns how many are left; 0 when they are all of 0 to @max.
+ */
+unsigned int ranges_merge(struct range *r, unsigned int count,
+			  struct wide max);
 
 /* An address, a prefix, or two addresses with '-' between them. */
-enum { RANGE_TEXT = 32 };
+enum { RANGE_TEXT = 2 * ADDR_TEXT };
 const char *range_text(const struct range *r, char text[RANGE_TEXT]);
 
-/* "tcp", "udp", "icmp", or the number. protocol_parse() returns 0, or -EINVAL
+/* "tcp", "udp", "icmp", "ipv6-icmp", or the number. protocol_parse() returns 0, or -EINVAL
  * with a sentence.
  */
-enum { PROTOCOL_TEXT = 5 };
+enum { PROTOCOL_TEXT = 10 };
 const char *protocol_text(uint8_t protocol, char text[PROTOCOL_TEXT]);
 int protocol_parse(const char *word, uint8_t *out, struct err *err);
 

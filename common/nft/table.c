@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,11 @@ struct share {
 
 /* A policy's conditions: elements of the pool, none: no condition. */
 struct match {
-	uint16_t source, destination, source_port, destination_port;
+	uint16_t source[FAMILIES], destination[FAMILIES];
+	uint16_t source_port, destination_port;
 	uint16_t protocol, interface;
-	uint8_t n_source, n_destination, n_source_port, n_destination_port;
+	uint8_t n_source[FAMILIES], n_destination[FAMILIES];
+	uint8_t n_source_port, n_destination_port;
 	uint8_t n_protocol, n_interface;
 };
 
@@ -110,18 +113,27 @@ static uint16_t add_link_chain(struct build *b, const char *verb,
 	return add_regular(b, name);
 }
 
-static uint16_t add_element(struct build *b, const char *name, uint32_t key,
-			    uint32_t last, uint16_t chain)
+static uint16_t add_range(struct build *b, struct wide key, struct wide last)
 {
 	struct ruleset_element *e = &b->rs->element[b->rs->n_elements];
 
 	memset(e, 0, sizeof(*e));
+	e->key = key;
+	e->last = last;
+	e->chain = RULESET_NONE;
+	return (uint16_t)b->rs->n_elements++;
+}
+
+static uint16_t add_element(struct build *b, const char *name, uint32_t key,
+			    uint32_t last, uint16_t chain)
+{
+	uint16_t n = add_range(b, wide(key), wide(last));
+	struct ruleset_element *e = &b->rs->element[n];
+
 	if (name)
 		snprintf(e->name, sizeof(e->name), "%s", name);
-	e->key = wide(key);
-	e->last = wide(last);
 	e->chain = chain;
-	return (uint16_t)b->rs->n_elements++;
+	return n;
 }
 
 static uint16_t add_set(struct build *b, unsigned int kind, uint32_t timeout)
@@ -667,24 +679,32 @@ static void remember_marked(struct build *b, bool all_new)
 	add(b, by_mark(b, TO_META_MARK, b->is_by_mark));
 }
 
-/* Ranges as the kernel wants them: sorted, and none in another. */
+/* Ranges of a family (0: ports) as the kernel wants them: sorted, and none in
+ * another.
+ */
 static uint8_t add_ranges(struct build *b, const struct range *from,
-			  unsigned int count, uint32_t max, uint16_t *first)
+			  unsigned int count, uint8_t family, uint16_t *first)
 {
 	struct range r[POLICY_ADDRESSES + POLICY_PORTS];
-	unsigned int i, n;
+	unsigned int i, n = 0, bits = 16;
 
-	memcpy(r, from, count * sizeof(*r));
-	n = count ? ranges_merge(r, count, max) : 0;
+	if (family)
+		bits = family == AF_INET ? 32 : 128;
+	for (i = 0; i < count; i++)
+		if (from[i].family == family)
+			r[n++] = from[i];
+	if (n)
+		n = ranges_merge(r, n, wide_ones(bits));
 	*first = (uint16_t)b->rs->n_elements;
 	for (i = 0; i < n; i++)
-		add_element(b, NULL, r[i].first, r[i].last, RULESET_NONE);
+		add_range(b, r[i].first, r[i].last);
 	return (uint8_t)n;
 }
 
 static void add_protocols(struct build *b, const struct policy *y,
 			  struct match *m)
 {
+	bool icmp = false, icmp6 = false;
 	unsigned int i, k;
 
 	m->protocol = (uint16_t)b->rs->n_elements;
@@ -696,22 +716,34 @@ static void add_protocols(struct build *b, const struct policy *y,
 		add_element(b, NULL, y->protocol[i], y->protocol[i],
 			    RULESET_NONE);
 		m->n_protocol++;
+		icmp = icmp || y->protocol[i] == IPPROTO_ICMP;
+		icmp6 = icmp6 || y->protocol[i] == IPPROTO_ICMPV6;
 	}
+	/* Who writes icmp means that of the packet's family. */
+	if (!b->conf->ipv6 || !icmp || icmp6)
+		return;
+	add_element(b, NULL, IPPROTO_ICMPV6, IPPROTO_ICMPV6, RULESET_NONE);
+	m->n_protocol++;
 }
 
 static void add_match(struct build *b, const struct policy *y,
 		      struct match *m)
 {
 	unsigned int i, k;
+	enum family f;
 
-	m->n_source = add_ranges(b, y->source, y->n_source, UINT32_MAX,
-				 &m->source);
-	m->n_destination = add_ranges(b, y->destination, y->n_destination,
-				      UINT32_MAX, &m->destination);
-	m->n_source_port = add_ranges(b, y->source_port, y->n_source_port,
-				      UINT16_MAX, &m->source_port);
+	for (f = 0; f < conf_families(b->conf); f++) {
+		m->n_source[f] = add_ranges(b, y->source, y->n_source,
+					    family_af(f), &m->source[f]);
+		m->n_destination[f] = add_ranges(b, y->destination,
+						 y->n_destination,
+						 family_af(f),
+						 &m->destination[f]);
+	}
+	m->n_source_port = add_ranges(b, y->source_port, y->n_source_port, 0,
+				      &m->source_port);
 	m->n_destination_port = add_ranges(b, y->destination_port,
-					   y->n_destination_port, UINT16_MAX,
+					   y->n_destination_port, 0,
 					   &m->destination_port);
 	add_protocols(b, y, m);
 	m->interface = (uint16_t)b->rs->n_elements;
@@ -725,8 +757,27 @@ static void add_match(struct build *b, const struct policy *y,
 	}
 }
 
+/* Those of one family, for a policy that names addresses. All of them are said
+ * by the family alone.
+ */
+static void add_addresses(struct build *b, const struct match *m,
+			  enum family f)
+{
+	static const uint16_t saddr[FAMILIES] = { IF_SADDR, IF_SADDR6 };
+	static const uint16_t daddr[FAMILIES] = { IF_DADDR, IF_DADDR6 };
+
+	if (m->n_source[f])
+		add(b, among(saddr[f], m->source[f], m->n_source[f]));
+	if (m->n_destination[f])
+		add(b, among(daddr[f], m->destination[f],
+			     m->n_destination[f]));
+	if (b->conf->ipv6 && !m->n_source[f] && !m->n_destination[f])
+		add(b, plain(f == FAMILY_IPV4 ? IF_IPV4 : IF_IPV6));
+}
+
 /* The order and the words are those of nft's list. */
-static void add_conditions(struct build *b, const struct match *m)
+static void add_conditions(struct build *b, const struct match *m,
+			   enum family f)
 {
 	struct ruleset_statement s;
 	bool ports = m->n_source_port || m->n_destination_port;
@@ -734,10 +785,8 @@ static void add_conditions(struct build *b, const struct match *m)
 
 	if (m->n_interface)
 		add(b, among(IF_IIFNAME, m->interface, m->n_interface));
-	if (m->n_source)
-		add(b, among(IF_SADDR, m->source, m->n_source));
-	if (m->n_destination)
-		add(b, among(IF_DADDR, m->destination, m->n_destination));
+	if (f != FAMILIES)
+		add_addresses(b, m, f);
 	if (m->n_protocol) {
 		if (ports && m->n_protocol == 1)
 			only = (uint32_t)b->rs->element[m->protocol].key.lo;
@@ -757,11 +806,35 @@ static void add_conditions(struct build *b, const struct match *m)
 	}
 }
 
-static void open_policy_rule(struct build *b, unsigned int policy)
+static void open_policy_rule(struct build *b, unsigned int policy,
+			     enum family f)
 {
 	open_rule(b);
 	b->rs->rule[b->rs->n_rules - 1].policy = (uint8_t)(policy + 1);
-	add_conditions(b, &b->match[policy]);
+	add_conditions(b, &b->match[policy], f);
+}
+
+/* A rule for each family of whose addresses a policy is about, FAMILIES for one
+ * of both; each is filled by @fill.
+ */
+static void policy_rules(struct build *b, unsigned int policy,
+			 void (*fill)(struct build *b,
+				      const struct policy *y))
+{
+	const struct policy *y = &b->conf->policy[policy];
+	enum family f;
+
+	if (!y->n_source && !y->n_destination) {
+		open_policy_rule(b, policy, FAMILIES);
+		fill(b, y);
+		return;
+	}
+	for (f = 0; f < conf_families(b->conf); f++) {
+		if (!policy_has_family(y, f))
+			continue;
+		open_policy_rule(b, policy, f);
+		fill(b, y);
+	}
 }
 
 /* "use = LINK" of a link that is put aside is what if_down says. */
@@ -778,23 +851,24 @@ static bool to_balance(const struct build *b, const struct policy *y)
 /* The connection gets its mark here, as one that the balance has not dealt
  * out. A packet of an unreachable one goes on without: see strict_chain().
  */
+static void decide(struct build *b, const struct policy *y)
+{
+	if (to_balance(b, y)) {
+		add(b, go(b->balance));
+	} else if (y->use == USE_MAIN || is_aside(b, y)) {
+		add(b, plain(DO_RETURN));
+	} else {
+		add(b, mark(b, SET_CT_MARK, b->conf->link[y->link].mark));
+		add(b, go(b->to[y->link]));
+	}
+}
+
 static void add_policies(struct build *b)
 {
-	const struct conf *conf = b->conf;
-	const struct policy *y = conf->policy;
 	unsigned int i;
 
-	for (i = 0; i < conf->n_policies; i++, y++) {
-		open_policy_rule(b, i);
-		if (to_balance(b, y)) {
-			add(b, go(b->balance));
-		} else if (y->use == USE_MAIN || is_aside(b, y)) {
-			add(b, plain(DO_RETURN));
-		} else {
-			add(b, mark(b, SET_CT_MARK, conf->link[y->link].mark));
-			add(b, go(b->to[y->link]));
-		}
-	}
+	for (i = 0; i < b->conf->n_policies; i++)
+		policy_rules(b, i, decide);
 }
 
 /* A packet that may leave by its own link alone, and by the way the LAN has to
@@ -808,6 +882,10 @@ static void refuse(struct build *b, const struct policy *y)
 	const struct conf_link *l = &b->conf->link[y->link];
 	uint16_t name = (uint16_t)(b->by_name + y->link);
 
+	if (y->use != USE_LINK || !y->unreachable) {
+		add(b, plain(DO_RETURN));
+		return;
+	}
 	if (b->aside[y->link]) {
 		add(b, plain(IF_NEW));
 		add(b, mark(b, IF_CT_MARK, 0));
@@ -835,13 +913,8 @@ static void strict_chain(struct build *b)
 	add_chain(b, "strict", TYPE_FILTER, HOOK_FORWARD, RULESET_MANGLE);
 	only_routed(b);
 	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
-	for (i = 0; i < n; i++, y++) {
-		open_policy_rule(b, i);
-		if (y->use == USE_LINK && y->unreachable)
-			refuse(b, y);
-		else
-			add(b, plain(DO_RETURN));
-	}
+	for (i = 0; i < n; i++)
+		policy_rules(b, i, refuse);
 }
 
 /* While a transaction replaces a rule, a packet that is just in the middle of
@@ -1212,15 +1285,14 @@ static void add_onlink6(struct build *b)
 		{ { .family = AF_INET6, .bytes = { 0xfe, 0x80 } }, 10 },
 		{ { .family = AF_INET6, .bytes = { 0xff } }, 8 },
 	};
-	unsigned int i, n;
+	struct wide first;
+	unsigned int i;
 
 	b->onlink6 = (uint16_t)b->rs->n_elements;
 	for (i = 0; i < COUNT(onlink); i++) {
-		n = add_element(b, NULL, 0, 0, RULESET_NONE);
-		b->rs->element[n].key = wide_get(onlink[i].addr.bytes,
-						 WIDE_BYTES);
-		b->rs->element[n].last = wide_or(b->rs->element[n].key,
-			wide_ones(8 * WIDE_BYTES - onlink[i].len));
+		first = wide_get(onlink[i].addr.bytes, WIDE_BYTES);
+		add_range(b, first, wide_or(first,
+			  wide_ones(8 * WIDE_BYTES - onlink[i].len)));
 	}
 }
 

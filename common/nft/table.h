@@ -71,20 +71,20 @@ enum {
 	 * chains a link
 	 */
 	RULESET_CHAINS = 7 * LINKS_MAX + 15,
-	/* Of a link: to 1, is 1, deal 6, keep 5, leave 2, foreign 1, guard 1. Of
+	/* Of a link: to 1, is 1, deal 7, keep 5, leave 2, foreign 1, guard 1. Of
 	 * a policy: for each family 1 and, strict, 1 more. from_link 1,
 	 * stuck 2, astray 2, elsewhere 2, early 3, balance 3 and
 	 * 4 * (DEALS + 1), prerouting 9, output 5, postrouting 6, srcnat 2,
 	 * srcnat6 4, guard 4, guard6 6, forward 4, strict 2.
 	 */
 	RULESET_DEALS = 4,
-	RULESET_RULES = 17 * LINKS_MAX + 4 * POLICIES_MAX +
+	RULESET_RULES = 18 * LINKS_MAX + 4 * POLICIES_MAX +
 			4 * RULESET_DEALS + 65,
-	/* Of a link: to 1, is 1, deal 9, keep 11, leave 5, foreign 3, guard 5.
+	/* Of a link: to 1, is 1, deal 10, keep 11, leave 5, foreign 3, guard 5.
 	 * Of a policy, for each family: 8, strict 11. No other rule has more
 	 * than 6.
 	 */
-	RULESET_STATEMENTS = 35 * LINKS_MAX + 38 * POLICIES_MAX +
+	RULESET_STATEMENTS = 36 * LINKS_MAX + 38 * POLICIES_MAX +
 			     6 * (4 * RULESET_DEALS + 65),
 	/* Links by name (five maps), by mark (three), slots of the balance
 	 * (two), lan, private addresses, addresses that stay on the link, two
@@ -94,7 +94,7 @@ enum {
 	RULESET_ELEMENTS = 10 * LINKS_MAX + LAN_MAX + 1 + RULESET_PRIVATE + 4 +
 			   POLICIES_MAX *
 			   (2 * POLICY_ADDRESSES + 2 * POLICY_PORTS +
-			    POLICY_PROTOCOLS + POLICY_INTERFACES),
+			    POLICY_PROTOCOLS + 1 + POLICY_INTERFACES),
 	/* "foreign_" and an interface's name */
 	RULESET_NAME = 8 + IFNAMSIZ,
 	RULESET_NONE = 0xffff,		/* no chain */

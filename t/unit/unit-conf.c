@@ -483,15 +483,46 @@ static const struct {
 	  "mwan.ini:4: source: \"10.0.0.1/8\" has bits behind its prefix: "
 	  "write 10.0.0.0/8" },
 	{ "no address", "", "[policy x]\ndestination = 10.0.0\n",
-	  "mwan.ini:4: destination: \"10.0.0\" is neither an IPv4 address nor "
-	  "a prefix like 10.0.0.0/8 nor a range like 10.0.0.1-10.0.0.9" },
+	  "mwan.ini:4: destination: \"10.0.0\" is neither an address nor a "
+	  "prefix like 10.0.0.0/8 or 2001:db8::/32 nor a range like "
+	  "10.0.0.1-10.0.0.9" },
 	{ "a prefix of 33", "", "[policy x]\nsource = 10.0.0.0/33\n",
-	  "mwan.ini:4: source: \"10.0.0.0/33\" is neither an IPv4 address nor "
-	  "a prefix like 10.0.0.0/8 nor a range like 10.0.0.1-10.0.0.9" },
+	  "mwan.ini:4: source: \"10.0.0.0/33\" is neither an address nor a "
+	  "prefix like 10.0.0.0/8 or 2001:db8::/32 nor a range like "
+	  "10.0.0.1-10.0.0.9" },
 	{ "a range of prefixes", "", "[policy x]\n"
 	  "source = 10.0.0.0-10.1.0.0/16\n", "mwan.ini:4: source: "
-	  "\"10.0.0.0-10.1.0.0/16\" is neither an IPv4 address nor a prefix "
-	  "like 10.0.0.0/8 nor a range like 10.0.0.1-10.0.0.9" },
+	  "\"10.0.0.0-10.1.0.0/16\" is neither an address nor a prefix like "
+	  "10.0.0.0/8 or 2001:db8::/32 nor a range like 10.0.0.1-10.0.0.9" },
+	{ "a range of two families", "", "[policy x]\n"
+	  "source = 10.0.0.0-2001:db8::1\n", "mwan.ini:4: source: "
+	  "\"10.0.0.0-2001:db8::1\" is neither an address nor a prefix like "
+	  "10.0.0.0/8 or 2001:db8::/32 nor a range like 10.0.0.1-10.0.0.9" },
+	{ "IPv4 within IPv6", "", "[policy x]\nsource = ::ffff:a00:1\n",
+	  "mwan.ini:4: source: \"::ffff:a00:1\" is neither an address nor a "
+	  "prefix like 10.0.0.0/8 or 2001:db8::/32 nor a range like "
+	  "10.0.0.1-10.0.0.9" },
+	{ "bits behind an IPv6 prefix", "", "[policy x]\n"
+	  "source = 2001:db8:0:1::/47\n", "mwan.ini:4: source: "
+	  "\"2001:db8:0:1::/47\" has bits behind its prefix: write "
+	  "2001:db8::/47" },
+	{ "an IPv6 prefix of 129", "", "[policy x]\nsource = ::/129\n",
+	  "mwan.ini:4: source: \"::/129\" is neither an address nor a prefix "
+	  "like 10.0.0.0/8 or 2001:db8::/32 nor a range like "
+	  "10.0.0.1-10.0.0.9" },
+	{ "an IPv6 range backwards", "", "[policy x]\n"
+	  "source = 2001:db8:0:1::-2001:db8::f\n", "mwan.ini:4: source: "
+	  "\"2001:db8:0:1::-2001:db8::f\" ends before it begins: turn it "
+	  "round" },
+	{ "from one family to the other", "", "[policy x]\nuse = main\n"
+	  "destination = 10.0.0.0/8\nsource = fd00::/8\n", "mwan.ini:5: "
+	  "destination: no connection goes from an address of source to one "
+	  "of these: IPv4 and IPv6 are apart" },
+	{ "both families", "", "[policy x]\nsource = 10.0.0.1 fd00::/8, ::/0 "
+	  "2001:DB8::0:7 2001:db8::-2001:db8::f 2001:db8::1-2001:db8::f\n"
+	  "destination = fd00::1\nuse = main\n", "sticky = 0\n[policy x]\n"
+	  "source=10.0.0.1 fd00::/8 ::/0 2001:db8::7 2001:db8::/124 "
+	  "2001:db8::1-2001:db8::f\ndestination=fd00::1\nuse = main\n" },
 	{ "a range backwards", "", "[policy x]\nsource = 2.0.0.0-1.0.0.0\n",
 	  "mwan.ini:4: source: \"2.0.0.0-1.0.0.0\" ends before it begins: "
 	  "turn it round" },
@@ -553,10 +584,31 @@ static void random_ranges(struct range *r, uint8_t *n, uint8_t max,
 	unsigned int i;
 
 	for (*n = (uint8_t)unit_random(max + 1U), i = 0; i < *n; i++) {
-		r[i].first = unit_random(top) + unit_random(2);
-		r[i].last = r[i].first;
+		uint32_t first = unit_random(top) + unit_random(2);
+
+		r[i] = (struct range){ .first = wide(first),
+				       .last = wide(first) };
 		if (unit_random(2))
-			r[i].last += unit_random(top - r[i].first + 1);
+			r[i].last.lo += unit_random(top - first + 1);
+	}
+}
+
+/* Some of them of IPv6, by bits above those of IPv4. */
+static void random_addresses(struct range *r, uint8_t *n, uint32_t top)
+{
+	unsigned int i;
+
+	/* Of the longest addresses as many fit one line. */
+	random_ranges(r, n, 3, top);
+	for (i = 0; i < *n; i++) {
+		r[i].family = AF_INET;
+		if (unit_random(2))
+			continue;
+		r[i].family = AF_INET6;
+		r[i].first.hi = r[i].last.hi = 0x20010db8ULL << 32 |
+			unit_random(UINT32_MAX);
+		if (unit_random(2))
+			r[i].last.hi += unit_random(UINT32_MAX);
 	}
 }
 
@@ -567,9 +619,11 @@ static void random_policy(struct policy *y, unsigned int n_links)
 	memset(y, 0, sizeof(*y));
 	snprintf(y->name, sizeof(y->name), "p%u.%u", unit_random(1000000),
 		 unit_random(1000000));
-	/* Five of the longest addresses fit one line. */
-	random_ranges(y->source, &y->n_source, 5, UINT32_MAX - 1);
-	random_ranges(y->destination, &y->n_destination, 5, 0xffff);
+	random_addresses(y->source, &y->n_source, UINT32_MAX - 1);
+	random_addresses(y->destination, &y->n_destination, 0xffff);
+	if (!policy_has_family(y, FAMILY_IPV4) &&
+	    !policy_has_family(y, FAMILY_IPV6))
+		y->n_source = 0;
 	y->n_protocol = (uint8_t)unit_random(POLICY_PROTOCOLS);
 	for (i = 0; i < y->n_protocol; i++)
 		y->protocol[i] = (uint8_t)unit_random(256);
@@ -596,7 +650,9 @@ static bool same_ranges(const struct range *a, const struct range *b,
 			unsigned int n)
 {
 	while (n--)
-		if (a[n].first != b[n].first || a[n].last != b[n].last)
+		if (!wide_equal(a[n].first, b[n].first) ||
+		    !wide_equal(a[n].last, b[n].last) ||
+		    a[n].family != b[n].family)
 			return false;
 	return true;
 }
@@ -667,7 +723,8 @@ static void ranges_are(const char *in, const char *want)
 	unsigned int i, n;
 
 	policy_set(&y, "source", in, NULL);
-	n = ranges_merge(y.source, y.n_source, UINT32_MAX);
+	n = ranges_merge(y.source, y.n_source,
+			 wide_ones(y.source[0].family == AF_INET ? 32 : 128));
 	for (i = 0; i < n; i++)
 		snprintf(got + strlen(got), sizeof(got) - strlen(got), "%s%s",
 			 i ? " " : "", range_text(&y.source[i], one));
@@ -685,6 +742,11 @@ static void test_merge(void)
 	ranges_are("128.0.0.0/1 0.0.0.0-127.255.255.255", "");
 	ranges_are("1.0.0.0/8 0.0.0.0/0", "");
 	ranges_are("0.0.0.0 255.255.255.255", "0.0.0.0 255.255.255.255");
+	ranges_are("2001:db8:8000::/33 2001:db8::/33 fd00::1 fd00::",
+		   "2001:db8::/32 fd00::/127");
+	ranges_are("ffff::/16 ::1-fffe:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+		   "::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+	ranges_are("8000::/1 ::/1", "");
 }
 
 static void test_files(void)

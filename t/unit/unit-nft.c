@@ -464,7 +464,7 @@ static void test_policy_text(void)
 	struct policy y = { .name = "x", .use = USE_LINK, .link = 1,
 			    .n_protocol = 1, .protocol = { 6 },
 			    .n_destination_port = 1,
-			    .destination_port = { { 25, 25 } },
+			    .destination_port[0] = { 0, { 0, 25 }, { 0, 25 } },
 			    .unreachable = true };
 
 	one_policy(y);
@@ -497,7 +497,8 @@ static void test_policy_text(void)
 	   "not for the router itself, and before lan");
 	conf.policy[1] = y;
 	conf.policy[1].unreachable = true;
-	conf.policy[1].destination_port[0] = (struct range){ 80, 90 };
+	conf.policy[1].destination_port[0] = (struct range){
+		.first = wide(80), .last = wide(90) };
 	conf.n_policies = 2;
 	build();
 	ok(has("\t\ttcp dport 25 return\n\t\ttcp dport 80-90 ct state new"),
@@ -508,6 +509,20 @@ static void test_policy_text(void)
 	one_policy(y);
 	build();
 	ok(has("\t\tiifname \"lo\" return\n\t\treturn\n"), "all to main");
+	y.n_protocol = 1;
+	y.protocol[0] = IPPROTO_ICMP;
+	y.n_source = 2;
+	y.source[0] = (struct range){ AF_INET, wide(0), wide_ones(32) };
+	y.source[1] = (struct range){ AF_INET6, wide(1), wide(1) };
+	one_policy(y);
+	build();
+	ok(has("\t\tiifname \"lo\" return\n\t\tmeta l4proto icmp return\n") &&
+	   !has("::1"), "addresses of IPv6 where there is none");
+	conf.ipv6 = true;
+	build();
+	ok(has("\t\tmeta nfproto ipv4 meta l4proto { icmp, ipv6-icmp } return\n"
+	       "\t\tip6 saddr ::1 meta l4proto { icmp, ipv6-icmp } return\n"),
+	   "a rule for each family");
 }
 
 static void test_largest(void)
@@ -517,6 +532,7 @@ static void test_largest(void)
 
 	make_conf(LINKS_MAX, 0xffff, BALANCE_FLOW);
 	conf.sticky = 1;
+	conf.ipv6 = conf.translate6 = true;
 	conf.n_lan = LAN_MAX;
 	conf.n_policies = POLICIES_MAX;
 	for (i = 0; i < LAN_MAX; i++)
@@ -530,11 +546,14 @@ static void test_largest(void)
 			.n_protocol = POLICY_PROTOCOLS,
 			.n_interface = POLICY_INTERFACES };
 		for (k = 0; k < POLICY_PORTS; k++) {
-			y->source_port[k] = (struct range){ 3 * k, 3 * k };
+			y->source_port[k] = (struct range){
+				.first = wide(3 * k), .last = wide(3 * k) };
 			y->destination_port[k] = y->source_port[k];
 		}
 		for (k = 0; k < POLICY_ADDRESSES; k++) {
-			y->source[k] = (struct range){ 3 * k, 3 * k + 1 };
+			y->source[k] = (struct range){
+				k % 2 ? AF_INET : AF_INET6,
+				wide(3 * k), wide(3 * k + 1) };
 			y->destination[k] = y->source[k];
 		}
 		for (k = 0; k < POLICY_PROTOCOLS; k++)
