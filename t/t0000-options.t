@@ -2,7 +2,7 @@
 # Options, usage errors and exit statuses of the hooks and of mwan-rules.
 . "$(dirname "$0")/lib/lib.sh"
 
-printf '[mwan]\nqdisc = none\n[link ppp0]\ntable = 201\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' 'table = 201'
 
 # run COMMAND...: its output in $out, its messages in $msg, $status.
 run() {

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib/lib.sh"
 
 log=/var/log/ifchang.log
-printf '[mwan]\nqdisc = none\n[link ppp0]\ntable = 201\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' 'table = 201'
 link_new ppp0 10.64.1.100 10.64.1.1
 
 up() {

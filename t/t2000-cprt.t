@@ -13,12 +13,6 @@ table() {
 		sed -E 's/expires [0-9]+sec/expires/'
 }
 
-# Netlink requests that would change something, in a run of the arguments.
-writes() {
-	strace -o "$T/strace" -s 9 -e trace=sendto,sendmsg "$@" >/dev/null 2>&1
-	grep -cE 'RTM_(NEW|DEL)' "$T/strace"
-}
-
 # How many routes? ip -o prints each in one line.
 count() {
 	{

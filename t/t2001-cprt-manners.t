@@ -4,11 +4,6 @@
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
 
-state() {
-	ip -d -4 route show table "$1" 2>/dev/null
-	ip -d -6 route show table "$1" 2>/dev/null
-}
-
 # says STATUS REGEX ARGUMENT...: cprt ends like this, with one sentence.
 says() {
 	local want=$1 regex=$2 out got
@@ -32,7 +27,7 @@ ip route add 10.10.0.0/16 via 10.1.1.2 table 300
 ip -6 route add 2001:db8:10::/48 via 2001:db8:1::2 table 300
 ip route add 10.66.0.0/16 dev va0 table 301
 
-before=$(state 301)
+before=$(routes_of 301)
 says 64 'two routing tables' 300
 says 64 'two routing tables' 300 301 302
 says 64 'two routing tables'
@@ -49,7 +44,7 @@ says 64 "\"253\" is the system's own" 300 253
 says 64 'the same routing table, 301: give two different ones$' dsl 301
 says 1 'there is no routing table 777 to copy from until its first route is added: nothing is changed$' 777 301
 says 1 'there is no routing table 777' -n 777 301
-is 'none of these changed anything' "$(state 301)" "$before"
+is 'none of these changed anything' "$(routes_of 301)" "$before"
 like '--help' "$(cprt --help)" '^Usage: cprt '
 like '--version' "$(cprt --version)" '^cprt [0-9]+\.[0-9]+'
 
@@ -65,7 +60,7 @@ is '-n as nobody sees the difference' \
 out=$("${nobody[@]}" /run/cprt 300 301 2>&1)
 is 'writing as nobody fails' $? 1
 like 'writing as nobody: says what is needed' "$out" 'root or CAP_NET_ADMIN'
-is 'writing as nobody changes nothing' "$(state 301)" "$before"
+is 'writing as nobody changes nothing' "$(routes_of 301)" "$before"
 rm /run/cprt
 # With the one capability and no right to lock.
 out=$(setpriv --reuid=65534 --regid=65534 --clear-groups \
@@ -76,11 +71,11 @@ like 'CAP_NET_ADMIN alone will do' "$out" \
 	"^cprt: (cannot make /run/mwan: Permission denied; run this as root|\
 /run/mwan is not ours but root's, and this runs as user 65534: run it as \
 root); going on without a lock\$"
-is 'CAP_NET_ADMIN alone copies' "$(state 302)" "$(state 300)"
+is 'CAP_NET_ADMIN alone copies' "$(routes_of 302)" "$(routes_of 300)"
 
 is '-v counts' "$(cprt -v 300 dsl)" "table 300, 2 routes, to table 301:\
  2 added, 0 replaced, 1 deleted, 0 refused, in 1 round"
-is 'the copy is right' "$(state 301)" "$(state 300)"
+is 'the copy is right' "$(routes_of 301)" "$(routes_of 300)"
 is '-v on the second run' "$(cprt -v 300 dsl)" "table 300, 2 routes, to table\
  301: 0 added, 0 replaced, 0 deleted, 0 refused, in 0 rounds"
 is '-n on the second run' "$(cprt -n 300 dsl)" ''
@@ -94,26 +89,26 @@ ip route add blackhole default metric 9 table 301
 ip route add 10.66.0.0/16 dev va0 table 301
 ip -6 route add default dev va0 table 301
 ip -6 route add unreachable default metric 9 table 301
-defaults=$(state 301 | grep default)
+defaults=$(routes_of 301 | grep default)
 is 'four defaults' "$(grep -c . <<<"$defaults")" 4
 ok 'copy with defaults' cprt 300 301
-is 'the defaults stay' "$(state 301 | grep default)" "$defaults"
-is 'the rest is copied' "$(state 301 | grep -v default)" \
-	"$(state 300 | grep -v default)"
+is 'the defaults stay' "$(routes_of 301 | grep default)" "$defaults"
+is 'the rest is copied' "$(routes_of 301 | grep -v default)" \
+	"$(routes_of 300 | grep -v default)"
 is 'a second run has nothing to do' "$(cprt -n 300 301)" ''
 ok '--flush' cprt --flush 300 301
-is '--flush: the defaults are gone' "$(state 301 | grep default)" ''
-is '--flush: the rest is there' "$(state 301)" \
-	"$(state 300 | grep -v default)"
+is '--flush: the defaults are gone' "$(routes_of 301 | grep default)" ''
+is '--flush: the rest is there' "$(routes_of 301)" \
+	"$(routes_of 300 | grep -v default)"
 
 # An empty source, as opposed to one that does not exist.
 ip route add default dev va0 table 301
 ip route flush table 300
 ip -6 route flush table 300
 ok 'an empty source' cprt 300 301
-is 'an empty source empties the target' "$(state 301)" \
-	"$(state 301 | grep default)"
-is 'but for the default' "$(state 301 | grep -c .)" 1
+is 'an empty source empties the target' "$(routes_of 301)" \
+	"$(routes_of 301 | grep default)"
+is 'but for the default' "$(routes_of 301 | grep -c .)" 1
 
 # Refusals: a leg whose device is down cannot be taken, all else can.
 ip addr add 10.1.2.1/24 dev vb0
@@ -133,22 +128,22 @@ for nexthop is not up
 cprt: all other routes are copied: fix these, and run it again \\(see DIAGNOSTICS \
 in cprt\\(8\\)\\)\$"
 is 'a dead leg: the rest is done' \
-	"$(state 301 | grep -v default)" \
-	"$(state 300 | grep -vE '10\.20|nexthop')"
+	"$(routes_of 301 | grep -v default)" \
+	"$(routes_of 300 | grep -vE '10\.20|nexthop')"
 out2=$(cprt 300 301 2>&1)
 is 'a dead leg: the same again' "$?,$out2" "1,$out"
 ip link set vb0 up
 ip route replace 10.20.0.0/16 table 300 nexthop via 10.1.1.2 \
 	nexthop dev vb0
 ok 'the leg is back' cprt 300 301
-is 'and so is the route' "$(state 301 | grep -v default)" "$(state 300)"
+is 'and so is the route' "$(routes_of 301 | grep -v default)" "$(routes_of 300)"
 
 # A route that cannot be replaced stays as it was.
 ip route replace 10.20.0.0/16 dev va0 table 301
 ip link set vb0 down
-before=$(state 301)
+before=$(routes_of 301)
 is 'a refused replacement' "$(status cprt 300 301)" 1
-is 'leaves the old route' "$(state 301)" "$before"
+is 'leaves the old route' "$(routes_of 301)" "$before"
 
 # -n that cannot be written.
 is '-n on a full disk' "$(cprt -n 300 309 2>&1 >/dev/full; echo $?)" \

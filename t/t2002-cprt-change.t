@@ -4,11 +4,6 @@
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
 
-state() {
-	ip -d -4 route show table "$1" 2>/dev/null
-	ip -d -6 route show table "$1" 2>/dev/null
-}
-
 ok 'the addresses are ready' wires
 
 # Gap-free: whatever is asked for below is in table 300 all the time, by ever
@@ -62,8 +57,8 @@ ip -6 rule add pref 100 to 2001:db8:10::/44 lookup 301
 ip -6 rule add pref 101 to 2001:db8:10::/44 prohibit
 change 0
 ok 'the first copy' cprt 300 301
-is 'is right' "$(state 301)" "$(state 300)"
-is 'has all kinds' "$(state 301 | grep -cE '10\.1[012]\.|:1[012]::')" 6
+is 'is right' "$(routes_of 301)" "$(routes_of 300)"
+is 'has all kinds' "$(routes_of 301 | grep -cE '10\.1[012]\.|:1[012]::')" 6
 
 # prober FAMILY: ask and ask, and keep what was not answered with a route.
 prober() {
@@ -81,10 +76,10 @@ bad=0 rounds=${TEST_ROUNDS:-1000}
 for ((i = 1; i <= rounds; i++)); do
 	change "$i"
 	cprt 300 301 2>>"$T/cprt.err" || bad=$((bad + 1))
-	if ((i % 50 == 0)) && [ "$(state 301 | sort)" != \
-		"$(state 300 | sort)" ]; then
+	if ((i % 50 == 0)) && [ "$(routes_of 301 | sort)" != \
+		"$(routes_of 300 | sort)" ]; then
 		bad=$((bad + 1))
-		diag "round $i: $(diff <(state 300 | sort) <(state 301 | sort))"
+		diag "round $i: $(diff <(routes_of 300 | sort) <(routes_of 301 | sort))"
 	fi
 done
 touch "$T/stop"
@@ -140,7 +135,7 @@ like 'a held lock: says so' "$out" 'another cprt is writing to table 302'
 ok 'a held lock: waits for 1.5 s, not twice what that takes another' \
 	test $((took >= 1450000 && took <= 2 * other)) = 1 ||
 	diag "$took us, the other $other us"
-is 'a held lock: nothing written' "$(state 302)" ''
+is 'a held lock: nothing written' "$(routes_of 302)" ''
 ok 'another target is free' cprt 300 303
 ok '-n needs no lock' cprt -n 300 302
 exec 9>&-
@@ -156,7 +151,7 @@ for ((i = 0; i < 16; i++)); do
 done
 wait
 is 'sixteen at once: right or busy' "$(grep -vE '^(0|75)$' "$T/ends")" ''
-is 'sixteen at once: the end is right' "$(state 311)" "$(state 310)"
+is 'sixteen at once: the end is right' "$(routes_of 311)" "$(routes_of 310)"
 
 # A source that never stands still: 75 and a sentence, or a right copy.
 (
@@ -191,7 +186,7 @@ ok 'a source that moves: busy at least once' test "$busy" -gt 0
 like 'a source that moves: says so' "${sentence-}" \
 	'^cprt: routing table 310 changed while it was copied to 311, 3 times'
 ok 'a source at rest' cprt 310 311
-is 'a source at rest: the copy is right' "$(state 311)" "$(state 310)"
+is 'a source at rest: the copy is right' "$(routes_of 311)" "$(routes_of 310)"
 
 # An end in the middle: what is there is a part of the copy, and the next run
 # completes it.
@@ -200,13 +195,13 @@ for ((i = 0; i < 40; i++)); do
 	ip route flush table 311
 	timeout -s TERM "0.00$((i % 9 + 1))" cprt 310 311 && continue
 	killed=$((killed + 1))
-	extra=$(comm -13 <(state 310 | sort) <(state 311 | sort))
+	extra=$(comm -13 <(routes_of 310 | sort) <(routes_of 311 | sort))
 	[ -z "$extra" ] || break
 done
 ok 'SIGTERM: it was in time once at least' test "$killed" -gt 0
 is 'SIGTERM: nothing that does not belong there' "${extra-}" ''
 ok 'SIGTERM: the next run' cprt 310 311
-is 'SIGTERM: completes it' "$(state 311)" "$(state 310)"
+is 'SIGTERM: completes it' "$(routes_of 311)" "$(routes_of 310)"
 
 # The source loses all its routes while it is copied.
 sed -i 's/$/ table 320/' "$T/fill"

@@ -4,11 +4,6 @@
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
 
-state() {
-	ip -d -4 route show table "$1" 2>/dev/null
-	ip -d -6 route show table "$1" 2>/dev/null
-}
-
 # faulty EXPRESSION ARGUMENT...: cprt with a fault put in.
 faulty() {
 	local inject=$1
@@ -31,7 +26,7 @@ for error in ENOBUFS EINTR; do
 		ip route flush table 321 2>/dev/null
 		faulty "recvmsg:error=$error:when=$i" 320 321 ||
 			odd=$((odd + 1))
-		[ "$(state 321)" = "$(state 320)" ] || odd=$((odd + 1))
+		[ "$(routes_of 321)" = "$(routes_of 320)" ] || odd=$((odd + 1))
 	done
 	is "$error at any read: a right copy" "$odd" 0
 	like "$error: has happened" "$(cat "$T/strace")" "$error.*INJECTED"
@@ -44,7 +39,7 @@ some memory, and try again"
 out=$(faulty recvmsg:error=ENOMEM 320 322 2>&1)
 is 'out of memory: says so' "$?$out" "1cprt: out of memory for the routes of \
 tables 320 and 322: free some memory, and try again"
-is 'nothing can be read at all: nothing is written' "$(state 322)" ''
+is 'nothing can be read at all: nothing is written' "$(routes_of 322)" ''
 
 # An IPv6 route that stands between the legs of a multipath one, where no dump
 # shows it, and that the source has, too.
@@ -71,11 +66,11 @@ legs_of() {
 
 seen 330
 hidden 331
-is 'the dump hides a route' "$(state 331 | grep -c 'dev vb0.*proto boot')" 0
+is 'the dump hides a route' "$(routes_of 331 | grep -c 'dev vb0.*proto boot')" 0
 like 'a hidden route in the way: is found' "$(cprt -v 330 331)" \
 	' 0 refused, in [3-5] rounds$'
-is 'a hidden route in the way: the copy is right' "$(state 331 | sort)" \
-	"$(state 330 | sort)"
+is 'a hidden route in the way: the copy is right' "$(routes_of 331 | sort)" \
+	"$(routes_of 330 | sort)"
 # Ended at any message to the kernel: the prefix keeps both legs.
 single=0 ended=0
 for ((i = 1; i <= 14; i++)); do
@@ -105,6 +100,6 @@ done
 ok 'SIGTERM in a group of steps: ended sometimes' test "$ended" -gt 2
 is 'SIGTERM in a group of steps: no temporary protocol' "$odd" 0
 ok 'the next run' cprt 340 341
-is 'the next run completes it' "$(state 341)" "$(state 340)"
+is 'the next run completes it' "$(routes_of 341)" "$(routes_of 340)"
 
 done_testing

@@ -230,9 +230,6 @@ marked() { # a LAN host's packet, marked for ppp0: its device, or "refused"
 	ip route get $inet from 10.9.0.1 iif lan0 mark 1 2>/dev/null |
 		grep -o 'dev [^ ]*' || echo refused
 }
-log_last() {
-	tail -n 1 /var/log/ifchang.log
-}
 is "before: it goes by ppp0" "$(marked)" "dev ppp0"
 for kind in unreachable blackhole prohibit; do
 	ip route add $kind default metric 4278198272

@@ -63,7 +63,7 @@ ok "a link is no link any more" mwan-rules apply
 is "its queue goes" "$(kinds ppp0); $(kinds ppp1 | grep -c sfq)" "$original; 0"
 conf prio-sfq
 ok "and is one again" mwan-rules apply
-printf '[mwan]\nqdisc = none\n[link ppp0]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]'
 ok "flush with a file that does not have it" mwan-rules flush
 is "takes both queues away" "$(kinds ppp0; kinds ppp1)" "0: noqueue root
 0: noqueue root"

@@ -10,15 +10,6 @@
 # shellcheck source=lib/lan.sh
 . "$root/t/lib/lan.sh"
 
-# by DESCRIPTION TALLY OPTION...: a line of deal ask's, and where it goes. The
-# destination and its port are $inet and $port.
-by() {
-	local desc=$1 want=$2
-	shift 2
-	ask "$@" >"$T/by"
-	is "$desc" "$(tally "$T/by")" "$want"
-}
-
 net5 3
 net_vpn default
 conf "balance = round-robin" -- 1 1 1

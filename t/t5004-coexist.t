@@ -19,14 +19,6 @@ users() {
 		awk '/^table/ { ours = /^table inet mwan / } !ours'
 }
 
-# by DESCRIPTION TALLY OPTION...: a line of deal ask's, and where it goes.
-by() {
-	local desc=$1 want=$2
-	shift 2
-	ask "$@" >"$T/by"
-	is "$desc" "$(tally "$T/by")" "$want"
-}
-
 clean() {
 	local t
 	for t in $(nft list tables | awk '!/inet mwan/ { print $2 "/" $3 }'); do

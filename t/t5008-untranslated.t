@@ -7,12 +7,8 @@
 # shellcheck source=lib/lan.sh
 . "$root/t/lib/lan.sh"
 
-configure() { # MASQUERADE
-	printf '[mwan]\nqdisc = none\nmasquerade = %s\n[link ppp0]\n%s' "$1" \
-		$'[link ppp1]\n' >/etc/ppp/mwan.ini
-}
 links_wanted ppp0 ppp1
-configure yes
+ini 'masquerade = yes' '[link ppp0]' '[link ppp1]'
 net5 2
 # A firewall, as every router has one: conntrack is in use without us.
 nft -f - <<'END'
@@ -113,10 +109,10 @@ is "and no flow is stuck" "$(stuck "$T/traffic")" 0
 
 # Masquerading that is switched on later.
 conntrack -F 2>/dev/null
-configure no
+ini 'masquerade = no' '[link ppp0]' '[link ppp1]'
 ok "masquerade = no" mwan-rules apply
 leak
-configure yes
+ini 'masquerade = yes' '[link ppp0]' '[link ppp1]'
 ok "masquerade = yes" mwan-rules apply
 again_all >"$T/yes"
 is "and what had left untranslated works" "$(stuck "$T/yes")" 0

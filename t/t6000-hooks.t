@@ -15,18 +15,8 @@ state() {
 	nft list ruleset
 }
 
-log_last() {
-	tail -n 1 /var/log/ifchang.log
-}
-
-# Netlink requests that would change something, in a run of the arguments.
-writes() {
-	strace -f -e trace=sendto,sendmsg -o "$T/strace" "$@" >/dev/null 2>&1
-	grep -cE 'RTM_(NEW|DEL)|NFT_MSG_(NEW|DEL)|CT_DELETE' "$T/strace"
-}
-
 links_wanted ppp0 ppp1
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 sysctl -qw net.ipv4.ip_forward=0
 
 since() {

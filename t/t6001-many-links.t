@@ -7,7 +7,7 @@
 # configure N: links ppp0 to pppN-1, weights 1 to 5; the last third is tier 2.
 configure() {
 	local i
-	printf '[mwan]\nqdisc = none\nbalance = source\n' >/etc/ppp/mwan.ini
+	ini 'balance = source'
 	for ((i = 0; i < $1; i++)); do
 		printf '[link ppp%d]\ntable = %d\nweight = %d\ntier = %d\n' \
 			"$i" "$((1000 + i))" "$((1 + i % 5))" \

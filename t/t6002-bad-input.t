@@ -28,7 +28,7 @@ up() {
 }
 
 links_wanted ppp0 ppp1
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 link_new ppp0 10.64.1.100 10.64.1.1
 link_new ppp1 10.64.2.100 10.64.2.1
 
@@ -194,7 +194,7 @@ printf '200 ppp0\n201 ppp1\n' >/etc/iproute2/rt_tables
 rm /etc/ppp/mwan.ini
 like "tables 200 and 201, no file: apply" "$(mwan-rules apply -n)" \
 	'default nhid [0-9]+ table 202'
-printf '[mwan]\nqdisc = none\n' >/etc/ppp/mwan.ini
+ini
 standby() {
 	ip -4 rule | sed -n 's/.*not .*lookup \([^ ]*\).*/\1/p'
 }
@@ -210,7 +210,7 @@ hook up ppp0 10.64.1.100
 is "its number gets a name: what is in force stays" "$(standby)" vpn
 mwan-rules flush 2>/dev/null
 cp "$T/rt_tables" /etc/iproute2/rt_tables
-printf '[mwan]\nqdisc = none\nmark_mask = 0xff0000\n' >/etc/ppp/mwan.ini
+ini 'mark_mask = 0xff0000'
 like "a file without a [link]: check" "$(mwan-rules check 2>&1)" 'ppp0.*ppp1'
 ok "a file without a [link]: apply" mwan-rules apply
 is "what nobody had named is 200 again" "$(standby)" 200
@@ -223,7 +223,7 @@ refused "no links anywhere" 78 'there are no links: describe them in .*ppp0' \
 cp "$T/rt_tables" /etc/iproute2/rt_tables
 
 # Without the right to change anything.
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 ip link set ppp0 down
 ip link set ppp0 up
 nobody() {

@@ -3,12 +3,6 @@
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
 
-configure() { # LAST_RESORT
-	printf '[mwan]\nqdisc = none\nlast_resort = %s\n[link ppp0]\n' "$1" \
-		>/etc/ppp/mwan.ini
-	printf '[link ppp1]\n' >>/etc/ppp/mwan.ini
-}
-
 standby() {
 	ip route show table 200 2>/dev/null |
 		sed 's/ dev ppp[01]//; s/ proto 119//; s/ *$//'
@@ -25,11 +19,11 @@ link_new wan9 10.70.0.2 10.70.0.1
 ip route add default via 10.70.0.1 dev wan9
 ip route add 10.99.0.0/16 dev lan0
 
-configure main
+ini 'last_resort = main' '[link ppp0]' '[link ppp1]'
 mwan-rules apply
 is "main: the standby is empty" "$(standby)" ""
 is "main: its default is the last resort" "$(way 192.0.2.1 mark 1)" "dev wan9"
-configure unreachable
+ini 'last_resort = unreachable' '[link ppp0]' '[link ppp1]'
 mwan-rules apply
 is "unreachable: a route for good" "$(standby)" \
 	"unreachable default metric 65535"
@@ -62,7 +56,7 @@ ip route flush table 200
 hook up ppp1 10.64.1.100
 is "a hook brings it back" "$(standby)" "unreachable default metric 65535"
 
-configure blackhole
+ini 'last_resort = blackhole' '[link ppp0]' '[link ppp1]'
 hook up ppp1 10.64.1.100
 is "another one takes its place" "$(standby)" "blackhole default metric 65535"
 is "blackhole: marked traffic is lost" "$(way 192.0.2.1 mark 2)" \

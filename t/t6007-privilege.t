@@ -8,7 +8,7 @@ log=/var/log/ifchang.log
 net_admin=0000000000001000 # 1 << 12, capability.h
 pppd_user=65534
 links_wanted ppp0 ppp1
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 link_new ppp0 10.64.1.100 10.64.1.1
 link_new ppp1 10.64.2.100 10.64.2.1
 # Somebody else may not look below $BIN.
@@ -137,8 +137,7 @@ pppd up ppp0 10.64.1.100 2>/dev/null
 is "without root: knows what is drained" "$(state)" "$drained"
 mwan-rules undrain ppp1
 is "and not" "$(state)" "$whole"
-printf '[mwan]\nqdisc = none\n[link ppp0]\nweight = 3\n[link ppp1]\n' \
-	>/etc/ppp/mwan.ini
+ini '[link ppp0]' 'weight = 3' '[link ppp1]'
 accepted=$(</run/mwan/mwan.ini)
 pppd up ppp0 10.64.1.100 2>/dev/null
 is "without root: another configuration" $? 0

@@ -10,8 +10,7 @@ per_host=6
 configure() { # LINKS LINE...
 	local i n=$1
 	shift
-	printf '[mwan]\nqdisc = none\n' >/etc/ppp/mwan.ini
-	printf '%s\n' "$@" >>/etc/ppp/mwan.ini
+	ini "$@"
 	for ((i = 0; i < n; i++)); do
 		printf '[link ppp%d]\n' "$i"
 		[ $i != 1 ] || echo 'weight = 3'

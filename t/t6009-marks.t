@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib/lib.sh"
 
 configure() { # LINK...
-	printf '[mwan]\nqdisc = none\nbalance = source\n' >/etc/ppp/mwan.ini
+	ini 'balance = source'
 	printf '[link %s]\n' "$@" >>/etc/ppp/mwan.ini
 }
 

@@ -37,12 +37,11 @@ mended() {
 	gone "$1"
 }
 
-links_wanted ppp0 ppp1
-configure() { # LINE...
-	printf '[mwan]\nqdisc = none\n' >/etc/ppp/mwan.ini
-	printf '%s\n' "$@" '[link ppp0]' '[link ppp1]' >>/etc/ppp/mwan.ini
+two_links() { # LINE...: of [mwan]
+	ini "$@" '[link ppp0]' '[link ppp1]'
 }
-configure
+links_wanted ppp0 ppp1
+two_links
 mkdir -p /etc/systemd
 mount -t tmpfs tmpfs /etc/systemd
 sysctl -qw net.ipv4.ip_forward=1
@@ -62,7 +61,7 @@ rm /etc/ppp/mwan.ini
 like "not in force, and no mwan.ini: said before what is wrong" \
 	"$(mwan-rules status | sed 1,3d | paste -sd' ')" \
 	'^ Rules and nftables are not in force: "mwan-rules apply" puts them in force\.  \* No link is up'
-configure
+two_links
 mwan-rules apply
 is "no link: apply" "$(json '.status, .problems[].kind' | paste -sd' ')" \
 	"2 no-link link-down link-down"
@@ -184,7 +183,7 @@ is "-f another file: what it would change" \
 # --- the file was changed, and is not in force yet ---
 echo '# a comment' >>/etc/ppp/mwan.ini
 gone "a change that says the same"
-configure 'clamp_mss = no'
+two_links 'clamp_mss = no'
 is "the file was changed: said first" "$(json '.problems[].kind' | xargs)" \
 	"configuration nftables"
 is "and nobody has flushed nftables" "$(json '.problems[].text')" \
@@ -194,7 +193,7 @@ is "so with -f" "$(mwan-rules status --json -f /etc/ppp/mwan.ini)" \
 	"$(mwan-rules status --json)"
 sed -i '/ppp1/d' /etc/ppp/mwan.ini
 is "a link was removed: said first" "$(json '.problems[0].kind')" configuration
-configure
+two_links
 gone "the file is as before"
 
 # --- colour ---
@@ -268,7 +267,7 @@ mended "ip_forward" ip-forward '^net/ipv4/ip_forward is 0, .* "mwan-rules apply"
 sysctl -qw net.ipv4.conf.ppp0.rp_filter=1
 mended "rp_filter of a link" rp-filter \
 	'^net/ipv4/conf/ppp0/rp_filter is 1.* by ppp0 .* "mwan-rules apply"'
-configure 'sysctl = no'
+two_links 'sysctl = no'
 mwan-rules apply
 sysctl -qw net.ipv4.ip_forward=0
 mended "ip_forward is the user's" ip-forward 'sysctl -w'
@@ -276,7 +275,7 @@ sysctl -qw net.ipv4.conf.ppp0.rp_filter=0 net.ipv4.conf.ppp1.rp_filter=2 \
 	net.ipv4.conf.all.rp_filter=1
 mended "rp_filter of all" rp-filter 'conf/all/rp_filter is 1.* ppp0 .*sysctl -w'
 sysctl -qw net.ipv4.conf.all.rp_filter=0
-configure
+two_links
 mwan-rules apply
 
 # --- what apply and the hooks write to ---
@@ -289,7 +288,7 @@ caused "the run directory is another one's" configuration 'owner 65534, mode 075
 chown 0 /run/mwan
 gone "the run directory"
 log_to() { # FILE: the log, in force without a change of the file
-	configure "log = $1"
+	two_links "log = $1"
 	rm -rf /run/mwan
 	mwan-rules apply 2>/dev/null
 }
@@ -312,30 +311,30 @@ chown 65534 /var/log/other
 log_to /var/log/other/x.log
 caused "the log's directory is another one's" log 'Permission denied; let user 0'
 log_to /var/log/ifchang.log
-configure
+two_links
 gone "the log"
 
 # --- queues ---
-configure
+two_links
 sed -i 's/\[link ppp0\]/&\nqdisc = prio-sfq/' /etc/ppp/mwan.ini
 mwan-rules apply 2>/dev/null
 tc qdisc del dev ppp0 root 2>/dev/null
 caused "no queue" queue '^The queue of ppp0 is not the one .*: run "mwan-rules apply", and if this kernel lacks that queue, set qdisc = none in mwan.ini\.$'
-configure
+two_links
 mwan-rules apply
 gone "no queue"
 
 # --- the LAN ---
-configure 'lan = lna0 xppp0'
+two_links 'lan = lna0 xppp0'
 mwan-rules apply
 caused "lan: a name that no interface has" lan '^lan names lna0, and there is no such interface, so what comes in by another one is not shared: fix lan in /etc/ppp/mwan.ini, and run "mwan-rules apply"\.$'
-configure 'lan = lna0 xppp0 lna1'
+two_links 'lan = lna0 xppp0 lna1'
 mwan-rules apply
 caused "lan: two of them" lan '^lan names lna0, lna1, and there are no such'
-configure 'lan = xppp0'
+two_links 'lan = xppp0'
 mwan-rules apply
 gone "lan"
-configure
+two_links
 mwan-rules apply
 
 # --- others' rules and routes ---
@@ -380,12 +379,12 @@ caused "a default in main" foreign-default \
 	'^The table main .* own traffic .*"ip route del default via 10.64.2.9 dev ppp1 metric 7", .*nodefaultroute'
 like "a default in main: or else" "$text" \
 	'or, if it is to be the last resort, write "last_resort = main" in mwan.ini\.$'
-configure 'last_resort = main'
+two_links 'last_resort = main'
 gone "a default in main that is wanted"
-configure 'last_resort = unreachable'
+two_links 'last_resort = unreachable'
 mwan-rules apply
 caused "a default in main that is not" foreign-default '^The table main '
-configure
+two_links
 mwan-rules apply
 ip link set ppp0 down
 ip link set ppp1 down

@@ -85,8 +85,7 @@ ip netns add twin
 twin ip link set lo up
 both sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.default.rp_filter=1
 
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' \
-	>/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 step "first apply" mwan-rules apply
 up 0
 up 1

@@ -4,10 +4,6 @@
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
 
-log_last() {
-	tail -n 1 /var/log/ifchang.log
-}
-
 # Connections that left by ppp0's first address, or by another one's.
 fill() { # COUNT
 	awk -v n="$1" 'BEGIN {
@@ -38,8 +34,7 @@ address_to() { # NEW: IPv6CP holds the device
 }
 
 configure() { # LINE
-	printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' \
-		>/etc/ppp/mwan.ini
+	ini '[link ppp0]' '[link ppp1]'
 	mwan-rules apply
 }
 

@@ -9,7 +9,7 @@ empty=$(dirname "$BIN")/t/bench-empty
 start=$(dirname "$BIN")/t/bench-start
 event=("$BIN/ip-up.local" ppp0 eth9 0 10.64.1.100 10.64.1.1)
 links_wanted ppp0 ppp1
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 link_new ppp0 10.64.1.100 10.64.1.1
 link_new ppp1 10.64.2.100 10.64.2.1
 

@@ -20,7 +20,7 @@ line() {
 }
 
 links_wanted ppp0 ppp1
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 
 # --- a log that there is not, and what the hooks and commands write ---
 is "no log" "$(mwan-rules history 2>&1; echo $?)" \

@@ -39,7 +39,7 @@ settled() {
 ours
 idle=$ours
 links_wanted ppp0 ppp1
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 mwan-rules apply 2>/dev/null
 
 # --- without the directory ---

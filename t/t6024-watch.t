@@ -24,7 +24,7 @@ same_terminal() {
 }
 
 links_wanted ppp0 ppp1
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 sysctl -qw net.ipv4.ip_forward=1
 mwan-rules apply 2>/dev/null
 link_new ppp0 10.64.1.100 10.64.1.1

@@ -14,7 +14,7 @@ offers() {
 }
 
 links_wanted ppp0 wan-b
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link wan-b]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link wan-b]'
 is "the commands" "$(offers "" | tr ' ' '\n' | grep -v ^- | sort | paste -sd' ')" \
 	"$(mwan-rules --help |
 		sed -n 's/^\(Usage:\|      \) mwan-rules \([a-z]*\).*/\2/p' |

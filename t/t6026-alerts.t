@@ -88,7 +88,7 @@ sed 's/for: 2m/for: 9m/' "$rules" >"$T/other.yml"
 sed "s,$rules,$T/other.yml," "$T/test.yml" >"$T/other-test.yml"
 not_ok "... by a test that can fail" "$promtool" test rules "$T/other-test.yml"
 links_wanted ppp0
-printf '[mwan]\nqdisc = none\n[link ppp0]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]'
 mwan-rules apply 2>/dev/null
 link_new ppp0 10.64.1.100 10.64.1.1
 hook up ppp0 10.64.1.100 10.64.1.1

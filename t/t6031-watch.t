@@ -198,7 +198,4 @@ if [ -n "${TEST_LONG-}" ]; then
 	lossless 0
 fi
 
-for p in "${daemons[@]}"; do
-	kill "$p" 2>/dev/null
-done
 done_testing

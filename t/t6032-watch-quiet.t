@@ -124,9 +124,6 @@ if [ -n "${WATCH_QUIET-}" ]; then
 	is "$WATCH_QUIET: no verdict" "$(watched 0 11) $(watched 1 11)" "0 0"
 	is "$WATCH_QUIET: in the log" \
 		"$(grep -c 'event=failed' /var/log/ifchang.log)" 0
-	for p in "${daemons[@]}"; do
-		kill "$p" 2>/dev/null
-	done
 	done_testing
 fi
 

@@ -122,7 +122,4 @@ ok "is noticed" wait_for 20 watching
 heals "and then healed again" flush_rules
 
 watch_stop
-for p in "${daemons[@]}"; do
-	kill "$p" 2>/dev/null
-done
 done_testing

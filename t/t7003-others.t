@@ -7,7 +7,7 @@
 
 noise=$root/t/helper/noise.pl
 links_wanted ppp0 ppp1
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 
 # fresh: two links that are up, of which nothing is known; another interface.
 fresh() {

@@ -17,7 +17,7 @@ cat >/etc/systemd/system/lab.target <<-'EOF'
 	Description=Nothing
 EOF
 links_wanted ppp0 ppp1
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 sysctl -qw net.ipv4.ip_forward=0
 unshare --pid --fork --kill-child --mount --mount-proc \
 	env container=lab /lib/systemd/systemd --system --unit=lab.target \

@@ -7,7 +7,7 @@
 
 links_wanted ppp0 ppp1
 mkdir -p /etc/ppp
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 link_new ppp0 10.64.0.100 10.64.0.1
 link_new ppp1 10.64.1.100 10.64.1.1
 

@@ -25,10 +25,6 @@ set_of() {
 	sort -u | tr '\n' ' '
 }
 
-log_last() {
-	tail -n 1 "$log"
-}
-
 # --- manual pages ---
 for page in "$cmd"/*.[58]; do
 	# What the pages refer to need not be installed here.

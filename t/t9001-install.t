@@ -6,6 +6,8 @@
 [ -n "${LIB_INSIDE-}" ] || exec 8</etc/ppp/ip-up 9</etc/ppp/ip-down
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/package.sh
+. "$root/t/lib/package.sh"
 
 build=$(dirname "$BIN")
 dest=$T/root
@@ -173,7 +175,7 @@ done
 mount --bind "$dest/etc/ppp" /etc/ppp
 mount --bind "$dest/usr/local" /usr/local
 links_wanted ppp0 ppp1
-printf '[mwan]\nqdisc = none\n[link ppp0]\n[link ppp1]\n' >/etc/ppp/mwan.ini
+ini '[link ppp0]' '[link ppp1]'
 link_new ppp0 10.64.1.100 10.64.1.1
 for what in up down; do
 	env -i sh "/etc/ppp/ip-$what" ppp0 eth1 0 10.64.1.100 10.64.1.1 wan0
@@ -207,13 +209,6 @@ for verb in Start Reload; do
 done
 
 # --- an upgrade and a removal, of what is in force ---
-kernel() {
-	ip rule | grep 'proto 119'
-	ip nexthop show protocol 119
-	ip route show table all proto 119
-	# What is made anew has a new handle.
-	nft -a list tables | grep mwan
-}
 mount -t tmpfs tmpfs /etc/logrotate.d
 cp "$dest/etc/logrotate.d/mwan" /etc/logrotate.d
 mwan-rules apply

@@ -19,6 +19,8 @@ if [ -z "${LIB_INSIDE-}" ]; then
 fi
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh disable=SC2317 # ok calls them
 . "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/package.sh
+. "$root/t/lib/package.sh"
 
 log=var/log/ifchang.log
 
@@ -48,13 +50,11 @@ is "the sources of the static ones are named" \
 
 # A clone without t/setup's libraries: the README's commands make a package on
 # Debian 12 too, and say what is different about it.
-clone() {
-	mkdir "$T/clone" && (cd "$root" && git ls-files -z --cached --others \
-		--exclude-standard | tar --null -cT - | tar -xC "$T/clone") &&
-		cd "$T/clone" && cmake --workflow --preset deb &&
+package_of_clone() {
+	clone "$T/clone" && cd "$T/clone" && cmake --workflow --preset deb &&
 		mv build/deb/*.deb "$T/clone.deb"
 }
-ok "a clone: a package" clone
+ok "a clone: a package" package_of_clone
 # shellcheck disable=SC2012 # at most one
 if ls /usr/lib/*/libmnl.a >"$T/libmnl" 2>&1; then
 	is "a clone: needs no shared library" \
@@ -95,16 +95,6 @@ files() {
 		-path ./var/log/dpkg.log -o -path ./var/cache \) -prune -o \
 		-printf '%M %u %p %l\n' | sort
 	find etc usr/lib/systemd -type f -exec md5sum {} + | sort -k 2)
-}
-
-# All that is ours in the kernel.
-kernel() {
-	ip rule | grep 'proto 119'
-	ip nexthop show protocol 119
-	ip route show table all proto 119
-	nft list tables | grep mwan
-	# An object that is made anew has a new handle.
-	nft -a list table inet mwan 2>/dev/null
 }
 
 # refused WHAT PATH: the package is not installed because of PATH.

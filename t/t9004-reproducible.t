@@ -5,15 +5,8 @@
 # programs run there (by qemu-user).
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
-
-# clone DIR: the sources as a clone has them.
-clone() {
-	mkdir -p "$1" && (cd "$root" &&
-		git ls-files -zco --exclude-standard |
-		xargs -0 -I {} find {} -maxdepth 0 -print0 2>/dev/null |
-		tar --null -cT - | tar -xC "$1") &&
-		mkdir -p "$1/build" && ln -s "$root/build/deps" "$1/build/deps"
-}
+# shellcheck source=lib/package.sh
+. "$root/t/lib/package.sh"
 
 # shellcheck disable=SC2317 # ok calls it
 build() { # DIR PRESET
@@ -29,8 +22,8 @@ otherwise() (
 
 here=$T/here
 there=$T/another/place/of/ours
-ok "a clone" clone "$here"
-ok "another one" clone "$there"
+ok "a clone" clone_with_deps "$here"
+ok "another one" clone_with_deps "$there"
 find "$there" -type f -exec touch -d '2027-01-31 23:59' {} +
 machine=$(dpkg --print-architecture)
 for arch in amd64 arm64 armhf; do

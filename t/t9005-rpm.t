@@ -5,17 +5,11 @@
 # ip-up that calls ip-up.local and busybox for a shell.
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh disable=SC2317
 . "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/package.sh
+. "$root/t/lib/package.sh"
 
 R=$T/redhat
 log=var/log/ifchang.log
-
-clone() { # DIR
-	mkdir -p "$1" && (cd "$root" &&
-		git ls-files -zco --exclude-standard |
-		xargs -0 -I {} find {} -maxdepth 0 -print0 2>/dev/null |
-		tar --null -cT - | tar -xC "$1") &&
-		mkdir "$1/build" && ln -s "$root/build/deps" "$1/build/deps"
-}
 
 # pack SOURCES VERSION: $T/VERSION.rpm
 pack() {
@@ -44,16 +38,6 @@ files() {
 	find etc -type f -exec md5sum {} +) | sort
 }
 
-# All that is ours in the kernel.
-kernel() {
-	ip rule | grep 'proto 119'
-	ip nexthop show protocol 119
-	ip route show table all proto 119
-	nft list tables | grep mwan
-	# An object that is made anew has a new handle.
-	nft -a list table inet mwan 2>/dev/null
-}
-
 with_systemd() {
 	mkdir -p "$R/run/systemd/system"
 	printf '#!/bin/sh\necho "$@" >>/tmp/systemctl\n' >"$R/bin/systemctl"
@@ -74,8 +58,8 @@ version=$(sed -n 's/^project(mwan VERSION \([^ ]*\) .*/\1/p' \
 here=$T/here
 there=$T/another/place/of/ours
 rpm=mwan-$version-1.$(uname -m).rpm
-ok "a clone" clone "$here"
-ok "another one" clone "$there"
+ok "a clone" clone_with_deps "$here"
+ok "another one" clone_with_deps "$there"
 find "$there" -type f -exec touch -d '2027-01-31 23:59' {} +
 build() {
 	(cd "$1" && cmake --workflow --preset rpm)

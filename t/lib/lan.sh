@@ -211,6 +211,15 @@ ask() {
 	lan "$deal" ask "$@" $inet $port
 }
 
+# by DESCRIPTION TALLY OPTION...: a line of deal ask's, and where it goes. The
+# destination and its port are $inet and $port.
+by() {
+	local desc=$1 want=$2
+	shift 2
+	ask "$@" >"$T/by"
+	is "$desc" "$(tally "$T/by")" "$want"
+}
+
 # keep NAME OPTION...: like ask; all connections stay open. again NAME FILE asks
 # by all of them once more.
 declare -A keep_in keep_out

@@ -210,6 +210,30 @@ links_wanted() {
 	done
 }
 
+# ini LINE...: an mwan.ini with [mwan], no queues and these lines, the first of
+# which belong to [mwan].
+ini() {
+	printf '%s\n' '[mwan]' 'qdisc = none' "$@" >/etc/ppp/mwan.ini
+}
+
+# routes_of TABLE: of both families.
+routes_of() {
+	ip -d -4 route show table "$1" 2>/dev/null
+	ip -d -6 route show table "$1" 2>/dev/null
+}
+
+# writes COMMAND...: print how many of its netlink requests would change
+# something.
+writes() {
+	strace -f -s 9 -e trace=sendto,sendmsg -o "$T/strace" "$@" \
+		>/dev/null 2>&1
+	grep -cE 'RTM_(NEW|DEL)|NFT_MSG_(NEW|DEL)|CT_DELETE' "$T/strace"
+}
+
+log_last() {
+	tail -n 1 /var/log/ifchang.log
+}
+
 # hook up|down NAME LOCAL [PEER]: call the hook as pppd does.
 hook() {
 	env -i "$BIN/ip-$1.local" "$2" eth9 0 "$3" "${4:-10.64.0.1}"

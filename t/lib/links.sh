@@ -12,10 +12,6 @@ state() {
 	done
 }
 
-log_last() {
-	tail -n 1 /var/log/ifchang.log
-}
-
 # The way of a packet of the router.
 way() { # ARGUMENT...: of ip route get
 	ip route get 192.0.2.1 "$@" 2>&1 | grep -o 'dev [^ ]*'

@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154	# of lib.sh
+# For tests of the packages, after lib.sh.
+
+# clone DIR: the sources as a clone has them.
+clone() {
+	mkdir -p "$1" && (cd "$root" &&
+		git ls-files -zco --exclude-standard |
+		xargs -0 -I {} find {} -maxdepth 0 -print0 2>/dev/null |
+		tar --null -cT - | tar -xC "$1")
+}
+
+# The same with the libraries of t/setup.
+clone_with_deps() {
+	clone "$1" && mkdir -p "$1/build" &&
+		ln -s "$root/build/deps" "$1/build/deps"
+}
+
+# All that is ours in the kernel. What is made anew has a new handle.
+kernel() {
+	ip rule | grep 'proto 119'
+	ip nexthop show protocol 119
+	ip route show table all proto 119
+	nft list tables | grep mwan
+	nft -a list table inet mwan 2>/dev/null
+}
