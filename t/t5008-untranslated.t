@@ -33,6 +33,13 @@ private() {
 		cut -d' ' -f2
 }
 
+# tells REGEX SPORT: what is said of a packet of a host's, on one line.
+tells() {
+	local said
+	said=$(mwan-rules why "$source" $inet udp "$2" $port)
+	like "why: $1" "$(tr -s '\n ' ' ' <<<"$said")" "$1"
+}
+
 # stuck FILE: how many flows had no answer.
 stuck() {
 	awk '$3 == "-"' "$1" | wc -l
@@ -159,6 +166,49 @@ is "after ip-down all of them work" "$(stuck "$T/gone")" 0
 ip addr add 10.64.0.100 peer 10.64.0.1 dev ppp0
 hook up ppp0 10.64.0.100 10.64.0.1
 
+# The only other address is a public one: masquerade takes that, which is no
+# better. The provider counts what has not line 1's address.
+conntrack -F 2>/dev/null
+inet nft add rule inet provider private iifname ppp0 \
+	ip saddr != 10.64.0.100 counter
+ip addr add 203.0.113.1/32 dev lo
+ip addr del 10.64.0.100 peer 10.64.0.1 dev ppp0
+ip route replace default dev ppp0 table 201
+not_private "the address is gone, and there is a public one" leak
+source=10.9.0.2
+tells 'goes nowhere: it is dropped where it would leave by ppp0' 4000
+tells 'ppp0 has no address that masquerade could give it' 4000
+source=10.9.0.1
+tells 'leaves by ppp1\..* leaves under the address 10\.64\.1\.100, unless' 4999
+ip addr add 10.64.0.100 peer 10.64.0.1 dev ppp0
+hook up ppp0 10.64.0.100 10.64.0.1
+again_all >"$T/public"
+is "with its address all of them work" "$(stuck "$T/public")" 0
+is "and conntrack has a link's mark for each of them" \
+	"$(conntrack -L -p udp --orig-src 10.9.0.0/16 2>/dev/null |
+		grep -c 'mark=[12] ')" "$flows"
+
+# The user's own SNAT to that public address is none of it, whichever of the
+# two was there first.
+inet ip route add 203.0.113.1 dev ppp0
+inet ip route append 203.0.113.1 dev ppp1 metric 5
+for when in before after; do
+	conntrack -F 2>/dev/null
+	[ $when = before ] || mwan-rules flush
+	nft 'add table ip user; add chain ip user nat {
+		type nat hook postrouting priority srcnat - 1; }'
+	nft add rule ip user nat ip saddr 10.9.7.0/24 snat to 203.0.113.1
+	mwan-rules apply
+	before=$(stopped)
+	ask -t udp -s 10.9.7.1 -n 20 -p 8000 >"$T/user"
+	# The half that leaves by ppp0 has answers.
+	is "the user's own SNAT to it passes ($when)" \
+		"$(grep -c ' 203.0.113.1$' "$T/user")" 10
+	is "and nothing was stopped" "$(stopped)" "$before"
+	nft delete table ip user
+done
+ip addr del 203.0.113.1/32 dev lo
+
 # The device of a VPN goes: what it carried was never translated.
 conntrack -F 2>/dev/null
 net_vpn 198.51.100.1/32
@@ -166,6 +216,7 @@ leak
 wait_for 20 confirmed
 ip link del vpn0
 not_private "the VPN's device is gone" leak
+tells 'Its connection has the address 10\.9\.0\.1, which is none of ppp1, .* dropped' 4000
 
 # What is untracked cannot be translated.
 conntrack -F 2>/dev/null

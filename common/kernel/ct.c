@@ -436,7 +436,8 @@ struct find {
 };
 
 /* The direction is that whose tuple is the packet's (nf_conntrack_core.c,
- * resolve_normal_ct()); NAT makes its source the other one's destination.
+ * resolve_normal_ct()); NAT makes its source the other one's destination,
+ * and the other way round.
  */
 static int on_flow(const struct nlmsghdr *nlh, void *data)
 {
@@ -460,6 +461,7 @@ static int on_flow(const struct nlmsghdr *nlh, void *data)
 	flow->answered = flow->is_reply ||
 			 (nl_be32(tb[CTA_STATUS]) & IPS_SEEN_REPLY);
 	flow->mark = nl_be32(tb[CTA_MARK]);
+	flow->from = flow->is_reply ? orig.destination : reply.destination;
 	flow->to = flow->is_reply ? orig.source : reply.source;
 	return 0;
 }
@@ -478,7 +480,8 @@ int ct_find(struct nl *nl, const struct ct_tuple *tuple, struct ct_flow *flow,
 	struct nl_ask ask;
 	int code;
 
-	*flow = (struct ct_flow){ .to = tuple->destination };
+	*flow = (struct ct_flow){ .from = tuple->source,
+				  .to = tuple->destination };
 	put_tuple(nl_ask(&ask, nl, CT_GET, &nfg, sizeof(nfg)), tuple);
 	code = nl_ask_send(&ask, on_missing, on_flow, &find, err);
 	return code ? err_set(err, code, "cannot ask conntrack for the "

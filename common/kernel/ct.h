@@ -64,8 +64,8 @@ struct ct_flow {
 	bool is_reply;		/* the packet is one of the answers */
 	bool answered;
 	uint32_t mark;
-	struct addr to;		/* where NAT sends the packet, or its own
-				 * destination */
+	/* What NAT makes of its addresses; without any its own. */
+	struct addr from, to;
 };
 
 /* Look up the connection that a packet of @tuple belongs to, as conntrack would

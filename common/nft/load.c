@@ -66,12 +66,34 @@ static bool is_guard(const char *name)
 	return !strncmp(name, RULESET_GUARD, sizeof(RULESET_GUARD) - 1);
 }
 
-/* Its chains hold only rules that need fib, and are empty without it: a rule
- * that is missing there was deleted by somebody, not refused by the kernel.
- */
-static bool in_guard(const struct ruleset *rs, const struct ruleset_rule *r)
+/* A rule of the guard that asks fib: a kernel without that refuses it. */
+static bool needs_fib(const struct ruleset *rs, const struct ruleset_rule *r)
 {
-	return is_guard(rs->chain[r->chain].name);
+	const struct ruleset_statement *s = &rs->statement[r->first];
+	unsigned int i;
+
+	for (i = 0; i < r->count; i++)
+		if ((s[i].kind & OP_MASK) < OP_DO &&
+		    key_of(s[i].kind)->from == FROM_FIB)
+			return true;
+	return false;
+}
+
+/* Has the chain as many of the rules from @r to @end as there are without fib?
+ * None of the guard counts anything then: one that somebody has deleted is none
+ * that the kernel has refused.
+ */
+static bool lacks_fib(const struct nft_seen *seen, const struct nft_chain *k,
+		      const struct ruleset *rs, unsigned int r,
+		      unsigned int end)
+{
+	uint32_t n = 0, all = end - r;
+
+	if (seen->guards || !is_guard(k->name))
+		return false;
+	for (; r < end; r++)
+		n += !needs_fib(rs, &rs->rule[r]);
+	return k->n_rules == n && n < all;
 }
 
 /* Mark which of the wanted chains the kernel has as they should be, and which
@@ -91,13 +113,15 @@ static unsigned int compare_chains(const struct nft_seen *seen,
 		const struct nft_chain *k = find_seen(seen, rs->chain[i].name,
 						      &at);
 		uint64_t digest = nftmsg_fold_start;
+		unsigned int end = r;
 		uint32_t n = 0;
+		bool bare;
 
-		for (; r < rs->n_rules && rs->rule[r].chain == i; r++) {
-			/* If the kernel has no fib, the whole chain is
-			 * empty.
-			 */
-			if (k && !k->n_rules && in_guard(rs, &rs->rule[r]))
+		while (end < rs->n_rules && rs->rule[end].chain == i)
+			end++;
+		bare = k && lacks_fib(seen, k, rs, r, end);
+		for (; r < end; r++) {
+			if (bare && needs_fib(rs, &rs->rule[r]))
 				continue;
 			if (k && n++ < k->n_rules)
 				digest = nftmsg_fold(digest,
@@ -183,7 +207,7 @@ struct load {
 		LOAD_KEEP_CHAINS,	/* those that go stay, empty */
 		LOAD_ALL,		/* make the table again */
 	} how;
-	bool without_fib;		/* leave out the rules of the guard */
+	bool without_fib;		/* leave out the rules that ask it */
 	bool no_fib;			/* the kernel has refused one of them */
 	bool new_set[RULESET_SETS];	/* make it again */
 	bool said;			/* the first refusal */
@@ -351,7 +375,7 @@ static int encode_table(struct nftmsg_out *o, struct load *l)
 	}
 	for (i = 0; !code && i < rs->n_rules; i++) {
 		if (!l->good[rs->rule[i].chain] &&
-		    !(l->without_fib && in_guard(rs, &rs->rule[i])))
+		    !(l->without_fib && needs_fib(rs, &rs->rule[i])))
 			code = nftmsg_rule(o, rs, i);
 		l->rule[i] = (uint16_t)(o->batch->count - 1);
 	}
@@ -453,7 +477,7 @@ static int refused(const struct nl_refusal *no, void *data)
 			return refused_chain(l, &rs->chain[i], no);
 		i = about(l->rule, rs->n_rules, no->index);
 		l->no_fib = i < rs->n_rules && no->code == -ENOENT &&
-			    in_guard(rs, &rs->rule[i]);
+			    needs_fib(rs, &rs->rule[i]);
 		if (i < rs->n_rules)
 			return refused_rule(l, &rs->rule[i], no);
 	}

@@ -36,7 +36,7 @@ struct build {
 	/* Named sets, by their numbers. */
 	uint16_t mss, mss6, sticky, sticky6, native, moved;
 	uint16_t own[LINKS_MAX];
-	uint16_t astray, onlink6;
+	uint16_t astray, onlink6, guard_new;
 	uint16_t by_name, to_by_mark, is_by_mark, keep_by_name, lan, lo;
 	uint16_t n_lan;
 	const bool *drained;		/* of each link */
@@ -1009,22 +1009,67 @@ static void output(struct build *b)
 	add_rule(b, by_mark(b, TO_CT_MARK, b->to_by_mark), end(), end());
 }
 
-/* A masqueraded packet has an address of its link. If the link has lost its
- * address, masquerade takes another interface's; invalid and untracked packets,
- * and a flow that began by another way (a VPN whose device has gone), are not
- * translated at all. No provider takes such a packet. Conntrack has not
- * confirmed a packet that is dropped here, so the flow's next packet begins
- * again. Public addresses pass, and what the user's own rules have translated
- * to an address that this machine has not: networks that are routed to it.
+/* RFC 1918, RFC 6598, RFC 3927. A line may have such an address. */
+static const uint32_t private[RULESET_PRIVATE][2] = {
+	{ 0x0a000000, 0x0affffff }, { 0x64400000, 0x647fffff },
+	{ 0xa9fe0000, 0xa9feffff }, { 0xac100000, 0xac1fffff },
+	{ 0xc0a80000, 0xc0a8ffff },
+};
+
+bool ruleset_is_private(const struct addr *a)
+{
+	uint32_t address = ntohl(a->v4.s_addr);
+	unsigned int i = 0;
+
+	while (i < RULESET_PRIVATE &&
+	       (address < private[i][0] || address > private[i][1]))
+		i++;
+	return a->family == AF_INET && i < RULESET_PRIVATE;
+}
+
+/* The first packet that masquerade has translated comes here with a connection
+ * that has no mark, see masquerades(). Its address must be the link's own. The
+ * connection gets its mark back, which postrouting had given it.
+ */
+static void guard_new(struct build *b)
+{
+	b->guard_new = add_regular(b, RULESET_GUARD "new");
+	if (!b->twins) {
+		open_rule(b);
+		add(b, links(b, IF_OIFNAME));
+		add(b, plain(IF_FOREIGN));
+		add(b, plain(DO_COUNT));
+		add(b, plain(DO_DROP));
+	}
+	add_rule(b, links(b, TO_OIFNAME), end(), end());
+}
+
+/* Masquerade, and note for the guard that it was us. If the link has lost its
+ * address, masquerade takes another interface's. The address alone does not tell
+ * that from the choice of a user's own SNAT, such as a public address on lo; but
+ * what an earlier SNAT has translated does not come here. The connection's mark
+ * is the place for the note: conntrack has not confirmed the connection yet, so
+ * nobody sees it without its mark.
+ */
+static void masquerades(struct build *b)
+{
+	open_rule(b);
+	add(b, links(b, IF_OIFNAME));
+	add(b, plain(IF_NO_IPSEC));
+	add(b, mark(b, SET_CT_MARK, 0));
+	add(b, plain(DO_MASQUERADE));
+}
+
+/* A masqueraded packet has an address of its link; guard_new() looks after
+ * that. Invalid and untracked packets, and a flow that began by another way (a
+ * VPN whose device has gone), are not translated at all. No provider takes such
+ * a packet. Conntrack has not confirmed a packet that is dropped here, so the
+ * flow's next packet begins again. Public addresses pass that masquerade has not
+ * chosen, and what the user's own rules have translated to an address that this
+ * machine has not: networks that are routed to it.
  */
 static void guard(struct build *b)
 {
-	/* RFC 1918, RFC 6598, RFC 3927. A line may have such an address. */
-	static const uint32_t private[RULESET_PRIVATE][2] = {
-		{ 0x0a000000, 0x0affffff }, { 0x64400000, 0x647fffff },
-		{ 0xa9fe0000, 0xa9feffff }, { 0xac100000, 0xac1fffff },
-		{ 0xc0a80000, 0xc0a8ffff },
-	};
 	uint16_t first = (uint16_t)b->rs->n_elements;
 	unsigned int i;
 
@@ -1035,6 +1080,9 @@ static void guard(struct build *b)
 		  RULESET_SRCNAT + 1);
 	only_ipv4(b);
 	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
+	add_rule(b, mark(b, IF_CT_MARK, 0), go(b->guard_new), end());
+	add_rule(b, among(IF_NOT_SADDR, first, RULESET_PRIVATE),
+		 plain(DO_RETURN), end());
 	open_rule(b);
 	add(b, links(b, IF_OIFNAME));
 	add(b, plain(IF_SNAT));
@@ -1043,7 +1091,6 @@ static void guard(struct build *b)
 	add(b, plain(DO_RETURN));
 	open_rule(b);
 	add(b, links(b, IF_OIFNAME));
-	add(b, among(IF_SADDR, first, RULESET_PRIVATE));
 	add(b, plain(IF_NO_IPSEC));
 	add(b, plain(IF_FOREIGN));
 	add(b, plain(DO_COUNT));
@@ -1222,11 +1269,10 @@ static void other_chains(struct build *b)
 		add_chain(b, RULESET_NAT, TYPE_NAT, HOOK_POSTROUTING,
 			  RULESET_SRCNAT);
 		only_ipv4(b);
-		add_rule(b, links(b, IF_OIFNAME), plain(IF_NO_IPSEC),
-			 plain(DO_MASQUERADE));
-	}
-	if (b->conf->masquerade)
+		masquerades(b);
+		guard_new(b);
 		guard(b);
+	}
 	if (translates6(b)) {
 		srcnat6(b);
 		guard6(b);

@@ -53,7 +53,7 @@
 #define RULESET_NAT "srcnat"
 
 /* The chain that stops what has not been masqueraded, and counts it; without fib
- * in the kernel it is empty.
+ * in the kernel the rules that need it are left out.
  */
 #define RULESET_GUARD "guard"
 
@@ -67,25 +67,25 @@
 enum { RULESET_ZONE = 0x6d77 };
 
 enum {
-	/* from_link, balance, stuck, astray, elsewhere, ten base chains, seven
-	 * chains a link
+	/* from_link, balance, stuck, astray, elsewhere, guardnew, ten base
+	 * chains, seven chains a link
 	 */
-	RULESET_CHAINS = 7 * LINKS_MAX + 15,
+	RULESET_CHAINS = 7 * LINKS_MAX + 16,
 	/* Of a link: to 1, is 1, deal 7, keep 5, leave 2, foreign 1, guard 1. Of
 	 * a policy: for each family 1 and, strict, 1 more. from_link 1,
 	 * stuck 2, astray 2, elsewhere 2, early 3, balance 3 and
 	 * 4 * (DEALS + 1), prerouting 9, output 5, postrouting 6, srcnat 2,
-	 * srcnat6 4, guard 4, guard6 6, forward 4, strict 2.
+	 * srcnat6 4, guard 6, guardnew 2, guard6 6, forward 4, strict 2.
 	 */
 	RULESET_DEALS = 4,
 	RULESET_RULES = 18 * LINKS_MAX + 4 * POLICIES_MAX +
-			4 * RULESET_DEALS + 65,
+			4 * RULESET_DEALS + 69,
 	/* Of a link: to 1, is 1, deal 10, keep 11, leave 5, foreign 3, guard 5.
 	 * Of a policy, for each family: 8, strict 11. No other rule has more
 	 * than 6.
 	 */
 	RULESET_STATEMENTS = 36 * LINKS_MAX + 38 * POLICIES_MAX +
-			     6 * (4 * RULESET_DEALS + 65),
+			     6 * (4 * RULESET_DEALS + 69),
 	/* Links by name (five maps), by mark (three), slots of the balance
 	 * (two), lan, private addresses, addresses that stay on the link, two
 	 * protocols, and the lists of the policies.
@@ -167,6 +167,7 @@ enum ruleset_kind {
 	IF_FOREIGN = OP_IF_NOT | KEY_LOCAL_OIF,	/* fib saddr . oif type ... */
 	IF_TCP_SYN = OP_IF | KEY_SYN,		/* tcp flags syn / syn,rst */
 	IF_SADDR = OP_IF | KEY_SADDR,		/* ip saddr { } */
+	IF_NOT_SADDR = OP_IF_NOT | KEY_SADDR,
 	IF_DADDR = OP_IF | KEY_DADDR,
 	IF_SADDR6 = OP_IF | KEY_SADDR6,		/* ip6 saddr { } or @set */
 	IF_NOT_SADDR6 = OP_IF_NOT | KEY_SADDR6,
@@ -281,6 +282,9 @@ struct ruleset {
  */
 int ruleset_build(struct ruleset *rs, const struct conf *conf,
 		  const bool *drained, bool twins, struct err *err);
+
+/* Is it an IPv4 address that the guard knows as a private one? */
+bool ruleset_is_private(const struct addr *a);
 
 /* Write the table as the text that `nft -f` reads and `nft list table inet
  * mwan` shows, NUL-terminated. Returns its length like snprintf(): what would

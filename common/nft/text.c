@@ -230,8 +230,10 @@ static void say_set(struct text *t, const struct ruleset_statement *s)
 	const struct key *k = key_of(s->kind);
 
 	say(t, "%s set %s", k->word, k->word);
-	say_mask(t, k, ~s->mask | s->value);
-	say(t, " | 0x%08" PRIx32, s->value);
+	if (!say_mask(t, k, ~s->mask | s->value) && !s->value)
+		say(t, " & 0x%08" PRIx32, s->value);
+	if (s->value)
+		say(t, " | 0x%08" PRIx32, s->value);
 }
 
 static void say_element(struct text *t, const struct ruleset *rs,

@@ -252,8 +252,8 @@ void status_print(const struct status *s, bool full, bool colour, FILE *out)
 			"\"mwan-rules apply\" puts them in force.\n");
 	if (s->stopped)
 		fprintf(out, "\n%" PRIu64 " packets were kept from leaving by "
-			"a link under a private address that is not the "
-			"link's.\n", s->stopped);
+			"a link under an address that is not the link's: "
+			"\"mwan-rules why\" tells of one.\n", s->stopped);
 	print_problems(s, out);
 }
 

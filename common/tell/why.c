@@ -200,11 +200,45 @@ static bool to_many(const struct fib *fib)
 	return fib->type == RTN_BROADCAST || fib->type == RTN_MULTICAST;
 }
 
+static bool is_of_link(const struct present *p, unsigned int link,
+		       const struct addr *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->n_extras; i++)
+		if (p->extra[i].link == link && addr_equal(&p->extra[i].addr, a))
+			return true;
+	return addr_equal(&p->link[link].af[FAMILY_IPV4].local, a);
+}
+
+/* Does the guard drop what leaves by @link, as masquerade or conntrack makes it?
+ * Answers have passed it as questions. See guard() in nft/table.c.
+ */
+static bool guarded(const struct why *why, struct why_way *way,
+		    const struct present *p, unsigned int link)
+{
+	const struct ct_flow *flow = &why->seen.flow;
+	bool translated;
+
+	if (!p->nft.masquerades || flow->is_reply)
+		return false;
+	way->as = flow->known ? flow->from :
+				p->link[link].af[FAMILY_IPV4].local;
+	if (!flow->known)
+		return p->nft.guards && !way->as.family;
+	translated = !addr_equal(&way->as, &why->packet.tuple.source);
+	return p->nft.guards && ruleset_is_private(&way->as) &&
+	       !is_of_link(p, link, &way->as) &&
+	       !(translated && !present_has_addr(p, &way->as));
+}
+
 void why_route(const struct why *why, struct why_way *way,
 	       const struct conf *conf, const struct present *present)
 {
 	const struct fib *fib = &way->fib;
+	int link = present_link_of(present, conf, fib->ifindex);
 
+	way->as.family = 0;
 	/* One to a group that the router is no member of is dropped without a
 	 * word (net/ipv4/route.c, ip_route_input_rcu()).
 	 */
@@ -229,8 +263,9 @@ void why_route(const struct why *why, struct why_way *way,
 		way->verdict = WHY_MANY;
 	else if (fib->type != RTN_UNICAST && !to_many(fib))
 		way->verdict = WHY_ROUTER;
-	else if (present_link_of(present, conf, fib->ifindex) >= 0)
-		way->verdict = WHY_LINK;
+	else if (link >= 0)
+		way->verdict = guarded(why, way, present, (unsigned int)link) ?
+			       WHY_STOPPED : WHY_LINK;
 	else
 		way->verdict = WHY_OTHER;
 }

@@ -49,6 +49,7 @@ enum why_verdict {
 	WHY_ROUTER,		/* it is for the router itself */
 	WHY_MANY,		/* a broadcast or multicast ends here */
 	WHY_REJECTED,		/* by a policy with if_down = unreachable */
+	WHY_STOPPED,		/* by the guard, when it leaves by a link */
 	WHY_NOWHERE,		/* routing refuses it */
 };
 
@@ -69,6 +70,10 @@ struct why_way {
 	unsigned int n_hops;
 	struct why_hop hop[WHY_HOPS];
 	enum why_verdict verdict;
+	/* Under which address it leaves by a link; family 0: that has none, or
+	 * nothing is masqueraded.
+	 */
+	struct addr as;
 	bool as_planned;	/* the kernel decides as our rules would */
 	bool taken;		/* ... no: by this rule of somebody else's */
 	/* It goes as planned, but without its mark this rule of somebody

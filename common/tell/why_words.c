@@ -127,6 +127,10 @@ static void tell_end(const struct telling *t, const struct why_way *way)
 	case WHY_REJECTED:
 		fputs("goes nowhere: a policy has it refused", t->out);
 		break;
+	case WHY_STOPPED:
+		fprintf(t->out, "goes nowhere: it is dropped where it would "
+			"leave by %s", way->oif);
+		break;
 	case WHY_NOWHERE:
 		fprintf(t->out, "goes nowhere: %s", refusal(t->why, way));
 		break;
@@ -457,6 +461,27 @@ static bool is_held(const struct telling *t, uint32_t mark)
 	return false;
 }
 
+/* Behind all rules. */
+static void tell_source(const struct telling *t, const struct why_way *way)
+{
+	char text[ADDR_TEXT];
+
+	if (way->verdict == WHY_STOPPED && !way->as.family)
+		fprintf(t->out, "  %s has no address that masquerade could "
+			"give it: it is dropped (chain guard).\n", way->oif);
+	else if (way->verdict == WHY_STOPPED)
+		fprintf(t->out, "  Its connection has the address %s, which "
+			"is none of %s, and no provider takes that: it is "
+			"dropped (chain guard). conntrack translates a "
+			"connection when it begins, or never: \"mwan-rules "
+			"apply\" ends those that nobody has answered.\n",
+			addr_text(&way->as, text), way->oif);
+	else if (way->verdict == WHY_LINK && way->as.family)
+		fprintf(t->out, "  It leaves under the address %s%s.\n",
+			addr_text(&way->as, text), t->why->seen.flow.known ?
+			"" : ", unless your own rules translate it first");
+}
+
 static void tell_way(const struct telling *t, const struct why_way *way)
 {
 	const struct conf *conf = t->conf;
@@ -504,6 +529,7 @@ static void tell_way(const struct telling *t, const struct why_way *way)
 	else if (!way->as_planned)
 		fprintf(t->out, "  The kernel decides otherwise, by table %u: "
 			"see \"ip rule\".\n", way->fib.table);
+	tell_source(t, way);
 	if (!way->fib.code || !t->why->seen.no_forward)
 		return;
 	if (t->present->ip_forward)
