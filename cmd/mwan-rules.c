@@ -838,7 +838,7 @@ static int no_words(struct call *c, int argc, char **argv)
 {
 	if (!argc)
 		return 0;
-	fprintf(stderr, TOOL ": nothing is expected behind %s, but there is "
+	fprintf(stderr, TOOL ": nothing is expected after %s, but there is "
 		"\"%s\"; see mwan-rules --help\n", c->name, argv[0]);
 	return EXIT_USAGE;
 }
@@ -860,7 +860,7 @@ static int maybe_seconds(struct call *c, int argc, char **argv)
 static int maybe_link(struct call *c, int argc, char **argv)
 {
 	if (argc > 1)
-		return misuse("one link's name at most is expected behind",
+		return misuse("one link's name at most is expected after",
 			      c->name);
 	c->link = argv[0];
 	return c->svg && c->format ? misuse("--svg does not go with",
@@ -878,7 +878,7 @@ static int no_dry_run(struct call *c, int argc, char **argv)
 static int one_link(struct call *c, int argc, char **argv)
 {
 	if (argc != 1)
-		return misuse("one link's name is expected behind", c->name);
+		return misuse("one link's name is expected after", c->name);
 	c->link = argv[0];
 	return 0;
 }
@@ -901,7 +901,7 @@ static int an_event(struct call *c, int argc, char **argv)
 			 !gateway_possible(&e->gateway)))
 		return misuse("a router's address of the same family is "
 			      "expected, not", argv[2]);
-	return argc > 3 ? misuse("nothing is expected behind", argv[2]) : 0;
+	return argc > 3 ? misuse("nothing is expected after", argv[2]) : 0;
 }
 
 /* The client may not know any more what has ended. */
@@ -917,7 +917,7 @@ static int a_link_and_prefixes(struct call *c, int argc, char **argv)
 	int i;
 
 	if (!argc)
-		return misuse("a link's name is expected behind", c->name);
+		return misuse("a link's name is expected after", c->name);
 	c->link = argv[0];
 	for (i = 1; i < argc; i++) {
 		if (!prefixes_add(&c->prefixes, argv[i], &err))
@@ -953,7 +953,7 @@ static int a_packet(struct call *c, int argc, char **argv)
 
 	if (argc != 2 && argc != 3 && argc != 5)
 		return misuse("SRC DST [PROTOCOL [SPORT DPORT]] are expected "
-			      "behind", c->name);
+			      "after", c->name);
 	if ((strcmp(argv[0], "self") && an_address(argv[0], &t->source)) ||
 	    an_address(argv[1], &t->destination))
 		return EXIT_USAGE;
@@ -1133,12 +1133,12 @@ static int read_options(struct call *c, int argc, char **argv)
 		else if (opt == 'f' && *optarg)
 			c->file = absolute(optarg);
 		else if (opt == ':' && optopt == SINCE)
-			return misuse("a time is missing behind", "--since");
+			return misuse("a time is missing after", "--since");
 		else if (opt == SVG || (opt == ':' && optopt == SVG))
-			return misuse("a file's name is missing behind",
+			return misuse("a file's name is missing after",
 				      "--svg");
 		else if (opt == 'f' || opt == ':')
-			return misuse("a file's name is missing behind", "-f");
+			return misuse("a file's name is missing after", "-f");
 		else
 			/* --json=x leaves the format there. */
 			return misuse("unknown option",

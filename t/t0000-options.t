@@ -54,9 +54,9 @@ done
 is "asking changes nothing" "$(ls -d /run/mwan /var/log/* 2>/dev/null)" ""
 
 # --- mwan-rules ---
-refuses 64 "mwan-rules: a command is missing: apply, flush, status, history, \
+refuses 64 "mwan-rules: a command is missing: init, apply, flush, status, history, \
 check, why, watch, drain, undrain, up, down or prefix; see mwan-rules --help" mwan-rules
-refuses 64 "mwan-rules: nothing is expected behind apply, but there is \
+refuses 64 "mwan-rules: nothing is expected after apply, but there is \
 \"flush\"; see mwan-rules --help" mwan-rules apply flush
 refuses 64 "mwan-rules: unknown command \"appply\"; see mwan-rules --help" \
 	mwan-rules appply
@@ -64,13 +64,13 @@ refuses 64 "mwan-rules: unknown option \"-x\"; see mwan-rules --help" \
 	mwan-rules check -x
 refuses 64 "mwan-rules: unknown option \"--verbose\"; see mwan-rules --help" \
 	mwan-rules check --verbose
-refuses 64 "mwan-rules: a file's name is missing behind \"-f\"; see \
+refuses 64 "mwan-rules: a file's name is missing after \"-f\"; see \
 mwan-rules --help" mwan-rules check -f
-refuses 64 "mwan-rules: a file's name is missing behind \"-f\"; see \
+refuses 64 "mwan-rules: a file's name is missing after \"-f\"; see \
 mwan-rules --help" mwan-rules check -f ""
-refuses 64 "mwan-rules: one link's name is expected behind \"up\"; see \
+refuses 64 "mwan-rules: one link's name is expected after \"up\"; see \
 mwan-rules --help" mwan-rules up
-refuses 64 "mwan-rules: one link's name is expected behind \"down\"; see \
+refuses 64 "mwan-rules: one link's name is expected after \"down\"; see \
 mwan-rules --help" mwan-rules down ppp0 10.64.1.100
 refuses 64 "mwan-rules: -f does not go with \"up\"; see mwan-rules --help" \
 	mwan-rules up ppp0 -f /etc/ppp/mwan.ini
@@ -82,7 +82,7 @@ refuses 64 "mwan-rules: a router's address of the same family is expected, not \
 \"fe80::1\"; see mwan-rules --help" mwan-rules up ppp0 10.64.1.100 fe80::1
 refuses 64 "mwan-rules: a router's address of the same family is expected, not \
 \"0.0.0.0\"; see mwan-rules --help" mwan-rules up ppp0 10.64.1.100 0.0.0.0
-refuses 64 "mwan-rules: nothing is expected behind \"10.64.1.1\"; see \
+refuses 64 "mwan-rules: nothing is expected after \"10.64.1.1\"; see \
 mwan-rules --help" mwan-rules up ppp0 10.64.1.100 10.64.1.1 10.64.1.2
 refuses 64 "mwan-rules: --json, --prometheus and --long do not go with \"up\"; see \
 mwan-rules --help" mwan-rules up ppp0 --json

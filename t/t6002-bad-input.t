@@ -44,7 +44,7 @@ refused "bad argv address" 64 'IPLOCAL "x" is not' \
 	env -i "$BIN/ip-up.local" ppp0 eth9 0 x 10.0.0.1
 refused "too few arguments" 64 'pppd gives five or six arguments, not 2' \
 	env -i "$BIN/ip-down.local" ppp0 eth9
-refused "no command" 64 'a command is missing: apply' mwan-rules
+refused "no command" 64 'a command is missing: init, apply' mwan-rules
 refused "unknown command" 64 'unknown command "aply"' mwan-rules aply
 refused "unknown option" 64 'unknown option "-x"' mwan-rules -x apply
 refused "no such file" 78 'cannot open /nowhere: .*; write it' mwan-rules apply -f /nowhere
@@ -67,7 +67,7 @@ bad '[link ppp0]\nweight = 256\n' '2: weight = "256" is not a number from 1 to 2
 bad '[mwan]\nlan = lan0 ppp1\n[link ppp0]\n[link ppp1]\n' \
 	'2: lan: ppp1 is a link: name interfaces of the LAN'
 bad '[link ppp0]\ntable = 201 # DSL\n' \
-	'2: table: behind a value a comment begins with " ;", not with #'
+	'2: table: a comment after a value begins with " ;", not with #'
 bad '[lnk ppp0]\n' '1: unknown section \[lnk ppp0\]'
 bad '[mwan]\nbalance = source-parity\n[link ppp0]\n[link ppp1]\n[link ppp2]\ntable = 7\n' \
 	'2: balance = source-parity needs'

@@ -418,9 +418,9 @@ mended "a default before a link's own" foreign-default \
 	'^Table 201, of ppp0, has a default of somebody else.s'
 ip route add default dev xppp0 table 201 metric 9
 mended "a default behind a link's own" foreign-default \
-	'^Table 201, of ppp0, .* behind ours, .* when ppp0 fails: "ip route del default dev xppp0 metric 9 table 201"\.$'
+	'^Table 201, of ppp0, .* after ours, .* when ppp0 fails: "ip route del default dev xppp0 metric 9 table 201"\.$'
 ip route add unreachable default table 201 metric 9
-mended "... that refuses" foreign-default '^Table 201, of ppp0, .* behind ours'
+mended "... that refuses" foreign-default '^Table 201, of ppp0, .* after ours'
 ip route add throw default table 201 metric 9
 gone "... that leaves it to the standby"
 ip route del throw default table 201 metric 9

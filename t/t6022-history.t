@@ -113,9 +113,9 @@ is "no such time" "$(mwan-rules history --since tomorrow 2>&1; echo $?)" \
 64'
 is "--since in the future" "$(status mwan-rules history --since 2100-01-01)" 64
 is "--since without a time" "$(mwan-rules history --since 2>&1)" \
-	'mwan-rules: a time is missing behind "--since"; see mwan-rules --help'
+	'mwan-rules: a time is missing after "--since"; see mwan-rules --help'
 is "--svg without a file" "$(mwan-rules history --svg 2>&1)" \
-	"mwan-rules: a file's name is missing behind \"--svg\"; see mwan-rules --help"
+	"mwan-rules: a file's name is missing after \"--svg\"; see mwan-rules --help"
 is "two links" "$(status mwan-rules history ppp0 ppp1)" 64
 is "--svg and --json" "$(status mwan-rules history --svg - --json)" 64
 is "--prometheus" "$(status mwan-rules history --prometheus)" 64

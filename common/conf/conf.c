@@ -292,7 +292,7 @@ static int handle(void *user, const char *sec, const char *name,
 		return !fail(p, p->line, "%s has no value: give it one, or "
 			     "delete the line", name);
 	if (strstr(value, " #"))
-		return !fail(p, p->line, "%s: behind a value a comment begins "
+		return !fail(p, p->line, "%s: a comment after a value begins "
 			     "with \" ;\", not with #", name);
 	s = (struct setting){ &key_sections[p->section].keys[i], p->of, value,
 			      &p->tables, &why };

@@ -81,7 +81,7 @@ static int read_address(char *word, void *slot, struct err *err)
 	r->last = wide_or(r->last, rest);
 	if (!wide_equal(wide_and(r->first, rest), wide(0))) {
 		r->first = wide_and(r->first, wide_not(rest));
-		return err_set(err, -EINVAL, "\"%s\" has bits behind its "
+		return err_set(err, -EINVAL, "\"%s\" has bits after its "
 			       "prefix: write %s", whole,
 			       range_text(r, text));
 	}

@@ -174,9 +174,12 @@ static void check_links(struct status *s)
 			continue;
 		}
 		if (link_lacks_gateway(l->want, l->is, FAMILY_IPV4, &why)) {
-			say(s, l->is->af[FAMILY_IPV4].from == GATEWAY_LAN ?
-			    "overlap" : "no-gateway", l->want->name, "%s.",
-			    why.msg);
+			if (l->is->af[FAMILY_IPV4].from == GATEWAY_LAN)
+				say(s, "overlap", l->want->name, "%s.",
+				    why.msg);
+			else
+				say(s, "no-gateway", l->want->name, "%s.",
+				    why.msg);
 			continue;
 		}
 		tell_down(s, l);
@@ -197,7 +200,7 @@ static void check_overlaps(struct status *s)
 		if (!*other)
 			continue;
 		say(s, "overlap", l->want->name, "%s and %s are both in %s, and "
-		    "what is for the hosts behind %s may leave by %s: give the "
+		    "what is for hosts beyond %s may leave by %s: give the "
 		    "router on %s, or the LAN, other addresses.",
 		    l->want->name, other,
 		    prefix_text(&l->is->af[FAMILY_IPV4].net, net), other,
@@ -445,8 +448,8 @@ static void tell(struct status *s, const struct session *now,
 		return;
 	case OP_ONLINK_SET:
 	case OP_ONLINK_DEL:
-		say(s, "route", "", "What table %u remembers of the LAN is not "
-		    "what there is: " APPLY ".", op->onlink.table);
+		say(s, "route", "", "Table %u does not have the LAN's routes "
+		    "as they are: " APPLY ".", op->onlink.table);
 		return;
 	case OP_QDISC_SET:
 	case OP_QDISC_DEL:
@@ -716,7 +719,7 @@ static void check_default(struct status *s, const struct session *now,
 			    *link ? "of " : "the standby", link, text);
 	} else if (*link && takes_over(s, &d->route)) {
 		say(s, "foreign-default", link, "Table %u, of %s, has a "
-		    "default of somebody else's behind ours, which will take "
+		    "default of somebody else's after ours, which will take "
 		    "its traffic when %s fails: \"ip route del %s\".",
 		    d->route.table, link, link, text);
 	}

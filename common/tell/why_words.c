@@ -286,7 +286,7 @@ static void tell_slot(const struct telling *t, const struct walk_step *step,
 		fprintf(t->out, ", slot %u of %u", step->key + 1, slots);
 	if (s->kind != TO_SADDR && s->mask > RULESET_SEED &&
 	    step->key != WALK_NO_KEY)
-		fputs(" (anew: its own is drained)", t->out);
+		fputs(" (chosen again: its own is drained)", t->out);
 	fputs(".\n", t->out);
 }
 
@@ -334,7 +334,7 @@ static void tell_step(const struct telling *t, const struct ruleset *rs,
 	}
 	if (is_sole(rs, r))
 		fputs("  The balance has one link to give: the others are "
-		      "drained or of a tier behind.\n", t->out);
+		      "drained or of a worse tier.\n", t->out);
 	else if (last->kind == DO_RETURN && s->kind == IF_NOT_IIFNAME)
 		fprintf(t->out, "  %s is none of the lan interfaces: it is not "
 			"shared.\n", t->why->seen.iif);

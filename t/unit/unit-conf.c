@@ -249,7 +249,7 @@ static const struct {
 	  "mwan.ini:2: weight = \"3 three\" is not a number from 1 to "
 	  "255" },
 	{ "no comment", "[link ppp0]\nweight = 3 # three\n", "mwan.ini:2: "
-	  "weight: behind a value a comment begins with \" ;\", not with #" },
+	  "weight: a comment after a value begins with \" ;\", not with #" },
 	{ "a weight of 0", "[link ppp0]\nweight = 0\n", "mwan.ini:2: weight "
 	  "= \"0\" is not a number from 1 to 255" },
 	{ "a weight of 256", "[link ppp0]\nweight = 256\n", "mwan.ini:2: "
@@ -480,7 +480,7 @@ static const struct {
 	{ "a link's key", "", "[policy x]\nweight = 1\n", "mwan.ini:4: "
 	  "unknown key \"weight\" in a [policy]: see mwan.ini(5)" },
 	{ "bits behind the prefix", "", "[policy x]\nsource = 10.0.0.1/8\n",
-	  "mwan.ini:4: source: \"10.0.0.1/8\" has bits behind its prefix: "
+	  "mwan.ini:4: source: \"10.0.0.1/8\" has bits after its prefix: "
 	  "write 10.0.0.0/8" },
 	{ "no address", "", "[policy x]\ndestination = 10.0.0\n",
 	  "mwan.ini:4: destination: \"10.0.0\" is neither an address nor a "
@@ -504,7 +504,7 @@ static const struct {
 	  "10.0.0.1-10.0.0.9" },
 	{ "bits behind an IPv6 prefix", "", "[policy x]\n"
 	  "source = 2001:db8:0:1::/47\n", "mwan.ini:4: source: "
-	  "\"2001:db8:0:1::/47\" has bits behind its prefix: write "
+	  "\"2001:db8:0:1::/47\" has bits after its prefix: write "
 	  "2001:db8::/47" },
 	{ "an IPv6 prefix of 129", "", "[policy x]\nsource = ::/129\n",
 	  "mwan.ini:4: source: \"::/129\" is neither an address nor a prefix "
