@@ -74,8 +74,11 @@ static bool append_value(struct log *l, const char *value, size_t room)
 	const char *quote = plain(value) ? "" : "\"";
 	char out[ESCAPED_MAX + 1];
 	size_t n, left = VALUE_MAX;
-	bool ok = append(l, quote, strlen(quote), room);
+	bool ok;
 
+	if (!*quote && strlen(value) <= VALUE_MAX)
+		return append(l, value, strlen(value), room);
+	ok = append(l, quote, strlen(quote), room);
 	for (; *value && ok; value++) {
 		n = escape(out, *value);
 		if (n > left)
