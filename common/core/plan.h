@@ -141,17 +141,17 @@ struct op {
  */
 struct plan {
 	unsigned int n_ops;
-	struct op op[PLAN_OPS_MAX];
 	/* From this operation on, nexthops move from the ids of a detour to
 	 * their own; n_ops if there is no detour.
 	 */
 	unsigned int detour_end;
 	unsigned int n_members;
-	struct nexthop_member member[FAMILIES * 2 * LINKS_MAX];
 	const struct ruleset *ruleset;
 	bool more;		/* another round is needed for the rest */
 	int primary[FAMILIES];	/* the link of the last rules; -1: none */
 	struct table_state table;	/* what its named sets are to hold */
+	struct nexthop_member member[FAMILIES * 2 * LINKS_MAX];
+	struct op op[PLAN_OPS_MAX];
 };
 
 /* What has happened that the kernel cannot tell. */

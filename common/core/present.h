@@ -39,39 +39,36 @@ enum {
 	PRESENT_RAW_MAX = 64,
 };
 
-/* The kernel's state, as far as it concerns us. */
+/* The kernel's state, as far as it concerns us. What every run touches
+ * stands together behind the arrays: a page that is touched for the first time
+ * costs as much as a system call, and of an array for LINKS_MAX links mostly
+ * one page is used.
+ */
 struct present {
-	unsigned int n_links;	/* of the configuration that was read for */
 	struct link link[LINKS_MAX];
-	unsigned int n_routes;
 	struct route route[PRESENT_ROUTES_MAX];	/* defaults, our tables' */
-	unsigned int n_nexthops;
 	struct nexthop nexthop[PRESENT_NEXTHOPS_MAX];	/* of our ids */
-	/* Other programs have ids in the detour of this number. */
-	bool detour_taken[PRESENT_DETOURS];
-	unsigned int n_members;
 	struct nexthop_member member[PRESENT_MEMBERS_MAX];
-	unsigned int n_rules;
 	struct rule rule[PRESENT_RULES_MAX];		/* of our protocol */
-	unsigned int n_raw;
 	struct rule_raw raw[PRESENT_RAW_MAX];
-	unsigned int n_extras;
 	struct present_extra {
 		unsigned int link;
 		struct addr addr;
 	} extra[PRESENT_EXTRAS_MAX];
-	bool extras_left;	/* there are more than these */
 	/* IPv6 networks on interfaces that are no links, by the router's
 	 * addresses in them, and what the table of such has from us.
 	 */
-	unsigned int n_lans, n_onlinks;
 	struct onlink lan[PRESENT_LANS_MAX], onlink[PRESENT_LANS_MAX];
 	/* Networks of IPv4 on interfaces that are no links. */
-	unsigned int n_nets;
 	struct onlink net[PRESENT_NETS_MAX];
-	bool ipv6;		/* this kernel has it, and we route it */
-	unsigned int n_addrs;
 	struct addr addr[PRESENT_ADDRS_MAX];	/* every interface's */
+	unsigned int n_links;	/* of the configuration that was read for */
+	unsigned int n_routes, n_nexthops, n_members, n_rules, n_raw;
+	unsigned int n_extras, n_lans, n_onlinks, n_nets, n_addrs;
+	/* Other programs have ids in the detour of this number. */
+	bool detour_taken[PRESENT_DETOURS];
+	bool extras_left;	/* there are more than these */
+	bool ipv6;		/* this kernel has it, and we route it */
 	bool addrs_complete;
 	bool more;		/* not everything of ours has been seen */
 	/* Negative: a part could not be read, and counts as empty. */

@@ -261,9 +261,9 @@ struct ruleset_link {
 
 struct ruleset {
 	unsigned int n_links, n_sets;
+	unsigned int n_chains, n_rules, n_statements, n_elements;
 	struct ruleset_link link[LINKS_MAX];	/* as in the configuration */
 	struct ruleset_set set[RULESET_SETS];
-	unsigned int n_chains, n_rules, n_statements, n_elements;
 	/* Chains and rules in the order in which they are sent; the rules of
 	 * a chain stand together, in the order of the chains.
 	 */
