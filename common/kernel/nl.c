@@ -373,8 +373,13 @@ int nl_send(struct nl *nl, struct nl_batch *b, struct nlmsghdr *acked,
 	code = transmit(nl, b, err);
 	if (code)
 		return code;
-	while ((n = receive(nl, err)) > 0)
+	/* The kernel answers in the order of the messages: behind the last
+	 * one's acknowledgement there is nothing.
+	 */
+	do {
+		n = receive(nl, err);
 		answers(&t, n);
+	} while (n > 0 && !(t.acked && acked == b->last));
 	if (n < 0)
 		return (int)n;
 	if (!t.acked && !t.code)
