@@ -309,7 +309,6 @@ static void set_defaults(struct conf *c)
 {
 	/* A link or a policy is cleared when there is one. */
 	memset(c, 0, offsetof(struct conf, link));
-	c->n_policies = 0;
 	key_defaults(SECTION_MWAN, c);
 }
 
@@ -779,6 +778,20 @@ void conf_keep_standby(struct conf *conf, const struct conf *old)
 	if (!conf->standby_given && !table_of_link(conf, old->standby_table) &&
 	    !table_is_systems(old->standby_table))
 		conf->standby_table = old->standby_table;
+}
+
+bool conf_same(const struct conf *conf, struct conf *old)
+{
+	unsigned int i, n = conf->n_links;
+
+	old->standby_given = conf->standby_given;
+	old->last_resort_given = conf->last_resort_given;
+	for (i = 0; i < n; i++)
+		old->link[i].mark_given = conf->link[i].mark_given;
+	return !memcmp(conf, old, offsetof(struct conf, link)) &&
+	       !memcmp(conf->link, old->link, n * sizeof(conf->link[0])) &&
+	       !memcmp(conf->policy, old->policy,
+		       conf->n_policies * sizeof(conf->policy[0]));
 }
 
 unsigned int conf_families(const struct conf *conf)

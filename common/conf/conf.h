@@ -97,8 +97,8 @@ struct conf {
 	 * their queues matter, which have to go. No file has them.
 	 */
 	unsigned int n_past;
-	struct conf_link link[LINKS_MAX];
 	unsigned int n_policies;
+	struct conf_link link[LINKS_MAX];
 	struct policy policy[POLICIES_MAX];	/* the first match counts */
 };
 
@@ -151,6 +151,11 @@ void conf_give_marks(struct conf *conf, const struct conf *old);
  * a new name in rt_tables moves nothing that is in force.
  */
 void conf_keep_standby(struct conf *conf, const struct conf *old);
+
+/* Does @old, of which this forgets what its file gave, want exactly what @conf
+ * does? Compares bytes: false may also mean that it only looks different.
+ */
+bool conf_same(const struct conf *conf, struct conf *old);
 
 /* The number of families that are routed: those with a lower index. IPv4 is the
  * first.

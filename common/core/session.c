@@ -22,24 +22,15 @@ enum {
 	ROUNDS_MAX = 32,
 };
 
-static bool marks_open(const struct conf *conf)
-{
-	unsigned int i;
-
-	for (i = 0; i < conf->n_links; i++)
-		if (!conf->link[i].mark_given)
-			return true;
-	return false;
-}
-
-void session_recall(struct session *s)
+bool session_recall(struct session *s)
 {
 	static struct conf old;
+	bool same = !accepted_read(&old, NULL);
 
-	if ((marks_open(&s->conf) || !s->conf.standby_given) &&
-	    !accepted_read(&old, NULL)) {
+	if (same) {
 		conf_give_marks(&s->conf, &old);
 		conf_keep_standby(&s->conf, &old);
+		same = conf_same(&s->conf, &old);
 	}
 	if (!drained_read(&s->conf, &s->verdicts, &s->bad_drained))
 		s->bad_drained.msg[0] = '\0';
@@ -48,6 +39,7 @@ void session_recall(struct session *s)
 	if (!s->conf.ipv6 ||
 	    !prefix6_read(&s->conf, &s->prefix6, &s->bad_prefix6))
 		s->bad_prefix6.msg[0] = '\0';
+	return same;
 }
 
 void session_note_past(struct session *s)
@@ -74,7 +66,8 @@ void session_force(struct session *s)
 		s->bad_force.msg[0] = '\0';
 }
 
-static int choose_conf(struct session *s, struct err *err)
+/* @moved: it is in force from a file that the accepted copy does not name. */
+static int choose_conf(struct session *s, bool *moved, struct err *err)
 {
 	const char *path = CONF_PATH;
 	int code;
@@ -86,7 +79,8 @@ static int choose_conf(struct session *s, struct err *err)
 	s->unknown_conf = code == -EACCES && geteuid();
 	if (!code) {
 		s->bad_conf.msg[0] = '\0';
-		if (s->in_force && path != s->source)
+		*moved = s->in_force && path != s->source;
+		if (*moved)
 			strcpy(s->source, path);
 		return 0;
 	}
@@ -100,12 +94,12 @@ static int choose_conf(struct session *s, struct err *err)
 
 int session_conf(struct session *s, struct err *err)
 {
-	int code = choose_conf(s, err);
+	bool moved = false;
+	int code = choose_conf(s, &moved, err);
 
 	s->have_ruleset = s->have_said = false;
 	memset(&s->verdicts, 0, sizeof(s->verdicts));
-	if (!code && s->in_force)
-		session_recall(s);
+	s->accepted = !code && s->in_force && session_recall(s) && !moved;
 	return code;
 }
 
@@ -415,7 +409,6 @@ void session_links(struct session *s, struct plan_event *event, FILE *dry,
 	/* A caller that may not have it is shown all of it. */
 	bool all = s->in_force || (dry && s->unknown_force);
 	struct err why;
-	int code;
 
 	event->goal = all ? PLAN_ALL : PLAN_LINKS;
 	session_carry_out(s, event, dry, o);
@@ -425,9 +418,10 @@ void session_links(struct session *s, struct plan_event *event, FILE *dry,
 	if (o->code || dry || !s->in_force || s->bad_conf.msg[0] ||
 	    s->no_lock.msg[0])
 		return;
-	code = accepted_write(&s->conf, s->source, &why);
-	set_code(o, code, &why);
-	if (!code)
+	if (!s->accepted)
+		set_code(o, accepted_write(&s->conf, s->source, &why), &why);
+	s->accepted = !o->code;
+	if (!o->code)
 		keep_verified(s);
 }
 

@@ -18,9 +18,9 @@
  * can be taken any number of times. Large; the tools have one, static.
  */
 struct session {
-	struct conf conf;
 	char source[LOG_PATH_MAX];	/* the file of conf; "": none */
 	bool in_force;
+	bool accepted;			/* the accepted copy says conf and source */
 	bool unknown_force;		/* ... as far as one may see */
 	struct err bad_force;		/* why it could not be read what is in
 					 * force; "": it could */
@@ -31,26 +31,29 @@ struct session {
 	struct err bad_drained;		/* why it is not known which links are
 					 * drained; "": it is */
 	struct err bad_held;		/* the same of held */
-	struct verdicts verdicts;	/* of conf's links */
-	struct prefix6 prefix6;		/* what is remembered of them */
-	struct err bad_prefix6;		/* why that is not known; "": it is */
-	struct ruleset ruleset;
-	bool twins;			/* it is for two links of one address */
+	struct err bad_prefix6;		/* why prefix6 is not known; "": it is */
+	bool twins;			/* ruleset is for two links of one
+					 * address */
 	bool have_ruleset;		/* of this conf and these verdicts */
-	struct gateways said;		/* the file's content, where a caller
-					 * has just changed it ... */
-	bool have_said;			/* ... and has he? */
-	struct verified verified;	/* of the ruleset; netns 0: not known */
-	struct present present;
+	bool have_said;			/* has a caller just changed said? */
 	int64_t looked;			/* when the kernel was last read, by
 					 * CLOCK_BOOTTIME in ns; 0: never */
 	bool nft_unread;		/* the table counts as missing */
-	struct plan plan;		/* of the last round */
-	struct nl rtnl, nfnl, watch;
 	int no_nfnl;			/* negative: why there is no nfnl ... */
 	struct err bad_nfnl;		/* ... in a sentence */
 	struct lock lock;
 	struct err no_lock;		/* why there is none: "": there is */
+	struct verdicts verdicts;	/* of conf's links */
+	/* Large: of these only the beginning is touched when links are few. */
+	struct conf conf;
+	struct nl rtnl, nfnl, watch;
+	struct verified verified;	/* of the ruleset; netns 0: not known */
+	struct ruleset ruleset;
+	struct present present;
+	struct plan plan;		/* of the last round */
+	struct prefix6 prefix6;		/* what is remembered of the links */
+	struct gateways said;		/* what a caller has changed the file
+					 * to */
 };
 
 /* The result of one carrying-out; each has a new one. */
@@ -89,9 +92,10 @@ const char *session_bad_conf_use(const struct session *s);
 
 /* Carry over what has been before to a configuration that was read from its
  * file: the marks and the standby table that it leaves open, and the verdicts
- * on its links.
+ * on its links. Returns whether the accepted copy says just that configuration;
+ * not for certain when false.
  */
-void session_recall(struct session *s);
+bool session_recall(struct session *s);
 
 /* Note the links of the accepted copy that the configuration does not have, so
  * that their queues go: before the copy is another one.

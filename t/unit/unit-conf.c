@@ -1126,6 +1126,38 @@ static void test_marks(void)
 	   "201 0x200", "but not under another mask");
 }
 
+/* Is what @file says the same as what conf_print() makes of @before? */
+static bool same_as_printed(const char *before, const char *file)
+{
+	int len;
+
+	put(path, before, strlen(before));
+	(void)result(true);
+	len = conf_print(&conf, text, sizeof(text));
+	put(path, text, (size_t)len);
+	(void)result(true);
+	again = conf;
+	put(path, file, strlen(file));
+	return result(true) != err.msg && conf_same(&conf, &again);
+}
+
+static void test_same(void)
+{
+	static const char more[] = LINKS "weight = 2\ngateway = 10.0.0.1\n"
+		"targets = 192.0.2.1\nprefix6 = 2001:db8::/56\n"
+		"qdisc = cake bandwidth 20mbit\n"
+		"[policy a]\nsource = 10.0.0.0/8\nuse = ppp1\n";
+
+	ok(same_as_printed(LINKS, LINKS), "a file that leaves marks open is "
+	   "the same as its copy, which does not");
+	ok(same_as_printed(more, more), "with keys of each kind, too");
+	ok(!same_as_printed(more, LINKS) && !same_as_printed(LINKS, more) &&
+	   !same_as_printed(LINKS, LINKS "[link ppp2]\n") &&
+	   !same_as_printed(LINKS, "[mwan]\nsticky = 9\n" LINKS) &&
+	   !same_as_printed(LINKS "[link ppp2]\n", LINKS),
+	   "not one with a key, a policy or a link more or less");
+}
+
 /* The standby table of LINKS by rt_tables, when @table was in force. */
 static void keeps(uint32_t table, const char *rt_tables, const char *file,
 		  uint32_t want, const char *what)
@@ -1280,6 +1312,7 @@ int main(int argc, char **argv)
 	test_kinds();
 	test_limits();
 	test_marks();
+	test_same();
 	test_standby();
 	test_round_trip();
 	test_random_bytes();
