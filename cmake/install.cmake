@@ -9,6 +9,8 @@
 set(MWAN_PPP_DIR /etc/ppp CACHE PATH "Where pppd looks for its hooks")
 option(MWAN_DEB "Lay the files out as a .deb has them (the preset deb)" OFF)
 option(MWAN_RPM "Lay the files out as an .rpm has them (the preset rpm)" OFF)
+set(MWAN_MAINTAINER "The mwan authors <mwan@example.org>" CACHE STRING
+	"Who answers for a package: put your own address here")
 set(mwan_libexec ${CMAKE_INSTALL_LIBEXECDIR}/mwan)
 set(mwan_doc ${CMAKE_INSTALL_DATADIR}/doc/mwan)
 

@@ -2,8 +2,6 @@
 # MWAN_DEB and makes the package. Included by install.cmake.
 
 set(mwan_debian ${CMAKE_CURRENT_SOURCE_DIR}/cmake/debian)
-set(MWAN_MAINTAINER "The mwan authors <mwan@example.org>" CACHE STRING
-	"Who answers for the package: put your own address here")
 
 # dpkg puts the links there and takes them away. 0000mwan comes before ppp's own
 # 0000usepeerdns, so that resolv.conf is not waited for.

@@ -56,9 +56,12 @@ set(CPACK_RPM_PRE_INSTALL_SCRIPT_FILE ${mwan_rpm}/pre)
 set(CPACK_RPM_POST_INSTALL_SCRIPT_FILE ${mwan_rpm}/post)
 set(CPACK_RPM_PRE_UNINSTALL_SCRIPT_FILE ${mwan_rpm}/preun)
 set(CPACK_RPM_POST_UNINSTALL_SCRIPT_FILE ${mwan_rpm}/postun)
-# The same package, wherever and whenever it is built.
+# CPack has no variables for the first two. The rest: the same package, wherever
+# and whenever it is built.
 set(CPACK_RPM_SPEC_MORE_DEFINE
-"%define use_source_date_epoch_as_buildtime 1
+"Recommends: logrotate
+%define packager ${MWAN_MAINTAINER}
+%define use_source_date_epoch_as_buildtime 1
 %define clamp_mtime_to_source_date_epoch 1
 %define _buildhost reproducible
 %define _build_id_links none
