@@ -940,8 +940,12 @@ static int a_port(const char *word, uint16_t *port)
 
 static int an_address(const char *word, struct addr *a)
 {
-	return addr_parse(a, word) || a->family != AF_INET ?
-	       misuse("an IPv4 address is expected, not", word) : 0;
+	if (addr_parse(a, word))
+		return misuse("an address is expected, not", word);
+	/* It may be on several interfaces, and leaves none of them. */
+	return addr_is_link_local6(a) ?
+	       misuse("nothing is forwarded or shared of an address that "
+		      "stays on its link, as does", word) : 0;
 }
 
 /* SRC DST, and as much of the rest as is known. */
@@ -957,12 +961,18 @@ static int a_packet(struct call *c, int argc, char **argv)
 	if ((strcmp(argv[0], "self") && an_address(argv[0], &t->source)) ||
 	    an_address(argv[1], &t->destination))
 		return EXIT_USAGE;
+	if (t->source.family && t->source.family != t->destination.family)
+		return misuse("the source is of the other family than",
+			      argv[1]);
 	p->has_protocol = argc > 2;
 	if (p->has_protocol && protocol_parse(argv[2], &t->protocol, &err))
 		return misuse("tcp, udp, icmp or a protocol's number is "
 			      "expected, not", argv[2]);
+	if (t->destination.family == AF_INET6 && t->protocol == IPPROTO_ICMP)
+		t->protocol = IPPROTO_ICMPV6;
 	p->has_ports = argc > 3;
-	if (p->has_ports && t->protocol == IPPROTO_ICMP)
+	if (p->has_ports && (t->protocol == IPPROTO_ICMP ||
+			     t->protocol == IPPROTO_ICMPV6))
 		return misuse("there are no ports in", argv[2]);
 	if (p->has_ports && (a_port(argv[3], &t->source_port) ||
 			     a_port(argv[4], &t->destination_port)))

@@ -423,7 +423,6 @@ like "what is longer goes on behind four blanks" \
 is "a source is missing" "$(status mwan-rules why)" 64
 is "ports without a second" "$(status mwan-rules why 10.9.0.1 10.9.0.2 tcp 1)" 64
 is "no address" "$(status mwan-rules why lan 10.9.0.2)" 64
-is "IPv6" "$(status mwan-rules why ::1 ::1)" 64
 is "no protocol" "$(status mwan-rules why 10.9.0.1 10.9.0.2 tpc 1 2)" 64
 is "no port" "$(status mwan-rules why 10.9.0.1 10.9.0.2 tcp 1 65536)" 64
 is "ports of ICMP" "$(status mwan-rules why 10.9.0.1 10.9.0.2 icmp 1 2)" 64

@@ -381,6 +381,8 @@ static void put_tuple(struct nlmsghdr *nlh, const struct ct_tuple *t)
 	mnl_attr_put_u16(nlh, CTA_PROTO_SRC_PORT, htons(t->source_port));
 	mnl_attr_put_u16(nlh, CTA_PROTO_DST_PORT, htons(t->destination_port));
 	mnl_attr_nest_end(nlh, part);
+	if (t->zone)
+		mnl_attr_put_u16(nlh, CTA_TUPLE_ZONE, htons(t->zone));
 	mnl_attr_nest_end(nlh, tuple);
 }
 
@@ -446,6 +448,7 @@ static int on_flow(const struct nlmsghdr *nlh, void *data)
 	const struct ct_tuple *is = find->tuple;
 	struct ct_flow *flow = find->flow;
 	struct ct_tuple orig, reply;
+	uint32_t status;
 
 	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, CTA_MARK) ||
 	    get_tuple(tb[CTA_TUPLE_ORIG], &orig) ||
@@ -458,8 +461,9 @@ static int on_flow(const struct nlmsghdr *nlh, void *data)
 			 !addr_equal(&orig.destination, &is->destination) ||
 			 orig.source_port != is->source_port ||
 			 orig.destination_port != is->destination_port;
-	flow->answered = flow->is_reply ||
-			 (nl_be32(tb[CTA_STATUS]) & IPS_SEEN_REPLY);
+	status = nl_be32(tb[CTA_STATUS]);
+	flow->answered = flow->is_reply || (status & IPS_SEEN_REPLY);
+	flow->bare = !(status & IPS_NAT_MASK);
 	flow->mark = nl_be32(tb[CTA_MARK]);
 	flow->from = flow->is_reply ? orig.destination : reply.destination;
 	flow->to = flow->is_reply ? orig.source : reply.source;

@@ -56,6 +56,7 @@ struct ct_tuple {
 	struct addr source, destination;
 	uint8_t protocol;
 	uint16_t source_port, destination_port;
+	uint16_t zone;		/* of the original direction alone; 0: none */
 };
 
 /* What conntrack knows of the connection of a packet. */
@@ -63,6 +64,7 @@ struct ct_flow {
 	bool known;
 	bool is_reply;		/* the packet is one of the answers */
 	bool answered;
+	bool bare;		/* it began, and no NAT has a part in it */
 	uint32_t mark;
 	/* What NAT makes of its addresses; without any its own. */
 	struct addr from, to;

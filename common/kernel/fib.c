@@ -11,6 +11,22 @@ struct asking {
 	uint32_t first;		/* sequence number of the first question */
 };
 
+/* What IPv6 answers with a route that IPv4 has errors for. */
+static int code_of(uint8_t type)
+{
+	switch (type) {
+	case RTN_UNREACHABLE:
+		return -EHOSTUNREACH;
+	case RTN_PROHIBIT:
+		return -EACCES;
+	case RTN_BLACKHOLE:
+		return -EINVAL;
+	case RTN_THROW:
+		return -ENETUNREACH;
+	}
+	return 0;
+}
+
 /* The first answer says where the packet goes, the second by which route. */
 static int on_answer(const struct nlmsghdr *nlh, void *data)
 {
@@ -24,6 +40,11 @@ static int on_answer(const struct nlmsghdr *nlh, void *data)
 	if (nlh->nlmsg_seq == a->first) {
 		a->fib->ifindex = nl_u32(tb[RTA_OIF]);
 		a->fib->type = rtm->rtm_type;
+		a->fib->code = code_of(rtm->rtm_type);
+		if (tb[RTA_PREFSRC])
+			addr_set(&a->fib->source,
+				 mnl_attr_get_payload(tb[RTA_PREFSRC]),
+				 mnl_attr_get_payload_len(tb[RTA_PREFSRC]));
 	} else {
 		a->fib->prefix_len = rtm->rtm_dst_len;
 	}
@@ -58,11 +79,14 @@ static void put_protocol(struct nlmsghdr *nlh, const struct fib_packet *p)
 static void put_question(struct nl_batch *b, struct nl *nl,
 			 const struct fib_packet *p, uint32_t flags)
 {
+	/* IPv6 tells the table without being asked, and refuses the flag. */
+	const uint32_t table = p->destination.family == AF_INET ?
+			       RTM_F_LOOKUP_TABLE : 0;
 	struct rtmsg head = {
 		.rtm_family = p->destination.family,
 		.rtm_dst_len = (uint8_t)(8 * addr_len(&p->destination)),
 		.rtm_src_len = (uint8_t)(8 * addr_len(&p->source)),
-		.rtm_flags = RTM_F_LOOKUP_TABLE | flags,
+		.rtm_flags = table | flags,
 	};
 	struct nlmsghdr *nlh = nl_put(b, nl, RTM_GETROUTE, 0, &head,
 				      sizeof(head), 128);

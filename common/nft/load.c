@@ -1240,27 +1240,66 @@ static int on_sticky(const struct nlmsghdr *nlh, void *data)
 	return 0;
 }
 
-static int no_sticky(const struct nl_refusal *no, void *data)
+static int no_element(const struct nl_refusal *no, void *data)
 {
 	(void)data;
 	return no->code == -ENOENT ? 0 : no->code;
 }
 
-int nft_sticky(struct nl *nl, const struct addr *host, uint32_t *mark,
-	       struct err *err)
+static int ask_element(struct nl *nl, unsigned int kind, const void *key,
+		       size_t len, nl_reply_cb cb, void *data, struct err *err)
 {
 	char buf[2 * NL_ROOM] __attribute__((aligned(8)));
 	struct nl_batch batch;
 	struct nftmsg_out o = { .nl = nl, .batch = &batch };
 	int code;
 
-	*mark = 0;
 	nl_batch_init(&batch, nl, buf, sizeof(buf));
-	nftmsg_get_sticky(&o, host);
-	code = nl_send(nl, &batch, NULL, no_sticky, on_sticky, mark, err);
-	return code ? err_set(err, code, "cannot read the map of the hosts' "
-			      "links of nftables: %s%s", strerror(-code),
+	nftmsg_get(&o, kind, key, len);
+	code = nl_send(nl, &batch, NULL, no_element, cb, data, err);
+	return code ? err_set(err, code, "cannot read the set %s of nftables: "
+			      "%s%s", set_shape(kind)->name, strerror(-code),
 			      err_advice(code)) : 0;
+}
+
+int nft_sticky(struct nl *nl, const struct addr *host, uint32_t *mark,
+	       struct err *err)
+{
+	*mark = 0;
+	return ask_element(nl, host->family == AF_INET6 ? SET_STICKY6 :
+			   SET_STICKY, host->bytes, addr_len(host), on_sticky,
+			   mark, err);
+}
+
+static int on_moved(const struct nlmsghdr *nlh, void *data)
+{
+	bool *moved = data;
+
+	(void)nlh;
+	*moved = true;
+	return 0;
+}
+
+int nft_moved(struct nl *nl, const struct ct_tuple *t, bool *moved,
+	      struct err *err)
+{
+	/* Each field begins a register of four bytes. */
+	struct {
+		uint8_t source[WIDE_BYTES], destination[WIDE_BYTES];
+		uint16_t sport, no1, dport, no2;
+		uint8_t protocol, no3[3];
+	} key = {
+		.sport = htons(t->source_port),
+		.dport = htons(t->destination_port),
+		.protocol = t->protocol,
+	};
+
+	*moved = false;
+	memcpy(key.source, t->source.bytes, sizeof(key.source));
+	memcpy(key.destination, t->destination.bytes,
+	       sizeof(key.destination));
+	return ask_element(nl, SET_MOVED, &key, sizeof(key), on_moved, moved,
+			   err);
 }
 
 static char print_buf[PRINT_SIZE];

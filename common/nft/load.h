@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "conf/state.h"
+#include "kernel/ct.h"
 #include "kernel/nl.h"
 #include "nft/sets.h"
 
@@ -113,6 +114,12 @@ int nft_fill(struct nl *nl, const struct ruleset *rs,
  */
 int nft_sticky(struct nl *nl, const struct addr *host, uint32_t *mark,
 	       struct err *err);
+
+/* Is the flow of @t one that began untranslated by another link, and goes on in a
+ * zone of its own? Returns 0 or a negative errno.
+ */
+int nft_moved(struct nl *nl, const struct ct_tuple *t, bool *moved,
+	      struct err *err);
 
 /* Delete our table; an absent one is fine. */
 int nft_delete(struct nl *nl, struct err *err);

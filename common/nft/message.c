@@ -1001,7 +1001,8 @@ static void put_key(struct nlmsghdr *nlh, const struct key *k,
 	put_value(nlh, NFTA_SET_ELEM_KEY, bytes, k->len);
 }
 
-int nftmsg_get_sticky(struct nftmsg_out *o, const struct addr *host)
+int nftmsg_get(struct nftmsg_out *o, unsigned int kind, const void *key,
+	       size_t len)
 {
 	struct nlmsghdr *nlh = begin(o, NFT_MSG_GETSETELEM, 0, NL_ROOM);
 	struct nlattr *list, *one;
@@ -1009,11 +1010,10 @@ int nftmsg_get_sticky(struct nftmsg_out *o, const struct addr *host)
 	if (!nlh)
 		return -ENOSPC;
 	put_text(nlh, NFTA_SET_ELEM_LIST_TABLE, RULESET_TABLE);
-	put_text(nlh, NFTA_SET_ELEM_LIST_SET, set_shape(
-		 host->family == AF_INET6 ? SET_STICKY6 : SET_STICKY)->name);
+	put_text(nlh, NFTA_SET_ELEM_LIST_SET, set_shape(kind)->name);
 	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 	one = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
-	put_value(nlh, NFTA_SET_ELEM_KEY, host->bytes, addr_len(host));
+	put_value(nlh, NFTA_SET_ELEM_KEY, key, len);
 	mnl_attr_nest_end(nlh, one);
 	mnl_attr_nest_end(nlh, list);
 	finish(o, nlh);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -17,8 +18,8 @@ void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
 	struct walk *w = &way->walk;
 
 	*w = (struct walk){
-		.rs = rs, .choice = choice,
-		.source = t->source, .destination = t->destination,
+		.rs = rs, .choice = choice, .state = &seen->own6,
+		.source = seen->source, .destination = t->destination,
 		.has_protocol = why->packet.has_protocol,
 		.has_ports = why->packet.has_ports,
 		.protocol = t->protocol, .source_port = t->source_port,
@@ -27,6 +28,8 @@ void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
 		.is_reply = seen->flow.is_reply,
 		.ct_mark = seen->flow.mark, .sticky = seen->sticky,
 	};
+	/* Rules are of a family, also for a packet without a source. */
+	w->source.family = t->destination.family;
 	memcpy(w->iif, seen->iif, sizeof(w->iif));
 	if (why->marking)
 		walk(w, seen->own ? HOOK_OUTPUT : HOOK_PREROUTING);
@@ -34,13 +37,23 @@ void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
 	w->destination = seen->flow.to;
 }
 
+static bool is_within(const struct addr *a, const struct addr *net,
+		      uint8_t len)
+{
+	const struct prefix p = { *net, len };
+
+	return !len || (a->family && prefix_has(&p, a));
+}
+
 static bool rule_applies(const struct rule *r, uint32_t mark,
 			 const struct addr *source)
 {
 	bool like = (mark & r->mask) == r->mark &&
-		    (!r->from.family || addr_equal(&r->from, source));
+		    (!r->from.family ||
+		     is_within(source, &r->from, r->from_len ? r->from_len :
+			       (uint8_t)(8 * addr_len(&r->from))));
 
-	return r->family == AF_INET && !r->foreign && like != r->invert;
+	return !r->foreign && like != r->invert;
 }
 
 /* main's own defaults come after our marks and before our last rules. */
@@ -53,7 +66,7 @@ static bool main_wins(const struct fib *fib, const struct rule *r)
 /* The kernel's rule for the table default, where ours are the last ones. */
 static const struct rule rule_default = {
 	.priority = PRIORITY_DEFAULT, .table = TABLE_DEFAULT,
-	.family = AF_INET, .action = FR_ACT_TO_TBL,
+	.action = FR_ACT_TO_TBL,
 };
 
 static bool default_wins(const struct fib *fib, const struct rule *r)
@@ -62,33 +75,45 @@ static bool default_wins(const struct fib *fib, const struct rule *r)
 	       r->priority >= PRIORITY_PRIMARY;
 }
 
+/* The table of networks that are remembered. */
+static bool is_onlink(const struct conf *conf, uint32_t table)
+{
+	return conf->ipv6 && table == conf->onlink_table;
+}
+
 /* Decide by our rules, which the kernel has sorted. Rules of others and main's
  * routes are not known here: the kernel's answer tells.
  */
-static void find_hops(struct why_way *way, const struct present *p,
-		      const struct addr *source)
+static void find_hops(struct why_way *way, const struct why *why,
+		      const struct conf *conf, const struct present *p)
 {
+	const struct addr *source = &why->seen.source;
+	const uint8_t family = family_af(why->family);
 	const struct rule *r = p->rule;
 	struct why_hop *hop;
 	unsigned int i;
 
 	way->n_hops = 0;
 	for (i = 0; i < p->n_rules && way->n_hops < WHY_HOPS; i++, r++) {
-		if (main_wins(&way->fib, r))
+		if (r->family != family)
+			continue;
+		if (main_wins(&way->fib, r) ||
+		    (is_onlink(conf, r->table) && way->fib.table == r->table))
 			return;
 		if (default_wins(&way->fib, r)) {
 			hop = &way->hop[way->n_hops++];
 			hop->rule = &rule_default;
-			hop->route = way_default(p, FAMILY_IPV4,
+			hop->route = way_default(p, why->family,
 						 TABLE_DEFAULT);
 			return;
 		}
-		if (r->suppress_default || r->priority == PRIORITY_FAILBACK ||
+		if (r->suppress_default || is_onlink(conf, r->table) ||
+		    r->priority == PRIORITY_FAILBACK ||
 		    !rule_applies(r, way->walk.mark, source))
 			continue;
 		hop = &way->hop[way->n_hops++];
 		hop->rule = r;
-		hop->route = way_default(p, FAMILY_IPV4, r->table);
+		hop->route = way_default(p, why->family, r->table);
 		if (hop->route)
 			return;
 	}
@@ -116,7 +141,8 @@ const struct route *why_last_route(const struct why_way *way)
 }
 
 /* Is the kernel's decision that of our rules? */
-static bool as_planned(const struct why_way *way, const struct present *p)
+static bool as_planned(const struct why_way *way, const struct conf *conf,
+		       const struct present *p)
 {
 	const struct route *r = why_last_route(way);
 	const struct fib *fib = &way->fib;
@@ -125,7 +151,8 @@ static bool as_planned(const struct why_way *way, const struct present *p)
 		return !r || r->type != RTN_UNICAST;
 	if (!r)
 		return fib->table == TABLE_MAIN || fib->table == TABLE_LOCAL ||
-		       fib->table == TABLE_DEFAULT;
+		       fib->table == TABLE_DEFAULT ||
+		       is_onlink(conf, fib->table);
 	return fib->table == r->table && leads_to(p, r, fib->ifindex);
 }
 
@@ -138,14 +165,6 @@ static uint32_t open_group(const struct why *why, const struct why_way *way,
 
 	return why->by_hash && !why->seen.own && way->as_planned && group &&
 	       group->n_members > 1 ? group->id : 0;
-}
-
-static bool is_within(const struct addr *a, const struct addr *net,
-		      uint8_t len)
-{
-	const struct prefix p = { *net, len };
-
-	return !len || prefix_has(&p, a);
 }
 
 /* One to several hosts at once. */
@@ -232,6 +251,83 @@ static bool guarded(const struct why *why, struct why_way *way,
 	       !(translated && !present_has_addr(p, &way->as));
 }
 
+static bool has_own(const struct prefixes *own, const struct addr *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < own->n && !prefix_has(&own->item[i], a); i++)
+		;
+	return i < own->n;
+}
+
+/* What of srcnat6, and of the drop before it (table.c, leave_chains()), has the
+ * source when it leaves by link @i. What has been translated goes on so.
+ */
+static enum why_source source_by(const struct why *why,
+				 const struct conf *conf,
+				 const struct present *present, unsigned int i)
+{
+	const struct ct_flow *flow = &why->seen.flow;
+	const struct prefixes *own = &why->seen.own6.link[i].own6;
+	const struct addr *source = &why->seen.source;
+
+	if (!conf->translate6)
+		return SOURCE_LEFT;
+	if (!source->family)
+		return SOURCE_UNTOLD;
+	if (!own->n)
+		return SOURCE_UNKNOWN;
+	if (flow->known && flow->bare)
+		return has_own(own, source) ? SOURCE_OWN : SOURCE_ASTRAY;
+	if (flow->known && flow->is_reply)
+		return SOURCE_ANSWER;
+	/* Whom only NAT's destination concerns has its source to itself. */
+	if (flow->known)
+		return has_own(own, &flow->from) ||
+		       !present_has_addr(present, &flow->from) ?
+		       SOURCE_NAT : SOURCE_ASTRAY;
+	return has_own(own, source) ? SOURCE_OWN : SOURCE_TRANSLATED;
+}
+
+static enum why_source find_source(const struct why *why,
+				   const struct why_way *way,
+				   const struct conf *conf,
+				   const struct present *present)
+{
+	const struct nexthop *group = present_nexthop(present, way->any_of);
+	const struct nexthop *nh;
+	enum why_source all = SOURCE_UNTOLD, one;
+	unsigned int i;
+	int link;
+
+	if (!group)
+		return source_by(why, conf, present, (unsigned int)
+			present_link_of(present, conf, way->fib.ifindex));
+	for (i = 0; i < group->n_members; i++) {
+		nh = present_nexthop(present, group->member[i].id);
+		link = nh ? present_link_of(present, conf, nh->ifindex) : -1;
+		one = link < 0 ? SOURCE_UNTOLD :
+		      source_by(why, conf, present, (unsigned int)link);
+		if (i && one != all)
+			return SOURCE_UNTOLD;
+		all = one;
+	}
+	return all;
+}
+
+static enum why_verdict by_link(const struct why *why, struct why_way *way,
+				const struct conf *conf,
+				const struct present *present,
+				unsigned int link)
+{
+	if (why->family == FAMILY_IPV4)
+		return guarded(why, way, present, link) ? WHY_STOPPED :
+							  WHY_LINK;
+	if (why->marking && conf->ipv6)
+		way->source = find_source(why, way, conf, present);
+	return way->source == SOURCE_ASTRAY ? WHY_STOPPED : WHY_LINK;
+}
+
 void why_route(const struct why *why, struct why_way *way,
 	       const struct conf *conf, const struct present *present)
 {
@@ -239,17 +335,22 @@ void why_route(const struct why *why, struct why_way *way,
 	int link = present_link_of(present, conf, fib->ifindex);
 
 	way->as.family = 0;
+	way->source = SOURCE_UNTOLD;
 	/* One to a group that the router is no member of is dropped without a
 	 * word (net/ipv4/route.c, ip_route_input_rcu()).
 	 */
 	if (!why->seen.own && is_multicast(&way->walk.destination))
 		way->fib = (struct fib){ .type = RTN_MULTICAST };
-	find_hops(way, present, &why->packet.tuple.source);
+	/* Only when it forwards does the kernel ask whether it may (IPv6). */
+	if (why->family == FAMILY_IPV6 && why->seen.no_forward &&
+	    !fib->code && fib->type == RTN_UNICAST)
+		way->fib.code = -EINVAL;
+	find_hops(way, why, conf, present);
 	/* The kernel names no table for some that go to many. */
 	if (!fib->code && (fib->table == TABLE_LOCAL || to_many(fib)))
 		way->n_hops = 0;
 	way->taken = way->spared = false;
-	way->as_planned = to_many(fib) || as_planned(way, present);
+	way->as_planned = to_many(fib) || as_planned(way, conf, present);
 	way->any_of = open_group(why, way, present);
 	memcpy(way->walk.oif, way->oif, sizeof(way->oif));
 	if (why->marking && !why->seen.own && !fib->code &&
@@ -264,8 +365,8 @@ void why_route(const struct why *why, struct why_way *way,
 	else if (fib->type != RTN_UNICAST && !to_many(fib))
 		way->verdict = WHY_ROUTER;
 	else if (link >= 0)
-		way->verdict = guarded(why, way, present, (unsigned int)link) ?
-			       WHY_STOPPED : WHY_LINK;
+		way->verdict = by_link(why, way, conf, present,
+				       (unsigned int)link);
 	else
 		way->verdict = WHY_OTHER;
 }

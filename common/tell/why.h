@@ -29,9 +29,13 @@ struct why_packet {
 struct why_seen {
 	bool own;		/* it is the router's */
 	struct fib back;	/* the way to its source */
+	/* Its source, or what the kernel chooses for the router's own (IPv6:
+	 * it is routed by that); family 0: none.
+	 */
+	struct addr source;
 	/* The interface that it comes in by: the one that leads to its source,
 	 * unless that is a link or a default route and it is sent to the
-	 * address of a link.
+	 * address of a link, or (IPv6) to one of its prefixes.
 	 */
 	bool to_link;
 	bool astray;		/* only a link's default leads to its source */
@@ -41,6 +45,9 @@ struct why_seen {
 	bool no_forward;	/* nothing that comes in there is forwarded */
 	struct ct_flow flow;
 	uint32_t sticky;	/* the mark of its host in the map; 0: none */
+	bool moved;		/* its flow has a zone of its own */
+	/* What the links' providers take from them, as the rules know it. */
+	struct table_state own6;
 };
 
 enum why_verdict {
@@ -49,7 +56,8 @@ enum why_verdict {
 	WHY_ROUTER,		/* it is for the router itself */
 	WHY_MANY,		/* a broadcast or multicast ends here */
 	WHY_REJECTED,		/* by a policy with if_down = unreachable */
-	WHY_STOPPED,		/* by the guard, when it leaves by a link */
+	WHY_STOPPED,		/* where it leaves by a link: by the guard,
+				 * or its flow cannot be translated */
 	WHY_NOWHERE,		/* routing refuses it */
 };
 
@@ -58,6 +66,18 @@ struct why_hop {
 	const struct rule *rule;
 	const struct route *route;	/* NULL if there is none; go on */
 	char dev[IFNAMSIZ];	/* of the route; "": none or several */
+};
+
+/* What becomes of the source of an IPv6 packet that leaves by a link. */
+enum why_source {
+	SOURCE_UNTOLD,		/* IPv4, or of no link */
+	SOURCE_OWN,		/* the link's own prefix has it: it stays */
+	SOURCE_UNKNOWN,		/* no prefix of the link's is known: it stays */
+	SOURCE_LEFT,		/* translate6 = no: it stays */
+	SOURCE_TRANSLATED,	/* to an address of the link */
+	SOURCE_NAT,		/* it goes on as what conntrack remembers */
+	SOURCE_ANSWER,		/* its connection's NAT decides */
+	SOURCE_ASTRAY,		/* a flow that began as it is, elsewhere */
 };
 
 /* One way that the packet can take: the only one, unless the balance goes by
@@ -81,6 +101,10 @@ struct why_way {
 	 */
 	bool spared;
 	struct rule taker;
+	/* Of several links that it may leave by (any_of): what all of them have
+	 * in common.
+	 */
+	enum why_source source;
 	/* It leads to this group, of which any member may take the packet: see
 	 * why.by_hash. 0: none.
 	 */
@@ -89,6 +113,7 @@ struct why_way {
 
 struct why {
 	struct why_packet packet;
+	enum family family;
 	/* Files, or NULL: the one that it goes by in the place of what is in
 	 * force; that of what is in force, when it says something else by now.
 	 */
@@ -99,7 +124,8 @@ struct why {
 	bool intact;		/* ... and is what the configuration wants */
 	/* A group chooses by the hash that the packet has brought along, from
 	 * the network card or the socket, if it has one (route.c,
-	 * fib_multipath_hash()): nobody else knows it.
+	 * fib_multipath_hash()): nobody else knows it. So it is with every
+	 * hash of IPv6.
 	 */
 	bool by_hash;
 	unsigned int n_ways;

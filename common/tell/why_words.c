@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/prefix.h"
 #include "base/util.h"
 #include "core/plan.h"
 #include "tell/why.h"
@@ -58,7 +60,8 @@ static void tell_packet(const struct telling *t)
 		addr_text(&p->tuple.source, from) : "the router",
 		addr_text(&p->tuple.destination, to));
 	if (p->has_protocol)
-		fprintf(t->out, ", %s",
+		fprintf(t->out, ", %s", p->tuple.protocol == IPPROTO_ICMPV6 ?
+			"icmpv6" :
 			protocol_text(p->tuple.protocol, protocol));
 	if (p->has_ports)
 		fprintf(t->out, " %u -> %u", p->tuple.source_port,
@@ -102,9 +105,18 @@ static void tell_device(const struct telling *t, const char *name)
 	fputs(name, t->out);
 	if (i < 0)
 		return;
-	gateway = &t->present->link[i].af[FAMILY_IPV4].gateway;
-	if (gateway->family)
+	gateway = &t->present->link[i].af[t->why->family].gateway;
+	if (gateway->family && !addr_is_link_local6(gateway))
 		fprintf(t->out, ", via %s", addr_text(gateway, text));
+}
+
+/* The one link that it leaves by, or those of which it may. */
+static void tell_links(const struct telling *t, const struct why_way *way)
+{
+	if (way->any_of)
+		tell_members(t, way->any_of);
+	else
+		fputs(way->oif, t->out);
 }
 
 static void tell_end(const struct telling *t, const struct why_way *way)
@@ -128,8 +140,9 @@ static void tell_end(const struct telling *t, const struct why_way *way)
 		fputs("goes nowhere: a policy has it refused", t->out);
 		break;
 	case WHY_STOPPED:
-		fprintf(t->out, "goes nowhere: it is dropped where it would "
-			"leave by %s", way->oif);
+		fputs("goes nowhere: it is dropped where it would leave by ",
+		      t->out);
+		tell_links(t, way);
 		break;
 	case WHY_NOWHERE:
 		fprintf(t->out, "goes nowhere: %s", refusal(t->why, way));
@@ -207,6 +220,20 @@ static void tell_verdict(const struct telling *t)
 
 /* --- what is known before --- */
 
+static void tell_own(const struct telling *t)
+{
+	const struct why *why = t->why;
+	char text[ADDR_TEXT];
+
+	fputs("  It is the router's own", t->out);
+	if (!why->packet.tuple.source.family)
+		fputs(", from a socket that is bound to no address", t->out);
+	if (!why->packet.tuple.source.family && why->seen.source.family)
+		fprintf(t->out, ": the kernel gives it %s",
+			addr_text(&why->seen.source, text));
+	fputs(".\n", t->out);
+}
+
 static void tell_seen(const struct telling *t)
 {
 	const struct why *why = t->why;
@@ -214,14 +241,16 @@ static void tell_seen(const struct telling *t)
 	char text[ADDR_TEXT];
 
 	if (why->seen.own)
-		fprintf(t->out, "  It is the router's own%s.\n",
-			why->packet.tuple.source.family ? "" :
-			", from a socket that is bound to no address");
+		tell_own(t);
 	else
 		fprintf(t->out, "  It comes in by %s, which %s.\n",
-			why->seen.iif, why->seen.to_link ?
+			why->seen.iif, !why->seen.to_link ?
+			"leads to its source" : why->family == FAMILY_IPV4 ?
 			"has the address that it is sent to" :
-			"leads to its source");
+			"has the prefix of what it is sent to");
+	if (why->seen.moved)
+		fputs("  Its flow began by another link, untranslated, and goes "
+		      "on in a conntrack zone of its own.\n", t->out);
 	if (!flow->known)
 		fprintf(t->out, "  %s.\n", why->packet.has_ports ?
 			"conntrack does not know its connection: it begins "
@@ -242,6 +271,8 @@ static void tell_seen(const struct telling *t)
 	else if (!why->intact && !why->what_if)
 		fputs("  The nftables table differs from what this goes by: "
 		      "see \"mwan-rules status\".\n", t->out);
+	if (why->family == FAMILY_IPV6 && !t->conf->ipv6)
+		fputs("  IPv6 is not shared: ipv6 = no.\n", t->out);
 }
 
 /* --- the rules of nftables --- */
@@ -274,7 +305,8 @@ static void tell_policy(const struct telling *t, unsigned int number)
 static void tell_slot(const struct telling *t, const struct walk_step *step,
 		      const struct ruleset_statement *s)
 {
-	const char *how = s->kind == TO_HASH ? balance_names[BALANCE_SOURCE] :
+	const char *how = s->kind == TO_HASH || s->kind == TO_HASH6 ?
+			  balance_names[BALANCE_SOURCE] :
 			  balance_names[t->conf->balance];
 	const uint32_t slots = s->kind == TO_SADDR ? s->mask + 1 : s->value;
 
@@ -320,8 +352,15 @@ static void tell_step(const struct telling *t, const struct ruleset *rs,
 			fprintf(t->out, "  The host has %s already "
 				"(sticky).\n", mark_name(t->conf, step->key));
 		return;
+	case TO_SADDR6:
+		fprintf(t->out, "  Its address is of a prefix of %s: it leaves "
+			"by that link.\n",
+			mark_name(t->conf, t->why->way[0].walk.mark));
+		return;
 	case TO_HASH:
 	case TO_FLOW:
+	case TO_HASH6:
+	case TO_FLOW6:
 	case TO_SADDR:
 	case TO_RANDOM:
 	case TO_TURNS:
@@ -410,10 +449,13 @@ static void tell_route(const struct telling *t, const struct why_way *way,
 static void tell_rule(const struct telling *t, const struct rule *r)
 {
 	unsigned int i;
-	char text[ADDR_TEXT];
+	char text[PREFIX_TEXT];
+	const struct prefix from = { r->from, r->from_len };
 
 	fprintf(t->out, "  Rule %u (", r->priority);
-	if (r->from.family)
+	if (r->from.family == AF_INET6)
+		fprintf(t->out, "from %s", prefix_text(&from, text));
+	else if (r->from.family)
 		fprintf(t->out, "from %s", addr_text(&r->from, text));
 	else if (r->mask)
 		fprintf(t->out, "%sfwmark 0x%x/0x%x", r->invert ? "not " : "",
@@ -425,7 +467,7 @@ static void tell_rule(const struct telling *t, const struct rule *r)
 		if (t->conf->link[i].table == r->table)
 			fprintf(t->out, " of %s%s", t->conf->link[i].name,
 				link_usable(&t->present->link[i],
-					    FAMILY_IPV4) ? "" : " (down)");
+					    t->why->family) ? "" : " (down)");
 	if (t->conf->standby_table == r->table)
 		fputs(" (standby)", t->out);
 }
@@ -433,6 +475,9 @@ static void tell_rule(const struct telling *t, const struct rule *r)
 /* If main, or nothing of ours, has the last word. */
 static void tell_other(const struct telling *t, const struct fib *fib)
 {
+	const bool onlink = t->conf->ipv6 &&
+			    fib->table == t->conf->onlink_table;
+
 	if (fib->code)
 		fputs("  No route of ours or of main leads on.\n", t->out);
 	else if (fib->type == RTN_BROADCAST)
@@ -441,6 +486,10 @@ static void tell_other(const struct telling *t, const struct fib *fib)
 	else if (fib->type == RTN_MULTICAST)
 		fputs("  It is a multicast address: it is not forwarded.\n",
 		      t->out);
+	else if (onlink)
+		fprintf(t->out, "  Table %u remembers its network (/%u), which "
+			"the router has no more.\n", fib->table,
+			fib->prefix_len);
 	else if (fib->table == TABLE_LOCAL)
 		fputs("  It is an address of the router.\n", t->out);
 	else if (fib->table == TABLE_MAIN && fib->prefix_len)
@@ -457,12 +506,11 @@ static bool is_held(const struct telling *t, uint32_t mark)
 
 	for (i = 0; i < t->conf->n_links; i++)
 		if (t->conf->link[i].mark == mark)
-			return t->present->link[i].af[FAMILY_IPV4].held;
+			return t->present->link[i].af[t->why->family].held;
 	return false;
 }
 
-/* Behind all rules. */
-static void tell_source(const struct telling *t, const struct why_way *way)
+static void tell_source4(const struct telling *t, const struct why_way *way)
 {
 	char text[ADDR_TEXT];
 
@@ -480,6 +528,80 @@ static void tell_source(const struct telling *t, const struct why_way *way)
 		fprintf(t->out, "  It leaves under the address %s%s.\n",
 			addr_text(&way->as, text), t->why->seen.flow.known ?
 			"" : ", unless your own rules translate it first");
+}
+
+/* The rules note what is TCP or UDP alone. */
+static bool is_noted(const struct why *why)
+{
+	const uint8_t protocol = why->packet.tuple.protocol;
+
+	return why->packet.has_ports && (protocol == IPPROTO_TCP ||
+					 protocol == IPPROTO_UDP);
+}
+
+/* Which address of the link it gets, where that is known. */
+static void tell_translated(const struct telling *t, const struct why_way *way)
+{
+	const int i = way->any_of ? -1 : conf_link_index(t->conf, way->oif);
+	char text[ADDR_TEXT];
+
+	fputs(": it is translated", t->out);
+	if (i >= 0 && t->present->link[i].ours6.family)
+		fprintf(t->out, " to %s",
+			addr_text(&t->present->link[i].ours6, text));
+}
+
+static void tell_source6(const struct telling *t, const struct why_way *way)
+{
+	const struct ct_flow *flow = &t->why->seen.flow;
+	char text[ADDR_TEXT];
+
+	switch (way->source) {
+	case SOURCE_UNTOLD:
+	case SOURCE_ANSWER:
+		return;
+	case SOURCE_OWN:
+		fputs("  It keeps its address, which is of a prefix of ",
+		      t->out);
+		tell_links(t, way);
+		break;
+	case SOURCE_UNKNOWN:
+		fputs("  It keeps its address: no prefix is known "
+		      "(prefix6) of ", t->out);
+		tell_links(t, way);
+		break;
+	case SOURCE_LEFT:
+		fputs("  It keeps its address: translate6 = no", t->out);
+		break;
+	case SOURCE_TRANSLATED:
+		fputs("  Its address is of no prefix of ", t->out);
+		tell_links(t, way);
+		tell_translated(t, way);
+		break;
+	case SOURCE_NAT:
+		fprintf(t->out, "  It goes on as %s",
+			addr_text(&flow->from, text));
+		break;
+	case SOURCE_ASTRAY:
+		fprintf(t->out, "  %s is of no prefix of ",
+			addr_text(&flow->from, text));
+		tell_links(t, way);
+		fprintf(t->out, ", and conntrack cannot translate this "
+			"connection any more%s", flow->bare &&
+			!flow->is_reply && is_noted(t->why) ?
+			": its next packet begins it anew" : "");
+		break;
+	}
+	fputs(".\n", t->out);
+}
+
+/* After all rules. */
+static void tell_source(const struct telling *t, const struct why_way *way)
+{
+	if (t->why->family == FAMILY_IPV6)
+		tell_source6(t, way);
+	else
+		tell_source4(t, way);
 }
 
 static void tell_way(const struct telling *t, const struct why_way *way)
@@ -532,7 +654,10 @@ static void tell_way(const struct telling *t, const struct why_way *way)
 	tell_source(t, way);
 	if (!way->fib.code || !t->why->seen.no_forward)
 		return;
-	if (t->present->ip_forward)
+	if (t->why->family == FAMILY_IPV6)
+		fputs("  net/ipv6/conf/all/forwarding is 0: the router forwards "
+		      "no IPv6.\n", t->out);
+	else if (t->present->ip_forward)
 		fprintf(t->out, "  net/ipv4/conf/%s/forwarding is 0: nothing "
 			"that comes in there is forwarded.\n",
 			t->why->seen.iif);
