@@ -60,9 +60,9 @@ like "-n prints it, behind the primary's move, and remembered meanwhile" \
 	"$dry" "ip rule add pref 32770 lookup 202 protocol 119
 .*ip rule del pref 32768 lookup 202 protocol 119
 .*conntrack -D --mark 0x2/0xff
-ss -4tK state established src 10.64.1.100
+ss -tK state established src 10.64.1.100
 conntrack -D --mark 0x3/0xff
-ss -4tK state established src 10.64.2.100
+ss -tK state established src 10.64.2.100
 ip rule del pref 32770 lookup 202 protocol 119"
 is "-n ends none" "$(left)" "0 1 2 3 256 258 "
 hook up ppp0 10.64.0.100

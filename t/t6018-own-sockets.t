@@ -128,8 +128,79 @@ session_seen() {
 is "a session from outside comes by the backup" "$(session_seen)" \
 	"10 64 1 1"
 
+# --- many connections; an IPv6 socket that speaks IPv4 ---
+cat >"$T/many.pl" <<'END'
+use Errno;
+use Socket qw(:DEFAULT inet_pton pack_sockaddr_in6);
+my ($n, $host, $port) = @ARGV;
+my (@s, $aborted);
+$| = 1;
+for my $i (0 .. $n) {
+	my $mapped = $i == $n;
+	socket my $s, $mapped ? AF_INET6 : AF_INET, SOCK_STREAM, 0 or die $!;
+	connect $s, $mapped ?
+		pack_sockaddr_in6($port, inet_pton(AF_INET6, "::ffff:$host")) :
+		pack_sockaddr_in($port, inet_aton($host)) or die $!;
+	push @s, $s;
+}
+print "ready\n";
+<STDIN>;
+for my $s (@s) {
+	recv $s, my $buf, 1, MSG_DONTWAIT;
+	$aborted++ if $!{ECONNABORTED};
+}
+print "$aborted\n";
+END
+mkfifo "$T/many.in" "$T/many.out"
+perl "$T/many.pl" 300 $inet 80 <"$T/many.in" >"$T/many.out" &
+daemons+=($!)
+exec {many_in}>"$T/many.in" {many_out}<"$T/many.out"
+read -rt 60 line <&"$many_out"
+is "300 connections, and one of an IPv6 socket" "$line" ready
+
+# --- a UDP socket whose peer sends first ---
+cat >"$T/peer.pl" <<'END'
+use Socket;
+my ($what, $host) = @ARGV;
+$| = 1;
+socket S, AF_INET, SOCK_DGRAM, 0 or die $!;
+if ($what eq "router") {
+	connect S, pack_sockaddr_in 9999, inet_aton $host or die $!;
+	send S, "x", 0;
+	send S, $_, 0 while defined recv S, $_, 9, 0;
+}
+bind S, pack_sockaddr_in 9999, inet_aton $host or die $!;
+print "ready\n";
+my $from = recv S, $_, 9, 0;
+while (<STDIN>) {
+	send S, "y", 0, $from;
+	$from = recv S, $_, 9, 0;
+	print inet_ntoa((sockaddr_in $from)[1]), "\n";
+}
+END
+mkfifo "$T/peer.in" "$T/peer.out"
+inet perl "$T/peer.pl" inet $inet <"$T/peer.in" >"$T/peer.out" 2>&1 &
+daemons+=($!)
+exec {peer_in}>"$T/peer.in" {peer_out}<"$T/peer.out"
+read -rt 60 line <&"$peer_out"
+perl "$T/peer.pl" router $inet &
+daemons+=($!)
+# The address that the peer has an answer from, when it sends first.
+peer_first() {
+	echo >&"$peer_in"
+	read -rt 60 line <&"$peer_out"
+	echo "$line"
+}
+is "a UDP socket whose peer sends first uses the backup" "$(peer_first)" \
+	"$(local_of 1)"
+
 # --- the better line is back ---
 up 0
+echo >&"$many_in"
+read -rt 60 line <&"$many_out"
+is "all 301 connections are closed" "$line" 301
+is "where the peer sends first, nothing can be done" "$(peer_first)" \
+	"$(local_of 1)"
 is "the connected UDP socket moves, with its next packet" "$(udp_seen)" \
 	"$(local_of 0)"
 is "and stays" "$(udp_seen) $(udp_seen)" "$(local_of 0) $(local_of 0)"

@@ -15,10 +15,10 @@
 enum {
 	BATCH_SIZE = 65536,
 	OP_TEXT_MAX = 300,
-	/* The router's own TCP connections from one address; what is beyond
-	 * is left to chance, see end_sockets().
+	/* Dumps of the router's TCP connections, see end_sockets(): each finds
+	 * nearly all that the one before has missed.
 	 */
-	SOCKETS_MAX = 256,
+	SOCKET_ROUNDS = 8,
 };
 
 /* Operations that wait to be sent together. */
@@ -299,17 +299,28 @@ bool apply_waits(const struct apply_later *later)
 	return false;
 }
 
-struct sockets {
-	unsigned int n;
-	struct sock item[SOCKETS_MAX];
+struct ending {
+	struct nl *nfnl, *diag;
+	const struct op *op;
+	unsigned int n;		/* sockets that have been closed */
 };
 
 static int on_sock(const struct sock *s, void *data)
 {
-	struct sockets *all = data;
+	struct ending *e = data;
+	const struct ct_tuple tuple = {
+		.protocol = IPPROTO_TCP,
+		.source = s->source, .destination = s->destination,
+		.source_port = s->source_port,
+		.destination_port = s->destination_port,
+	};
+	struct ct_flow flow;
+	struct err err;
 
-	if (all->n < SOCKETS_MAX)
-		all->item[all->n++] = *s;
+	if (!ct_find(e->nfnl, &tuple, &flow, &err) && flow.known &&
+	    !flow.is_reply &&
+	    (flow.mark & e->op->mark.mask) == e->op->mark.value)
+		e->n += !sock_end(e->diag, s, &err);
 	return 0;
 }
 
@@ -317,34 +328,28 @@ static int on_sock(const struct sock *s, void *data)
  * @op, as far as conntrack knows them. Otherwise chance decides which packet
  * comes first after ct_end(): if it is the peer's, the connection begins again
  * as one from outside, on the line that it was to leave. A kernel without
- * CONFIG_INET_DIAG_DESTROY leaves it to chance.
+ * CONFIG_INET_DIAG_DESTROY leaves it to chance. A dump misses sockets when
+ * others are closed meanwhile: one that finds none is the last.
  */
 static void end_sockets(struct nl *nfnl, const struct op *op)
 {
-	static struct sockets all;
-	static struct nl diag;
-	const struct sock *s;
-	struct ct_tuple tuple = { .protocol = IPPROTO_TCP };
-	struct ct_flow flow;
+	static struct nl list, diag;
+	struct ending e = { .nfnl = nfnl, .diag = &diag, .op = op };
+	unsigned int round;
 	struct err err;
-	unsigned int i;
 
-	if (nl_open(&diag, NETLINK_SOCK_DIAG, &err))
+	if (nl_open(&list, NETLINK_SOCK_DIAG, &err))
 		return;
-	all.n = 0;
-	sock_dump(&diag, &op->mark.own, on_sock, &all, &err);
-	for (i = 0; i < all.n; i++) {
-		s = &all.item[i];
-		tuple.source = s->source;
-		tuple.destination = s->destination;
-		tuple.source_port = s->source_port;
-		tuple.destination_port = s->destination_port;
-		if (!ct_find(nfnl, &tuple, &flow, &err) && flow.known &&
-		    !flow.is_reply &&
-		    (flow.mark & op->mark.mask) == op->mark.value)
-			sock_end(&diag, s, &err);
+	if (!nl_open(&diag, NETLINK_SOCK_DIAG, &err)) {
+		for (round = 0; round < SOCKET_ROUNDS; round++) {
+			e.n = 0;
+			sock_dump(&list, &op->mark.own, on_sock, &e, &err);
+			if (!e.n)
+				break;
+		}
+		nl_close(&diag);
 	}
-	nl_close(&diag);
+	nl_close(&list);
 }
 
 /* The router's own address of another interface has not been translated either.

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "kernel/sock.h"
 
 enum {
@@ -22,6 +23,17 @@ struct dump {
 	void *data;
 };
 
+/* ::ffff:192.0.2.1 */
+static bool is_mapped(const __be32 word[4])
+{
+	return !word[0] && !word[1] && word[2] == htonl(0xffff);
+}
+
+static unsigned int v4_word(uint8_t family)
+{
+	return family == AF_INET6 ? 3 : 0;
+}
+
 static int on_sock(const struct nlmsghdr *nlh, void *data)
 {
 	const struct inet_diag_msg *msg = mnl_nlmsg_get_payload(nlh);
@@ -30,11 +42,14 @@ static int on_sock(const struct nlmsghdr *nlh, void *data)
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg))
 		return -EBADMSG;
-	if (msg->idiag_family != AF_INET)
-		return 0;
+	s.family = msg->idiag_family;
 	s.id = msg->id;
-	addr_set(&s.source, s.id.idiag_src, sizeof(uint32_t));
-	addr_set(&s.destination, s.id.idiag_dst, sizeof(uint32_t));
+	if (s.family == AF_INET6 && !is_mapped(s.id.idiag_src))
+		return 0;
+	addr_set(&s.source, &s.id.idiag_src[v4_word(s.family)],
+		 sizeof(uint32_t));
+	addr_set(&s.destination, &s.id.idiag_dst[v4_word(s.family)],
+		 sizeof(uint32_t));
 	s.source_port = ntohs(s.id.idiag_sport);
 	s.destination_port = ntohs(s.id.idiag_dport);
 	return addr_equal(&s.source, dump->local) ? dump->cb(&s, dump->data) :
@@ -44,19 +59,25 @@ static int on_sock(const struct nlmsghdr *nlh, void *data)
 int sock_dump(struct nl *nl, const struct addr *local, sock_cb cb, void *data,
 	      struct err *err)
 {
-	struct inet_diag_req_v2 req = { .sdiag_family = AF_INET,
-					.sdiag_protocol = IPPROTO_TCP,
+	static const uint8_t family[] = { AF_INET, AF_INET6 };
+	struct inet_diag_req_v2 req = { .sdiag_protocol = IPPROTO_TCP,
 					.idiag_states = STATES };
 	struct dump dump = { .local = local, .cb = cb, .data = data };
 	struct nl_ask ask;
+	unsigned int i;
+	int code = 0;
 
-	nl_ask(&ask, nl, SOCK_DIAG_BY_FAMILY, &req, sizeof(req));
-	return nl_ask_dump(&ask, on_sock, &dump, err);
+	for (i = 0; i < COUNT(family) && !code; i++) {
+		req.sdiag_family = family[i];
+		nl_ask(&ask, nl, SOCK_DIAG_BY_FAMILY, &req, sizeof(req));
+		code = nl_ask_dump(&ask, on_sock, &dump, err);
+	}
+	return code;
 }
 
 int sock_end(struct nl *nl, const struct sock *s, struct err *err)
 {
-	struct inet_diag_req_v2 req = { .sdiag_family = AF_INET,
+	struct inet_diag_req_v2 req = { .sdiag_family = s->family,
 					.sdiag_protocol = IPPROTO_TCP,
 					.idiag_states = STATES, .id = s->id };
 	struct nl_ask ask;
@@ -69,6 +90,6 @@ void sock_print_end(const struct addr *local, FILE *out)
 {
 	char text[ADDR_TEXT];
 
-	fprintf(out, "ss -4tK state established src %s\n",
+	fprintf(out, "ss -tK state established src %s\n",
 		addr_text(local, text));
 }

@@ -12,12 +12,13 @@
 struct sock {
 	struct addr source, destination;
 	uint16_t source_port, destination_port;	/* in host order */
+	uint8_t family;		/* AF_INET6: an IPv6 one that speaks IPv4 */
 	struct inet_diag_sockid id;
 };
 
 typedef int (*sock_cb)(const struct sock *s, void *data);
 
-/* Hand every IPv4 TCP socket that is connected, or connecting, from @local to
+/* Hand every TCP socket of IPv4, be it an IPv6 one (::ffff:192.0.2.1), that is connected, or connecting, from @local to
  * @cb. @nl is a NETLINK_SOCK_DIAG socket. Returns 0 or a negative errno.
  */
 int sock_dump(struct nl *nl, const struct addr *local, sock_cb cb, void *data,

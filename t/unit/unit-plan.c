@@ -1791,7 +1791,7 @@ static void failback(struct kernel *k)
 		"ip rule del pref 1302 from 10.64.0.2 lookup 202 protocol "
 		"119\n"
 		"conntrack -D --mark 0x2/0xff\n"
-		"ss -4tK state established src 10.64.0.2\n"
+		"ss -tK state established src 10.64.0.2\n"
 		"ip rule del pref 32770 lookup 202 protocol 119\n");
 	drained[0] = true;
 	example(k, event, "the better tier's only link is drained",
