@@ -96,6 +96,13 @@ endforeach()
 
 install(FILES etc/bash-completion/mwan-rules
 	DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+# Debian's zsh looks for what packages bring in a place of its own.
+set(mwan_zsh zsh/site-functions)
+if(MWAN_DEB)
+	set(mwan_zsh zsh/vendor-completions)
+endif()
+install(FILES etc/zsh-completion/_mwan-rules
+	DESTINATION ${CMAKE_INSTALL_DATADIR}/${mwan_zsh})
 
 install(FILES README.md README.zh-CN.md DESTINATION ${mwan_doc})
 install(DIRECTORY doc DESTINATION ${mwan_doc})
@@ -103,7 +110,7 @@ install(DIRECTORY doc DESTINATION ${mwan_doc})
 install(FILES t/failover.svg DESTINATION ${mwan_doc}/t)
 install(DIRECTORY etc/ DESTINATION ${mwan_doc}/examples
 	USE_SOURCE_PERMISSIONS PATTERN mwan-*.service EXCLUDE
-	PATTERN bash-completion EXCLUDE)
+	PATTERN bash-completion EXCLUDE PATTERN zsh-completion EXCLUDE)
 
 if(MWAN_DEB)
 	include(cmake/package.cmake)

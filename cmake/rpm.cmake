@@ -51,7 +51,8 @@ set(CPACK_RPM_USER_FILELIST
 set(CPACK_RPM_EXCLUDE_FROM_AUTO_FILELIST_ADDITION /etc/ppp /etc/logrotate.d
 	/usr/sbin /usr/libexec /usr/share/man /usr/share/man/man5 /usr/share/man/man8
 	/usr/lib/systemd /usr/lib/systemd/system
-	/usr/share/bash-completion /usr/share/bash-completion/completions)
+	/usr/share/bash-completion /usr/share/bash-completion/completions
+	/usr/share/zsh /usr/share/zsh/site-functions)
 set(CPACK_RPM_PRE_INSTALL_SCRIPT_FILE ${mwan_rpm}/pre)
 set(CPACK_RPM_POST_INSTALL_SCRIPT_FILE ${mwan_rpm}/post)
 set(CPACK_RPM_PRE_UNINSTALL_SCRIPT_FILE ${mwan_rpm}/preun)

@@ -57,6 +57,7 @@ for file in sbin/mwan-rules sbin/cprt share/man/man8/mwan-rules.8 \
 	share/doc/mwan/README.zh-CN.md share/doc/mwan/t/failover.svg \
 	share/doc/mwan/doc/games.md share/doc/mwan/doc/games.zh-CN.md \
 	share/bash-completion/completions/mwan-rules \
+	share/zsh/site-functions/_mwan-rules \
 	share/doc/mwan/doc/two-boxes.md share/doc/mwan/doc/two-boxes.zh-CN.md \
 	share/doc/mwan/examples/dhcp/dhclient-exit-hook \
 	share/doc/mwan/LICENSE share/doc/mwan/examples/mwan.ini \

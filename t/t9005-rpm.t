@@ -95,7 +95,8 @@ drwxr-xr-x root /usr/libexec/mwan
 -rw-r--r-- root /usr/share/man/man8/cprt.8.gz
 -rw-r--r-- root /usr/share/man/man8/ip-down.local.8.gz
 -rw-r--r-- root /usr/share/man/man8/ip-up.local.8.gz
--rw-r--r-- root /usr/share/man/man8/mwan-rules.8.gz"
+-rw-r--r-- root /usr/share/man/man8/mwan-rules.8.gz
+-rw-r--r-- root /usr/share/zsh/site-functions/_mwan-rules"
 is "everything is root's, and nobody else can write it" \
 	"$(awk '$2 != "root" || (!/^l/ && $1 ~ /^(.....w|........w)/)' \
 		<<<"$list")" ""
