@@ -61,7 +61,7 @@ for file in sbin/mwan-rules sbin/cprt share/man/man8/mwan-rules.8 \
 	share/doc/mwan/doc/two-boxes.md share/doc/mwan/doc/two-boxes.zh-CN.md \
 	share/doc/mwan/examples/dhcp/dhclient-exit-hook \
 	share/doc/mwan/LICENSE share/doc/mwan/examples/mwan.ini \
-	share/doc/mwan/examples/rc.local \
+	share/doc/mwan/examples/rc.local share/doc/mwan/examples/grafana/mwan.json \
 	share/doc/mwan/examples/rt_tables.d/mwan.conf \
 	share/doc/mwan/examples/ppp/peers/wan0 \
 	share/doc/mwan/examples/ppp/peers/wan1; do
