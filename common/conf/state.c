@@ -16,7 +16,6 @@
 #define FILE_PATH RUN_DIR "/" FILE_NAME
 #define DRAINED_NAME (&DRAINED_PATH[sizeof(RUN_DIR)])
 #define HELD_NAME (&HELD_PATH[sizeof(RUN_DIR)])
-#define GATEWAY_NAME (&GATEWAY_PATH[sizeof(RUN_DIR)])
 #define POOR " poor"
 #define VERIFIED_NAME (&VERIFIED_PATH[sizeof(RUN_DIR)])
 #define PREFIX6_NAME (&PREFIX6_PATH[sizeof(RUN_DIR)])
@@ -24,8 +23,11 @@
 enum {
 	DRAINED_MAX = LINKS_MAX * IFNAMSIZ,
 	/* A number of 64 bits, a word and spaces more. */
-	HELD_MAX = LINKS_MAX * (IFNAMSIZ + 21 + sizeof(POOR)),
-	GATEWAY_MAX = FAMILIES * LINKS_MAX * (IFNAMSIZ + ADDR_TEXT + 1),
+	HELD_WORDS = FAMILIES + 1,
+	HELD_MAX = HELD_WORDS * LINKS_MAX * (IFNAMSIZ + 21 + sizeof(POOR)),
+	/* Two addresses of a link. */
+	SAID = 2,
+	SAID_MAX = SAID * LINKS_MAX * (IFNAMSIZ + ADDR_TEXT + 1),
 	PREFIX6_LINE = IFNAMSIZ + 24 + PREFIXES_MAX * PREFIX_TEXT,
 	PREFIX6_MAX = 3 * LINKS_MAX * PREFIX6_LINE,
 	/* Three numbers of 64 bits and one of 32, each with what follows; a
@@ -207,15 +209,26 @@ static unsigned long long boot_seconds(void)
 	return (unsigned long long)now.tv_sec;
 }
 
+/* What a line of the file may end in says. */
+static bool *held_words(struct verdicts *v, unsigned int word)
+{
+	return word < FAMILIES ? v->held[word] : v->poor;
+}
+
+static const char *const held_ends[HELD_WORDS] = {
+	[FAMILY_IPV4] = "", [FAMILY_IPV6] = " ipv6", [FAMILIES] = POOR,
+};
+
 int held_read(const struct conf *conf, struct verdicts *v, struct err *err)
 {
 	char text[HELD_MAX + 1], *line, *until, *rest, *save;
 	int code = read_lines(HELD_PATH, "which links are held", text,
 			      sizeof(text), err);
+	unsigned int w;
 	int k;
 
-	memset(v->held, 0, conf->n_links * sizeof(v->held[0]));
-	memset(v->poor, 0, conf->n_links * sizeof(v->poor[0]));
+	for (w = 0; w < HELD_WORDS; w++)
+		memset(held_words(v, w), 0, conf->n_links * sizeof(bool));
 	for (line = strtok_r(text, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save)) {
 		until = strchr(line, ' ');
@@ -225,37 +238,41 @@ int held_read(const struct conf *conf, struct verdicts *v, struct err *err)
 		k = conf_link_index(conf, line);
 		if (k < 0 || strtoull(until, &rest, 10) <= boot_seconds())
 			continue;
-		if (!strcmp(rest, POOR))
-			v->poor[k] = true;
-		else
-			v->held[k] = true;
+		for (w = 0; w < HELD_WORDS; w++)
+			if (!strcmp(rest, held_ends[w]))
+				held_words(v, w)[k] = true;
 	}
 	return code;
 }
 
-int held_write(const struct conf *conf, const struct verdicts *v,
+int held_write(const struct conf *conf, struct verdicts *v,
 	       unsigned int seconds, struct err *err)
 {
 	unsigned long long until = boot_seconds() + seconds;
 	char text[HELD_MAX + 1];
-	unsigned int i;
+	unsigned int i, w;
 	size_t len = 0;
 
 	for (i = 0; i < conf->n_links; i++)
-		if (v->held[i] || v->poor[i])
-			len += (size_t)snprintf(text + len, sizeof(text) - len,
-						"%s %llu%s\n",
-						conf->link[i].name, until,
-						v->held[i] ? "" : POOR);
+		for (w = 0; w < HELD_WORDS; w++)
+			if (held_words(v, w)[i])
+				len += (size_t)snprintf(text + len,
+					sizeof(text) - len, "%s %llu%s\n",
+					conf->link[i].name, until,
+					held_ends[w]);
 	if (!len)
 		return drop_file(HELD_PATH, err);
 	return write_file(HELD_NAME, text, len, err);
 }
 
-/* One line of the file, which it changes. */
-static void note_said(const struct conf *conf, struct gateways *g, char *line)
+/* One line of such a file, which it changes: a gateway's place is that of its
+ * family, and a resolver's the next one.
+ */
+static void note_said(const struct conf *conf, struct addr to[][SAID],
+		      bool by_family, char *line)
 {
 	char *gap = strchr(line, ' ');
+	unsigned int at = 0;
 	struct addr a;
 	int k;
 
@@ -263,40 +280,72 @@ static void note_said(const struct conf *conf, struct gateways *g, char *line)
 		return;
 	*gap = '\0';
 	k = conf_link_index(conf, line);
-	if (k >= 0 && !addr_parse(&a, gap + 1) && gateway_possible(&a))
-		g->said[k][addr_family(&a)] = a;
+	if (k < 0 || addr_parse(&a, gap + 1) || !gateway_possible(&a))
+		return;
+	if (by_family)
+		at = addr_family(&a);
+	else
+		while (at < SAID - 1 && to[k][at].family)
+			at++;
+	to[k][at] = a;
+}
+
+static int read_said(const char *path, const char *what,
+		     const struct conf *conf, struct addr to[][SAID],
+		     bool by_family, struct err *err)
+{
+	char text[SAID_MAX + 1], *line, *save;
+	int code = read_lines(path, what, text, sizeof(text), err);
+
+	memset(to, 0, LINKS_MAX * sizeof(to[0]));
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		note_said(conf, to, by_family, line);
+	return code;
+}
+
+static int write_said(const char *path, const struct conf *conf,
+		      const struct addr said[][SAID], struct err *err)
+{
+	char text[SAID_MAX + 1], addr[ADDR_TEXT];
+	unsigned int i, k;
+	size_t len = 0;
+
+	for (i = 0; i < conf->n_links; i++)
+		for (k = 0; k < SAID; k++)
+			if (said[i][k].family)
+				len += (size_t)snprintf(text + len,
+					sizeof(text) - len, "%s %s\n",
+					conf->link[i].name,
+					addr_text(&said[i][k], addr));
+	if (!len)
+		return drop_file(path, err);
+	return write_file(path + sizeof(RUN_DIR), text, len, err);
 }
 
 int gateways_read(const struct conf *conf, struct gateways *g, struct err *err)
 {
-	char text[GATEWAY_MAX + 1], *line, *save;
-	int code = read_lines(GATEWAY_PATH, "the links' gateways", text,
-			      sizeof(text), err);
-
-	memset(g, 0, sizeof(*g));
-	for (line = strtok_r(text, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save))
-		note_said(conf, g, line);
-	return code;
+	return read_said(GATEWAY_PATH, "the links' gateways", conf, g->said,
+			 true, err);
 }
 
 int gateways_write(const struct conf *conf, const struct gateways *g,
 		   struct err *err)
 {
-	char text[GATEWAY_MAX + 1], addr[ADDR_TEXT];
-	unsigned int i, f;
-	size_t len = 0;
+	return write_said(GATEWAY_PATH, conf, g->said, err);
+}
 
-	for (i = 0; i < conf->n_links; i++)
-		for (f = 0; f < FAMILIES; f++)
-			if (g->said[i][f].family)
-				len += (size_t)snprintf(text + len,
-					sizeof(text) - len, "%s %s\n",
-					conf->link[i].name,
-					addr_text(&g->said[i][f], addr));
-	if (!len)
-		return drop_file(GATEWAY_PATH, err);
-	return write_file(GATEWAY_NAME, text, len, err);
+int resolvers_read(const struct conf *conf, struct resolvers *r,
+		   struct err *err)
+{
+	return read_said(RESOLVERS_PATH, "the providers' resolvers", conf,
+			 r->of, false, err);
+}
+
+int resolvers_write(const struct conf *conf, const struct resolvers *r,
+		    struct err *err)
+{
+	return write_said(RESOLVERS_PATH, conf, r->of, err);
 }
 
 /* Take the rest of a line: what is no prefix is passed over. */

@@ -12,6 +12,7 @@
 #define HELD_PATH RUN_DIR "/held"
 #define VERIFIED_PATH RUN_DIR "/verified"
 #define PREFIX6_PATH RUN_DIR "/prefix6"
+#define RESOLVERS_PATH RUN_DIR "/resolvers"
 
 /* The configuration that mwan-rules has put in force, as a file in the run
  * directory: mwan-rules apply makes it before anything else, mwan-rules flush
@@ -41,7 +42,7 @@ int accepted_write(const struct conf *conf, const char *source,
 /* The run directory's part about each link of a configuration. */
 struct verdicts {
 	bool drained[LINKS_MAX];	/* put aside by mwan-rules drain */
-	bool held[LINKS_MAX];		/* up, and leads nowhere */
+	bool held[FAMILIES][LINKS_MAX];	/* up, and leads nowhere */
 	bool poor[LINKS_MAX];		/* loses too much, or is too slow */
 	bool aside[LINKS_MAX];		/* of verdicts_aside() */
 };
@@ -75,6 +76,20 @@ int gateways_read(const struct conf *conf, struct gateways *g,
 int gateways_write(const struct conf *conf, const struct gateways *g,
 		   struct err *err);
 
+/* The provider's resolvers, as pppd was told by it (DNS1 and DNS2); family 0 if it
+ * was told none. They are kept like gateways, and mwan-rules watch asks them.
+ */
+enum { RESOLVERS = 2 };
+
+struct resolvers {
+	struct addr of[LINKS_MAX][RESOLVERS];
+};
+
+int resolvers_read(const struct conf *conf, struct resolvers *r,
+		   struct err *err);
+int resolvers_write(const struct conf *conf, const struct resolvers *r,
+		    struct err *err);
+
 /* The part about each link of our nftables table's named sets: it changes when
  * a link comes up, and not with the configuration.
  */
@@ -93,8 +108,8 @@ struct table_state {
  */
 const bool *verdicts_aside(struct verdicts *v);
 
-/* Which links are held, in a file of lines "NAME UNTIL" beside it, and which are
- * poor, "NAME UNTIL poor". UNTIL are the seconds of CLOCK_BOOTTIME from which on
+/* Which links are held, in a file of lines "NAME UNTIL" beside it, in IPv6 "NAME
+ * UNTIL ipv6", and which are poor, "NAME UNTIL poor". UNTIL are the seconds of CLOCK_BOOTTIME from which on
  * the line counts no more: whoever holds a link has to say so again in time. Set
  * held and poor of every link of @conf. The rest as drained_read().
  */
@@ -103,7 +118,7 @@ int held_read(const struct conf *conf, struct verdicts *v, struct err *err);
 /* Write which links are held or poor, from now on for @seconds, in one step; none:
  * remove the file. Returns 0 or a negative errno with a sentence.
  */
-int held_write(const struct conf *conf, const struct verdicts *v,
+int held_write(const struct conf *conf, struct verdicts *v,
 	       unsigned int seconds, struct err *err);
 
 /* The remembered IPv6 prefixes of the links. */

@@ -2,6 +2,7 @@
 #ifndef MWAN_CONF_WATCH_H
 #define MWAN_CONF_WATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -17,13 +18,12 @@ enum {
 	WATCH_PROBE_TEXT = 16,
 };
 
-/* Anycast resolvers of three operators. */
-#define WATCH_TARGETS_USUAL "1.1.1.1 8.8.8.8 9.9.9.9"
-
 enum watch_probe_kind {
 	WATCH_ICMP,
 	WATCH_DNS,		/* a question for the root's name servers */
 	WATCH_TCP,		/* a connection that is refused or not begun */
+	WATCH_ARP,		/* the gateway's hardware address, in either
+				 * family; where there is none it is ICMP */
 	WATCH_NONE,		/* this link is not watched */
 };
 
@@ -33,7 +33,7 @@ struct watch_probe {
 };
 
 struct watch_targets {
-	unsigned int n;		/* 0: WATCH_TARGETS_USUAL */
+	unsigned int n;
 	struct addr addr[WATCH_TARGETS];
 };
 
@@ -42,7 +42,7 @@ struct watch_conf {
 	uint32_t latency;	/* ... above which the link is poor; 0: none */
 	uint8_t loss;		/* per cent from which it is; 0: none */
 	struct watch_probe probe;
-	struct watch_targets targets;
+	struct watch_targets targets;	/* of both families */
 };
 
 /* Read and write the keys' values. The first two return 0, or -EINVAL with a
@@ -52,6 +52,13 @@ int watch_probe_parse(const char *text, struct watch_probe *p,
 		      struct err *err);
 int watch_targets_parse(const char *text, struct watch_targets *t,
 			struct err *err);
+
+/* Those of one family, or anycast resolvers of three operators where there are
+ * none. Returns whether these were given.
+ */
+bool watch_targets_of(const struct watch_targets *given, enum family f,
+		      struct watch_targets *t);
+
 const char *watch_probe_text(const struct watch_probe *p,
 			     char text[WATCH_PROBE_TEXT]);
 const char *watch_targets_text(const struct watch_targets *t,

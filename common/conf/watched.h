@@ -37,13 +37,15 @@ struct watched {
 /* Write it, for @seconds from now on, in one step. Returns 0 or a negative errno
  * with a sentence.
  */
-int watched_write(const struct conf *conf, const struct watched *w,
-		  unsigned int seconds, struct err *err);
+int watched_write(const struct conf *conf,
+		  struct watched w[FAMILIES][LINKS_MAX], unsigned int seconds,
+		  struct err *err);
 
 /* Read it for @conf's links. A link that is missing, expired or odd counts as
  * not watched. Returns whether anybody watches.
  */
-bool watched_read(const struct conf *conf, struct watched w[LINKS_MAX]);
+bool watched_read(const struct conf *conf,
+		  struct watched w[FAMILIES][LINKS_MAX]);
 
 /* The age of the last answer, in milliseconds. */
 uint64_t watched_age(const struct watched *w);

@@ -81,9 +81,9 @@ static void judge(struct link *link, unsigned int n, enum family f)
 	unsigned int i;
 
 	for (i = 0; i < n; i++)
-		others = others || (!link[i].held && link_usable(&link[i], f));
+		others = others || (!link[i].held[f] && link_usable(&link[i], f));
 	for (i = 0; i < n; i++)
-		link[i].af[f].held = others && link[i].held;
+		link[i].af[f].held = others && link[i].held[f];
 }
 
 void links_judge(struct link *link, unsigned int n)

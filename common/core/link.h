@@ -52,7 +52,7 @@ struct link {
 	uint32_t lan;		/* GATEWAY_LAN: the interface that has it */
 	/* Verdicts, from the run directory. */
 	bool drained;		/* put aside by mwan-rules drain */
-	bool held;		/* said to be up and to lead nowhere */
+	bool held[FAMILIES];	/* said to be up and to lead nowhere */
 	bool poor;		/* drained for its loss or latency alone */
 	struct link_family af[FAMILIES];
 	int rp_filter;
@@ -65,7 +65,8 @@ struct link {
 	struct prefixes own6;
 	bool known6;
 	struct prefixes seen6;	/* what the kernel alone tells of them */
-	bool has_own6;		/* it has an address that others gave it */
+	bool has_own6;		/* it has an address that others gave it, ... */
+	struct addr others6;	/* ... this one */
 	struct addr ours6;	/* it has this one from us; family 0: none */
 };
 

@@ -159,6 +159,8 @@ static void add_addr6(struct link *pl, const struct iface_addr *a)
 	}
 	if (!addr_is_global6(&a->local) || a->unusable)
 		return;
+	if (!a->deprecated)
+		pl->others6 = a->local;
 	pl->has_own6 = pl->has_own6 || !a->deprecated;
 	p = prefix_of(&a->local, a->len < NETWORK6 ? NETWORK6 : a->len);
 	own_add(&pl->seen6, &p);
@@ -608,7 +610,7 @@ static void forget_addrs(struct link *pl)
 	memset(pl->af, 0, sizeof(pl->af));
 	pl->own6.n = pl->seen6.n = 0;
 	pl->known6 = pl->has_own6 = false;
-	pl->ours6.family = 0;
+	pl->ours6.family = pl->others6.family = 0;
 }
 
 /* One family, or all (AF_UNSPEC). */

@@ -152,11 +152,12 @@ int session_read(struct session *s, enum plan_goal goal, bool dry,
 	};
 	int code = present_read(&s->present, &s->conf, &from, err);
 	const bool *aside = verdicts_aside(&s->verdicts);
-	unsigned int i;
+	unsigned int i, f;
 
 	for (i = 0; i < s->conf.n_links; i++) {
 		s->present.link[i].drained = aside[i];
-		s->present.link[i].held = s->verdicts.held[i];
+		for (f = 0; f < FAMILIES; f++)
+			s->present.link[i].held[f] = s->verdicts.held[f][i];
 		s->present.link[i].poor = s->verdicts.poor[i] &&
 					  !s->verdicts.drained[i];
 	}

@@ -258,14 +258,17 @@ static void put_date(time_t at, struct since *s)
 
 static void read_watched(struct facts *f, const struct conf *conf)
 {
-	unsigned int i;
+	const struct watched *w;
+	unsigned int i, k;
 
 	(void)watched_read(conf, f->watched);
 	for (i = 0; i < conf->n_links; i++) {
-		f->answer_ms[i] = watched_age(&f->watched[i]);
+		for (k = 0; k < FAMILIES; k++)
+			f->answer_ms[k][i] = watched_age(&f->watched[k][i]);
+		w = &f->watched[FAMILY_IPV4][i];
 		f->judged[i].text[0] = '\0';
-		if (f->watched[i].since)
-			put_date((time_t)f->watched[i].since, &f->judged[i]);
+		if (w->since)
+			put_date((time_t)w->since, &f->judged[i]);
 	}
 }
 

@@ -67,9 +67,9 @@ struct facts {
 	struct facts_default half;
 	int forwarding6;	/* of IPv6; -1: it is not our business */
 	bool networkd_routes, networkd_rules;	/* it deletes them */
-	struct watched watched[LINKS_MAX];
+	struct watched watched[FAMILIES][LINKS_MAX];
 	struct since judged[LINKS_MAX];	/* since when its verdict is that */
-	uint64_t answer_ms[LINKS_MAX];	/* so long ago was its last answer */
+	uint64_t answer_ms[FAMILIES][LINKS_MAX];	/* so long ago was its last answer */
 	struct hookfile up, down;
 	struct programs programs;
 };

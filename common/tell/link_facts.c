@@ -61,8 +61,15 @@ static bool get_drained(const struct status *s, unsigned int i,
 static bool get_held(const struct status *s, unsigned int i,
 		     struct fact_value *v)
 {
-	v->number = s->link[i].is->held;
+	v->number = s->link[i].is->held[FAMILY_IPV4];
 	return true;
+}
+
+static bool get_held6(const struct status *s, unsigned int i,
+		      struct fact_value *v)
+{
+	v->number = s->link[i].is->held[FAMILY_IPV6];
+	return s->ipv6;
 }
 
 static bool get_poor(const struct status *s, unsigned int i,
@@ -74,22 +81,50 @@ static bool get_poor(const struct status *s, unsigned int i,
 
 /* --- what mwan-rules watch says --- */
 
-static const struct watched *watched(const struct status *s, unsigned int i)
+static const struct watched *watched(const struct status *s, enum family f,
+				     unsigned int i)
 {
-	const struct watched *w = &s->facts->watched[i];
+	const struct watched *w = &s->facts->watched[f][i];
 
 	return w->verdict == WATCHED_NOT ? NULL : w;
+}
+
+static bool cause_of(const struct watched *w, struct fact_value *v)
+{
+	if (w && strcmp(w->why, "-") != 0)
+		snprintf(v->word, sizeof(v->word), "%s", w->why);
+	return true;
+}
+
+static bool loss_of(const struct watched *w, struct fact_value *v)
+{
+	v->number = w ? w->loss : 0;
+	return w && w->answer;
+}
+
+static bool rtt_of(const struct watched *w, struct fact_value *v)
+{
+	v->number = w ? w->rtt : 0;
+	return v->number > 0;
+}
+
+static bool target_of(const struct watched *w, struct fact_value *v)
+{
+	if (w && w->answer && w->target.family)
+		addr_text(&w->target, v->word);
+	return true;
 }
 
 static bool get_cause(const struct status *s, unsigned int i,
 		      struct fact_value *v)
 {
-	const struct watched *w = watched(s, i);
+	return cause_of(watched(s, FAMILY_IPV4, i), v);
+}
 
-	if (!w || !strcmp(w->why, "-"))
-		return true;
-	snprintf(v->word, sizeof(v->word), "%s", w->why);
-	return true;
+static bool get_cause6(const struct status *s, unsigned int i,
+		       struct fact_value *v)
+{
+	return cause_of(watched(s, FAMILY_IPV6, i), v);
 }
 
 static bool get_judged(const struct status *s, unsigned int i,
@@ -97,44 +132,64 @@ static bool get_judged(const struct status *s, unsigned int i,
 {
 	snprintf(v->word, sizeof(v->word), "%s", s->facts->judged[i].text);
 	v->number = (uint64_t)s->facts->judged[i].seconds;
-	return watched(s, i) && v->word[0];
+	return watched(s, FAMILY_IPV4, i) && v->word[0];
 }
 
 static bool get_loss(const struct status *s, unsigned int i,
 		     struct fact_value *v)
 {
-	const struct watched *w = watched(s, i);
+	return loss_of(watched(s, FAMILY_IPV4, i), v);
+}
 
-	v->number = w ? w->loss : 0;
-	return w && w->answer;
+static bool get_loss6(const struct status *s, unsigned int i,
+		      struct fact_value *v)
+{
+	return loss_of(watched(s, FAMILY_IPV6, i), v);
 }
 
 static bool get_rtt(const struct status *s, unsigned int i,
 		    struct fact_value *v)
 {
-	const struct watched *w = watched(s, i);
+	return rtt_of(watched(s, FAMILY_IPV4, i), v);
+}
 
-	v->number = w ? w->rtt : 0;
-	return v->number > 0;
+static bool get_rtt6(const struct status *s, unsigned int i,
+		     struct fact_value *v)
+{
+	return rtt_of(watched(s, FAMILY_IPV6, i), v);
+}
+
+static bool answer_of(const struct status *s, enum family f, unsigned int i,
+		      struct fact_value *v)
+{
+	const struct watched *w = watched(s, f, i);
+
+	v->number = s->facts->answer_ms[f][i];
+	return w && w->answer;
 }
 
 static bool get_answer(const struct status *s, unsigned int i,
 		       struct fact_value *v)
 {
-	const struct watched *w = watched(s, i);
+	return answer_of(s, FAMILY_IPV4, i, v);
+}
 
-	v->number = s->facts->answer_ms[i];
-	return w && w->answer;
+static bool get_answer6(const struct status *s, unsigned int i,
+			struct fact_value *v)
+{
+	return answer_of(s, FAMILY_IPV6, i, v);
 }
 
 static bool get_target(const struct status *s, unsigned int i,
 		       struct fact_value *v)
 {
-	const struct watched *w = watched(s, i);
+	return target_of(watched(s, FAMILY_IPV4, i), v);
+}
 
-	if (w && w->answer && w->target.family)
-		addr_text(&w->target, v->word);
-	return true;
+static bool get_target6(const struct status *s, unsigned int i,
+			struct fact_value *v)
+{
+	return target_of(watched(s, FAMILY_IPV6, i), v);
 }
 
 static bool get_since(const struct status *s, unsigned int i,
@@ -255,16 +310,15 @@ static void show_state(const struct status *s, unsigned int i,
 	bool drained = is->drained && !is->poor;
 
 	strcpy(text, !v->number ? (drained ? "down,drained" : "down") :
-	       is->held ? "held" : drained ? "drained" :
+	       is->held[FAMILY_IPV4] ? "held" : drained ? "drained" :
 	       is->poor ? "poor" : "up");
 }
 
 static void show_up6(const struct status *s, unsigned int i,
 		     const struct fact_value *v, char *text)
 {
-	(void)s;
-	(void)i;
-	strcpy(text, v->number ? "up" : "down");
+	strcpy(text, !v->number ? "down" :
+	       s->link[i].is->held[FAMILY_IPV6] ? "held" : "up");
 }
 
 /* Without milliseconds and time zone. */
@@ -406,7 +460,26 @@ const struct link_fact link_facts[FACTS] = {
 		"How long ago a target has answered by it.",
 		.get = get_answer },
 	[FACT_TARGET] = { "answer_from", KIND_WORD, 0, "STATE",
-		INFO, .get = get_target },
+		.get = get_target },
+	[FACT_HELD6] = { "ipv6_held", KIND_FLAG, 0, "IPV6",
+		"mwan_link_ipv6_held", "gauge",
+		"Whether the link leads nowhere in IPv6.", .get = get_held6 },
+	[FACT_CAUSE6] = { "ipv6_cause", KIND_WORD, 0, "IPV6",
+		INFO, .get = get_cause6 },
+	[FACT_LOSS6] = { "ipv6_loss_ppm", KIND_NUMBER, 0, "IPV6",
+		"mwan_link_ipv6_loss_ppm", "gauge",
+		"Questions that get lost in IPv6, of a million.",
+		.get = get_loss6 },
+	[FACT_RTT6] = { "ipv6_rtt_us", KIND_NUMBER, 0, "IPV6",
+		"mwan_link_ipv6_rtt_microseconds", "gauge",
+		"The usual round trip to the nearest target of IPv6.",
+		.get = get_rtt6 },
+	[FACT_ANSWER6] = { "ipv6_answer_age_ms", KIND_NUMBER, 0, "IPV6",
+		"mwan_link_ipv6_answer_age_milliseconds", "gauge",
+		"How long ago a target of IPv6 has answered by it.",
+		.get = get_answer6 },
+	[FACT_TARGET6] = { "ipv6_answer_from", KIND_WORD, 0, "IPV6",
+		.get = get_target6 },
 };
 
 /* As many names as there is room for, and how many more; "" where not even the

@@ -36,6 +36,12 @@ enum fact {
 	FACT_RTT,
 	FACT_ANSWER,
 	FACT_TARGET,
+	FACT_HELD6,
+	FACT_CAUSE6,
+	FACT_LOSS6,
+	FACT_RTT6,
+	FACT_ANSWER6,
+	FACT_TARGET6,
 	FACTS,
 };
 
@@ -60,6 +66,9 @@ struct link_fact {
 	 */
 	int width;
 	const char *heading;
+	/* No metric: a word that is another one at each look would make a new
+	 * series each time, and is no label.
+	 */
 	const char *metric, *type, *help;
 	/* Fill in the value of the link; false: it is not known. NULL: the
 	 * names that status_by() gives.

@@ -111,31 +111,58 @@ static void tell_down(struct status *s, const struct status_link *l)
 	    "the system log" : where);
 }
 
+static void last_answer(const struct status *s, enum family f, unsigned int i,
+			char text[ADDR_TEXT + 80])
+{
+	const struct watched *w = &s->facts->watched[f][i];
+	char addr[ADDR_TEXT];
+
+	strcpy(text, "never");
+	if (w->answer)
+		snprintf(text, ADDR_TEXT + 80, "%llu s ago from %s",
+			 (unsigned long long)s->facts->answer_ms[f][i] / 1000,
+			 addr_text(&w->target, addr));
+}
+
+static void check_held(struct status *s, enum family f, unsigned int i)
+{
+	const struct status_link *l = &s->link[i];
+	char answer[ADDR_TEXT + 80];
+
+	last_answer(s, f, i, answer);
+	say(s, "held", l->want->name, "%s is up and leads nowhere%s, says "
+	    "mwan-rules watch, so %s; its last answer came %s: ask the "
+	    "provider, or see whether its targets answer (\"ping -I %s "
+	    "TARGET\").", l->want->name, f == FAMILY_IPV6 ? " in IPv6" : "",
+	    l->is->af[f].held ? "others carry its traffic" :
+	    "it is used only because no other link is up", answer,
+	    l->want->name);
+}
+
 static void check_verdict(struct status *s, unsigned int i)
 {
 	const struct status_link *l = &s->link[i];
-	const struct watched *w = &s->facts->watched[i];
-	char addr[ADDR_TEXT], answer[ADDR_TEXT + 80] = "never";
+	const struct watched *w = &s->facts->watched[FAMILY_IPV4][i];
+	const struct watched *w6 = &s->facts->watched[FAMILY_IPV6][i];
 
-	if (w->answer)
-		snprintf(answer, sizeof(answer), "%llu s ago from %s",
-			 (unsigned long long)s->facts->answer_ms[i] / 1000,
-			 addr_text(&w->target, addr));
-	if (l->is->held)
-		say(s, "held", l->want->name, "%s is up and leads nowhere, "
-		    "says mwan-rules watch, so %s; its last answer came %s: "
-		    "ask the provider, or see whether its targets answer "
-		    "(\"ping -I %s TARGET\").", l->want->name,
-		    l->is->af[FAMILY_IPV4].held ? "others carry its traffic" :
-		    "it is used only because no other link is up", answer,
-		    l->want->name);
-	else if (l->is->poor)
-		say(s, "poor", l->want->name, "New connections avoid %s, which "
-		    "loses %u.%u %% and needs %u.%u ms for a round trip: that "
-		    "is beyond loss or latency in mwan.ini.", l->want->name,
-		    w->loss / 10000, w->loss / 1000 % 10,
-		    (unsigned int)(w->rtt / 1000),
-		    (unsigned int)(w->rtt / 100 % 10));
+	if (l->is->held[FAMILY_IPV6] && link_usable(l->is, FAMILY_IPV6))
+		check_held(s, FAMILY_IPV6, i);
+	if (!l->usable)
+		return;
+	if (l->is->held[FAMILY_IPV4]) {
+		check_held(s, FAMILY_IPV4, i);
+		return;
+	}
+	if (!l->is->poor)
+		return;
+	if (w6->verdict == WATCHED_POOR)
+		w = w6;
+	say(s, "poor", l->want->name, "New connections avoid %s, which "
+	    "loses %u.%u %% and needs %u.%u ms for a round trip%s: that is "
+	    "beyond loss or latency in mwan.ini.", l->want->name,
+	    w->loss / 10000, w->loss / 1000 % 10,
+	    (unsigned int)(w->rtt / 1000), (unsigned int)(w->rtt / 100 % 10),
+	    w == w6 ? " of IPv6" : "");
 }
 
 static void check_links(struct status *s)
@@ -150,8 +177,7 @@ static void check_links(struct status *s)
 		    "the messages of the links' clients");
 	for (i = 0; i < s->n_links; i++) {
 		l = &s->link[i];
-		if (l->usable)
-			check_verdict(s, i);
+		check_verdict(s, i);
 		if (l->usable ||
 		    (l->is->drained && s->code != STATUS_NO_LINK))
 			continue;

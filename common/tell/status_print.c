@@ -32,7 +32,7 @@ static const enum fact first_line[] = {
 static const char *state_colour(const struct status_link *l)
 {
 	return !l->usable ? "\33[31m" :
-	       l->is->drained || l->is->held ? "\33[33m" :
+	       l->is->drained || l->is->held[FAMILY_IPV4] ? "\33[33m" :
 	       "\33[32m";
 }
 
@@ -391,7 +391,7 @@ static void print_info(const struct status *s, unsigned int i, FILE *out)
 	fprintf(out, "%s{link=\"%s\"", f->metric, s->link[i].want->name);
 	for (f++; f < link_facts + FACTS; f++) {
 		v = (struct fact_value){ 0 };
-		if (f->kind == KIND_WORD && f->get(s, i, &v))
+		if (f->kind == KIND_WORD && f->metric && f->get(s, i, &v))
 			fprintf(out, ",%s=\"%s\"", f->key, v.word);
 	}
 	fputs("} 1\n", out);

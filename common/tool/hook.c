@@ -249,6 +249,25 @@ static int note_gateway(struct hook *h, struct err *err)
 	return 0;
 }
 
+/* Take down what pppd says of resolvers, for mwan-rules watch. It is no reason to
+ * fail: there are others that can be asked.
+ */
+static void note_resolvers(const struct hook *h)
+{
+	static struct resolvers all;
+	const struct addr *new = h->event.resolver;
+	const struct conf *conf = &h->session.conf;
+	struct addr *of = all.of[h->link];
+	struct err err;
+
+	if (!h->up || h->dry || !new[0].family ||
+	    resolvers_read(conf, &all, &err) ||
+	    (addr_equal(&of[0], &new[0]) && addr_equal(&of[1], &new[1])))
+		return;
+	memcpy(of, new, sizeof(all.of[0]));
+	(void)resolvers_write(conf, &all, &err);
+}
+
 /* Change the kernel with the lock held. Then report without it: a slow disk must
  * not delay another link's hook.
  */
@@ -271,6 +290,7 @@ static int carry_out(struct hook *h)
 	o->code = session_open(s, &o->err);
 	if (!o->code && h->told)
 		o->code = note_gateway(h, &o->err);
+	note_resolvers(h);
 	if (!o->code)
 		session_links(s, &event, h->dry ? stdout : NULL, o);
 	if (!h->dry)

@@ -80,11 +80,11 @@ static void fill(struct notice *n, const struct session *s, unsigned int i,
 
 	strcpy(n->link, s->conf.link[i].name);
 	strcpy(n->state, !up ? "down" : flushed ? "flushed" :
-	       l->held ? "held" : l->drained ? "drained" : "up");
+	       l->held[FAMILY_IPV4] ? "held" : l->drained ? "drained" : "up");
 	say_addr(&l->af[FAMILY_IPV4].local, n->address);
 	say_addr(&l->af[FAMILY_IPV4].peer, n->peer);
 	say_addr(&l->af[FAMILY_IPV6].local, n->address6);
-	if (up && !l->held)
+	if (up && !l->held[FAMILY_IPV4])
 		strcpy(n->by, n->link);
 	else
 		session_carriers(s, (int)i, n->by, sizeof(n->by));

@@ -19,8 +19,12 @@ void outcome_put_aside(struct log *l, const struct session *s)
 
 	if (*session_names(s, s->verdicts.drained, names, sizeof(names)))
 		log_add(l, "drained", "%s", names);
-	if (*session_names(s, s->verdicts.held, names, sizeof(names)))
+	if (*session_names(s, s->verdicts.held[FAMILY_IPV4], names,
+			   sizeof(names)))
 		log_add(l, "held", "%s", names);
+	if (*session_names(s, s->verdicts.held[FAMILY_IPV6], names,
+			   sizeof(names)))
+		log_add(l, "ipv6_held", "%s", names);
 }
 
 int outcome_refuse(struct report *r, const struct session *s, bool dry,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "conf/gateway.h"
 #include "tool/ppp.h"
 
 /* pppd 2.4.9 and 2.5: the places in ip-up's and ip-down's argv. */
@@ -65,6 +66,19 @@ static int read_addr(struct addr *a, enum family f, const char *text,
 	return 0;
 }
 
+static void read_resolvers(struct ppp_event *e)
+{
+	static const char *const names[RESOLVERS] = { "DNS1", "DNS2" };
+	struct addr *a;
+	unsigned int i;
+
+	for (i = 0; i < RESOLVERS; i++) {
+		a = &e->resolver[i];
+		if (addr_parse(a, variable(names[i])) || !gateway_possible(a))
+			a->family = 0;
+	}
+}
+
 /* Is a hook that is called by this path one of IPv6: ipv6-up.local, or whatever
  * is in ipv6-up.d?
  */
@@ -100,6 +114,7 @@ int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 	int code;
 
 	*e = (struct ppp_event){ .up = up, .family = f };
+	read_resolvers(e);
 	e->connect_time = number_variable("CONNECT_TIME");
 	e->sent = number_variable("BYTES_SENT");
 	e->received = number_variable("BYTES_RCVD");

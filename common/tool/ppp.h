@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "base/err.h"
+#include "conf/state.h"
 
 /* The event that pppd told its hook, or another caller mwan-rules. The strings
  * are numbers, or "", and point into the environment. PEERNAME, ACNAME and the
@@ -19,6 +20,7 @@ struct ppp_event {
 	struct addr local;	/* family 0: not said */
 	struct addr peer;
 	struct addr gateway;	/* never pppd's */
+	struct addr resolver[RESOLVERS];	/* family 0: none was told */
 	const char *connect_time;	/* seconds */
 	const char *sent;		/* bytes */
 	const char *received;
@@ -28,7 +30,8 @@ struct ppp_event {
  * SCRIPTS) where there are any, else IFNAME and IPLOCAL and IPREMOTE, or LLLOCAL
  * and LLREMOTE in a hook of IPv6. Arguments tell by themselves which family they
  * are of: pppd writes the link-local addresses without "::". An ip-up needs the interface and the local address, an ip-down the interface: after
- * the interface is gone, pppd itself may not know more. Returns 0 or -EINVAL
+ * the interface is gone, pppd itself may not know more. With usepeerdns it knows
+ * DNS1 and DNS2; what is no address of a host there counts as not told. Returns 0 or -EINVAL
  * with a sentence that quotes what is wrong.
  */
 int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,

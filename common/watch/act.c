@@ -27,26 +27,41 @@ const char *act_why(enum probe_why why)
 	return whys[why];
 }
 
-static const char *const events[] = {
-	[ACT_FAILED] = "failed",
-	[ACT_RECOVERED] = "recovered",
-	[ACT_AVOIDED] = "avoided",
+/* Of the log; IPv6's are other ones, as in the hooks. */
+static const char *const events[FAMILIES][4] = {
+	[FAMILY_IPV4] = {
+		[ACT_FAILED] = "failed",
+		[ACT_RECOVERED] = "recovered",
+		[ACT_AVOIDED] = "avoided",
+	},
+	[FAMILY_IPV6] = {
+		[ACT_FAILED] = "ipv6-failed",
+		[ACT_RECOVERED] = "ipv6-recovered",
+		[ACT_AVOIDED] = "ipv6-avoided",
+	},
 };
+
+void act_note(struct act_note *n, enum act_event event,
+	      const struct probe_line *is)
+{
+	*n = (struct act_note){
+		.event = event, .why = is->why, .silent = is->silent,
+		.rtt = probe_rtt(is), .unanswered = is->unanswered,
+		.enough = is->enough, .loss = probe_loss(is),
+	};
+}
 
 static void add_line(struct log *l, const struct act_note *n)
 {
-	const struct probe_line *is = &n->line;
-	uint32_t loss = probe_loss(is);
-
-	log_add(l, "cause", "%s", whys[is->why]);
+	log_add(l, "cause", "%s", whys[n->why]);
 	if (n->event == ACT_FAILED) {
-		log_add(l, "silent_ms", "%lld", (long long)is->silent / 1000);
-		log_add(l, "unanswered", "%u", is->unanswered);
-		log_add(l, "enough", "%u", is->enough);
+		log_add(l, "silent_ms", "%lld", (long long)n->silent / 1000);
+		log_add(l, "unanswered", "%u", n->unanswered);
+		log_add(l, "enough", "%u", n->enough);
 	}
-	log_add(l, "loss", "%u.%u%%", loss / 10000, loss / 1000 % 10);
-	log_add(l, "rtt_ms", "%lld.%lld", (long long)probe_rtt(is) / 1000,
-		(long long)probe_rtt(is) / 100 % 10);
+	log_add(l, "loss", "%u.%u%%", n->loss / 10000, n->loss / 1000 % 10);
+	log_add(l, "rtt_ms", "%lld.%lld", (long long)n->rtt / 1000,
+		(long long)n->rtt / 100 % 10);
 }
 
 /* The subject of an act, and its result. */
@@ -57,18 +72,19 @@ struct telling {
 };
 
 static void tell(const struct telling *t, const struct act_note *n,
-		 const char *name)
+		 enum family f, const char *name)
 {
 	const struct session *s = t->s;
 	struct log *l = &t->report->line;
 	char names[512];
 
-	report_event(t->report, n ? events[n->event] : "healed");
+	report_event(t->report, n ? events[f][n->event] : "healed");
 	if (n) {
 		log_add(l, "if", "%s", name);
 		add_line(l, n);
-		log_add(l, "default", "%s",
-			session_carriers(s, -1, names, sizeof(names)));
+		if (f == FAMILY_IPV4)
+			log_add(l, "default", "%s",
+				session_carriers(s, -1, names, sizeof(names)));
 	}
 	outcome_put_aside(l, s);
 	log_add(l, "changes", "%u", t->o->changes);
@@ -79,27 +95,29 @@ static void tell(const struct telling *t, const struct act_note *n,
 	report_end(t->report, s->conf.log, outcome_result(t->o));
 }
 
-static void tell_all(const struct telling *t, const struct act_note *note,
+static void tell_all(const struct telling *t,
+		     struct act_note note[FAMILIES][LINKS_MAX],
 		     const struct conf *conf)
 {
 	bool told = false;
-	unsigned int i;
+	unsigned int i, f;
 
 	if (t->o->code)
 		report_say(t->report, t->o->err.msg);
-	for (i = 0; i < conf->n_links; i++) {
-		if (note[i].event == ACT_NOTHING)
-			continue;
-		tell(t, &note[i], conf->link[i].name);
-		told = true;
-	}
+	for (f = 0; f < FAMILIES; f++)
+		for (i = 0; i < conf->n_links; i++) {
+			if (note[f][i].event == ACT_NOTHING)
+				continue;
+			tell(t, &note[f][i], f, conf->link[i].name);
+			told = true;
+		}
 	/* Nobody wants to read that there was nothing to do. */
 	if (!told && (t->o->code || t->o->changes))
-		tell(t, NULL, NULL);
+		tell(t, NULL, FAMILY_IPV4, NULL);
 }
 
 static enum act_outcome act(struct session *s, struct report *report,
-			    const struct act_note *note)
+			    struct act_note note[FAMILIES][LINKS_MAX])
 {
 	static struct outcome outcome;
 	static struct conf conf;
@@ -130,7 +148,7 @@ static enum act_outcome act(struct session *s, struct report *report,
 }
 
 pid_t act_begin(struct session *s, const struct report *report,
-		const struct act_note *note)
+		struct act_note note[FAMILIES][LINKS_MAX])
 {
 	static struct report mine;
 	pid_t pid = fork();

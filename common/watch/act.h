@@ -18,8 +18,15 @@ enum act_event {
 
 struct act_note {
 	enum act_event event;
-	struct probe_line line;	/* as it was then */
+	enum probe_why why;	/* and the line as it was then: */
+	int64_t silent, rtt;	/* in microseconds */
+	unsigned int unanswered, enough;
+	uint32_t loss;		/* of a million */
 };
+
+/* Take it down. */
+void act_note(struct act_note *n, enum act_event event,
+	      const struct probe_line *is);
 
 /* Bring the kernel about, in a process of its own: it may have to wait for the
  * lock, and nothing that it does can harm who watches. It uses the sockets of
@@ -33,10 +40,10 @@ enum act_outcome {
 };
 
 /* Begin. Returns the process, or a negative errno. @note has a note of each
- * link of @s's configuration.
+ * link of @s's configuration in each family.
  */
 pid_t act_begin(struct session *s, const struct report *report,
-		const struct act_note *note);
+		struct act_note note[FAMILIES][LINKS_MAX]);
 
 /* The word for a verdict's reason. */
 const char *act_why(enum probe_why why);

@@ -5,20 +5,19 @@
 #include "base/err.h"
 #include "watch/packet.h"
 
-/* The socket that asks by one link. Its packets leave by that link, with that
- * link's address, whatever rules and marks say.
+/* The socket that asks by one link, in one family. Its packets leave by that link,
+ * with that link's address, whatever rules and marks say.
  */
 struct ask {
 	int fd;			/* -1 if there is none */
 	uint32_t ifindex;	/* ... of this interface and address */
-	struct addr local;
-	struct watch_probe how;
-	enum packet_form form;
+	struct packet_way way;
 };
 
-/* Open it for @dev, or keep the one that there is for the same. A process
- * without CAP_NET_RAW uses a ping socket, if net.ipv4.ping_group_range allows
- * it. Returns 0 or a negative errno with a sentence.
+/* Open it for @dev and the address @local, or keep the one that there is for the
+ * same. A process without CAP_NET_RAW uses a ping socket, if
+ * net.ipv4.ping_group_range allows it. Returns 0 or a negative errno with a
+ * sentence.
  */
 int ask_open(struct ask *a, const char *dev, uint32_t ifindex,
 	     const struct addr *local, const struct watch_probe *how,

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/util.h"
 #include "nft/message.h"
 #include "watch/counter.h"
 
@@ -21,20 +22,31 @@ enum {
 	STATE_ESTABLISHED = 2,	/* NF_CT_STATE_BIT() */
 	PRIORITY = -147,	/* after conntrack and after our marks */
 	NAME_MAX_LEN = 12,
-	/* A counter, or an element of one of the three maps. */
+	STATE_UNTRACKED = 64,	/* NF_CT_STATE_UNTRACKED_BIT */
+	/* A counter, or an element of one of the six maps. */
 	ROOM = 160,
-	BATCH = LINKS_MAX * 3 * 2 * ROOM + 4 * NL_ROOM + 3 * 65536,
+	BATCH = LINKS_MAX * 6 * 2 * ROOM + 8 * NL_ROOM + 6 * 65536,
 };
+
+enum what { SENT, ANSWERS, FRESH };
 
 /* What is counted: the first letter of the counters' names. */
-static const struct {
+static const struct kind {
 	char letter;
 	const char *map;
+	enum what what;
+	enum family family;
 } kinds[] = {
-	{ 's', "sent" }, { 'a', "answers" }, { 'f', "fresh" },
+	{ 's', "sent", SENT, FAMILY_IPV4 },
+	{ 'a', "answers", ANSWERS, FAMILY_IPV4 },
+	{ 'f', "fresh", FRESH, FAMILY_IPV4 },
+	{ 'S', "sent6", SENT, FAMILY_IPV6 },
+	{ 'A', "answers6", ANSWERS, FAMILY_IPV6 },
+	{ 'F', "fresh6", FRESH, FAMILY_IPV6 },
 };
 
-enum { SENT, ANSWERS, FRESH, KINDS };
+/* Of each family. */
+enum { KINDS = 3 };
 
 /* For nft, which prints the names (libnftnl/udata.h): type 0 is the byte order of
  * the key, and 1 the host's.
@@ -199,8 +211,29 @@ static void put_condition(struct nlmsghdr *nlh, uint32_t key, uint32_t bit,
 	nftmsg_expr_close(nlh, e);
 }
 
+/* Packets of one family. */
+static void put_family(struct nlmsghdr *nlh, enum family f)
+{
+	static const uint8_t protocols[FAMILIES] = { NFPROTO_IPV4,
+						     NFPROTO_IPV6 };
+	struct nftmsg_expr e = nftmsg_expr_open(nlh, "meta");
+	struct nlattr *nest;
+
+	nftmsg_put32(nlh, NFTA_META_DREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_META_KEY, NFT_META_NFPROTO);
+	nftmsg_expr_close(nlh, e);
+	e = nftmsg_expr_open(nlh, "cmp");
+	nftmsg_put32(nlh, NFTA_CMP_SREG, NFT_REG_1);
+	nftmsg_put32(nlh, NFTA_CMP_OP, NFT_CMP_EQ);
+	nest = mnl_attr_nest_start(nlh, NFTA_CMP_DATA);
+	mnl_attr_put(nlh, NFTA_DATA_VALUE, sizeof(protocols[f]), &protocols[f]);
+	mnl_attr_nest_end(nlh, nest);
+	nftmsg_expr_close(nlh, e);
+}
+
 static void put_rule(struct making *m, const char *chain, unsigned int kind)
 {
+	const enum what what = kinds[kind].what;
 	struct nlmsghdr *nlh = begin(m, NFT_MSG_NEWRULE, NL_ROOM);
 	struct nlattr *nest;
 	struct nftmsg_expr e;
@@ -211,13 +244,19 @@ static void put_rule(struct making *m, const char *chain, unsigned int kind)
 	mnl_attr_put_strz(nlh, NFTA_RULE_TABLE, TABLE);
 	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, chain);
 	nest = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
-	if (kind != SENT)
+	put_family(nlh, kinds[kind].family);
+	/* Those of IPv6's own that look for neighbours and routers are not
+	 * tracked: nobody waits for an answer that would be counted.
+	 */
+	if (what == SENT)
+		put_condition(nlh, NFT_CT_STATE, STATE_UNTRACKED, false);
+	else
 		put_condition(nlh, NFT_CT_STATE, STATE_ESTABLISHED, true);
-	if (kind == FRESH)
+	if (what == FRESH)
 		put_condition(nlh, NFT_CT_STATUS, IPS_ASSURED, false);
 	e = nftmsg_expr_open(nlh, "meta");
 	nftmsg_put32(nlh, NFTA_META_DREG, NFT_REG_1);
-	nftmsg_put32(nlh, NFTA_META_KEY, kind == SENT ? NFT_META_OIFNAME :
+	nftmsg_put32(nlh, NFTA_META_KEY, what == SENT ? NFT_META_OIFNAME :
 						 NFT_META_IIFNAME);
 	nftmsg_expr_close(nlh, e);
 	e = nftmsg_expr_open(nlh, "objref");
@@ -242,12 +281,12 @@ static int send_all(struct counter *c, const struct conf *conf, uint32_t flags,
 	put_table(&m);
 	put_chain(&m, "in", NF_INET_PRE_ROUTING);
 	put_chain(&m, "out", NF_INET_POST_ROUTING);
-	for (kind = 0; kind < KINDS; kind++) {
+	for (kind = 0; kind < KINDS * conf_families(conf); kind++) {
 		for (i = 0; i < conf->n_links; i++)
 			put_counter(&m, kind, i);
 		put_map(&m, kind);
 		put_elements(&m, kind);
-		put_rule(&m, kind == SENT ? "out" : "in", kind);
+		put_rule(&m, kinds[kind].what == SENT ? "out" : "in", kind);
 	}
 	last = m.batch.last;
 	if (!m.code)
@@ -296,6 +335,7 @@ int counter_make(struct counter *c, const struct conf *conf, struct err *err)
 		code = send_all(c, conf, TABLE_OWNER, err);
 	if (code == -EOPNOTSUPP || code == -EINVAL)
 		code = send_all(c, conf, 0, err);
+	c->n_families = conf_families(conf);
 	if (!code)
 		c->n = conf->n_links;
 	return err_prefix(err, code, "cannot count packets by nftables");
@@ -307,8 +347,10 @@ static int read_counter(const struct nlmsghdr *nlh, void *data)
 	const struct nlattr *tb[NFTA_OBJ_MAX + 1];
 	const struct nlattr *in[NFTA_COUNTER_MAX + 1];
 	struct counter *c = data;
-	const char *name;
+	struct probe_seen *seen;
+	unsigned int kind = 0;
 	unsigned long link;
+	const char *name;
 	uint64_t packets;
 
 	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb, NFTA_OBJ_MAX) ||
@@ -318,15 +360,18 @@ static int read_counter(const struct nlmsghdr *nlh, void *data)
 	name = nl_str(tb[NFTA_OBJ_NAME]);
 	packets = nl_be64(in[NFTA_COUNTER_PACKETS]);
 	link = *name ? strtoul(name + 1, NULL, 10) : c->n;
-	if (link >= c->n)
+	while (kind < COUNT(kinds) && kinds[kind].letter != *name)
+		kind++;
+	if (link >= c->n || kind == COUNT(kinds))
 		return 0;
 	c->read++;
-	if (*name == kinds[SENT].letter)
-		c->seen[link].sent = packets;
-	else if (*name == kinds[ANSWERS].letter)
-		c->seen[link].answers = packets;
+	seen = &c->seen[kinds[kind].family][link];
+	if (kinds[kind].what == SENT)
+		seen->sent = packets;
+	else if (kinds[kind].what == ANSWERS)
+		seen->answers = packets;
 	else
-		c->seen[link].fresh = packets;
+		seen->fresh = packets;
 	return 0;
 }
 
@@ -346,7 +391,7 @@ int counter_read(struct counter *c, struct err *err)
 	/* Somebody has changed nftables meanwhile: the numbers hold. */
 	if (code == -EINTR)
 		return 0;
-	if (!code && c->read < KINDS * c->n)
+	if (!code && c->read < KINDS * c->n_families * c->n)
 		return -ENOENT;
 	return code;
 }

@@ -17,7 +17,8 @@ struct counter {
 	struct nl nl;
 	unsigned int n;			/* links; 0: there is no table */
 	unsigned int read;		/* counters of the last dump */
-	struct probe_seen seen[LINKS_MAX];
+	unsigned int n_families;
+	struct probe_seen seen[FAMILIES][LINKS_MAX];
 };
 
 /* Open the socket. Returns 0 or a negative errno with a sentence. */

@@ -26,9 +26,20 @@ struct packet_key {
 	uint64_t cookie;	/* goes along where there is room */
 };
 
+/* What the kernel puts before an answer, and what it has changed in it. */
 enum packet_form {
-	PACKET_IP,		/* an IPv4 header comes first: raw sockets */
-	PACKET_BARE,
+	PACKET_IP,		/* an IPv4 header: raw sockets */
+	PACKET_IP6,		/* nothing: raw sockets of IPv6 */
+	PACKET_BARE,		/* nothing, and an echo has an id of the kernel's */
+	PACKET_BARE6,
+};
+
+/* How is asked by one link. */
+struct packet_way {
+	struct watch_probe how;
+	enum packet_form form;
+	struct addr local;	/* its family is the questions' */
+	uint8_t mac[6];		/* of the interface: ARP tells who asks */
 };
 
 enum packet_says {
@@ -43,19 +54,19 @@ enum packet_says {
 struct packet_reply {
 	struct addr target;	/* family 0: the socket knows */
 	uint16_t seq;
+	bool any;		/* seq is not told: ARP has no such thing */
 };
 
-/* Write question @seq. @source, @target and @port (host order) are needed for
- * TCP's checksum alone. Returns the length; the IP header is the kernel's.
+/* Write question @seq to @target. Returns the length; the IP header is the
+ * kernel's, and so is the checksum of ICMPv6, and of TCP by IPv6.
  */
-size_t packet_write(const struct watch_probe *how, const struct packet_key *key,
-		    uint16_t seq, const struct addr *source,
-		    const struct addr *target, uint8_t buf[PACKET_SIZE]);
+size_t packet_write(const struct packet_way *way, const struct packet_key *key,
+		    uint16_t seq, const struct addr *target,
+		    uint8_t buf[PACKET_SIZE]);
 
 /* Read what came in, whatever it is. */
-enum packet_says packet_read(const struct watch_probe *how,
-			     const struct packet_key *key,
-			     enum packet_form form, const uint8_t *buf,
+enum packet_says packet_read(const struct packet_way *way,
+			     const struct packet_key *key, const uint8_t *buf,
 			     size_t len, struct packet_reply *reply);
 
 /* The source port of TCP questions: above what the kernel gives to sockets. */

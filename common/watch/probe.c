@@ -164,6 +164,17 @@ static bool any_witness(const struct probe_line *l)
 	return false;
 }
 
+/* So many targets are asked: without the reserve when two others bear witness. */
+static unsigned int n_asked(const struct probe_line *l)
+{
+	unsigned int i, n = l->rules.n_targets - l->rules.n_reserve;
+	unsigned int witnesses = 0;
+
+	for (i = 0; i < n; i++)
+		witnesses += l->target[i].witness;
+	return witnesses < 2 ? l->rules.n_targets : n;
+}
+
 /* The next target in turn. Targets that have not answered are asked only now
  * and then, unless none has.
  */
@@ -171,10 +182,10 @@ static unsigned int choose(struct probe_line *l)
 {
 	bool all = !any_witness(l) || l->seq % RETRY == RETRY - 1 ||
 		   l->questions < (uint64_t)4 * l->rules.n_targets;
-	unsigned int i, t = 0;
+	unsigned int i, t = 0, n = n_asked(l);
 
-	for (i = 0; i < l->rules.n_targets; i++) {
-		t = l->turn++ % l->rules.n_targets;
+	for (i = 0; i < n; i++) {
+		t = l->turn++ % n;
 		if (all || l->target[t].witness)
 			break;
 	}
@@ -195,7 +206,7 @@ static void put_question(struct probe_line *l, int64_t now)
 		.state = PROBE_PENDING,
 	};
 	l->questions++;
-	l->mine++;
+	l->mine += !l->rules.apart;
 	l->asked = now;
 	if (!l->ask)
 		l->ask = now;
@@ -493,7 +504,7 @@ bool probe_answer(struct probe *p, unsigned int line, uint16_t seq,
 	q->state = PROBE_ANSWERED;
 	learn(&l->target[q->target], now - q->sent);
 	l->replies++;
-	l->own++;
+	l->own += !l->rules.apart;
 	l->ready = true;
 	l->heard = now;
 	l->last_target = q->target;
@@ -503,6 +514,23 @@ bool probe_answer(struct probe *p, unsigned int line, uint16_t seq,
 		return answer_of_dead(l, q, now);
 	count_losses(l, q->sent);
 	prove(l, true, now);
+	return false;
+}
+
+bool probe_latest(const struct probe *p, unsigned int line, unsigned int target,
+		  uint16_t *seq)
+{
+	const struct probe_line *l = &p->line[line];
+	const struct probe_question *q;
+	unsigned int i;
+
+	for (i = 0; i < PROBE_RING; i++) {
+		*seq = (uint16_t)(l->seq - i);
+		q = &l->ring[*seq % PROBE_RING];
+		if (q->seq == *seq && q->state == PROBE_PENDING &&
+		    q->target == target)
+			return true;
+	}
 	return false;
 }
 

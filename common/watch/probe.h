@@ -36,6 +36,12 @@ struct probe_rules {
 	int64_t latency;	/* a longer round trip is poor; 0: none is */
 	uint32_t loss;		/* so many per cent are poor; 0: none are */
 	unsigned int n_targets;
+	/* The last of them are asked only while fewer than two others have
+	 * answered: they are the provider's own, and answer also where nothing
+	 * beyond him does.
+	 */
+	unsigned int n_reserve;
+	bool apart;		/* the counters do not see what is asked */
 };
 
 enum probe_verdict {
@@ -170,6 +176,12 @@ void probe_count(struct probe *p, unsigned int line,
  */
 bool probe_answer(struct probe *p, unsigned int line, uint16_t seq,
 		  int64_t now);
+
+/* The latest question to @target that waits for an answer, for answers that do
+ * not say what was asked. false: there is none.
+ */
+bool probe_latest(const struct probe *p, unsigned int line, unsigned int target,
+		  uint16_t *seq);
 
 /* A router on the way has refused the question. */
 void probe_refuse(struct probe *p, unsigned int line, uint16_t seq);

@@ -47,23 +47,37 @@ enum {
 	FDS = 4,
 };
 
+/* Who is asked by a link, and how. */
+struct asked {
+	struct watch_probe how;
+	struct watch_targets targets;
+	unsigned int n_reserve;		/* the last of them */
+};
+
 /* All that is kept while it runs. */
 struct watch {
 	struct session *session;
 	struct report *report;
-	struct probe probe;
+	/* Of each family there is all for itself: a line's IPv6 may be dead
+	 * while its IPv4 is not, and only others of its family can show that
+	 * it is the line.
+	 */
+	struct probe probe[FAMILIES];
 	struct counter counter;
 	struct monitor monitor;
 	struct packet_key key;
 	struct nl look;			/* not the run's: that may be at work */
-	struct ask ask[LINKS_MAX];
-	struct act_note note[LINKS_MAX];	/* not told yet */
-	struct act_note telling[LINKS_MAX];	/* by the child */
+	struct ask ask[FAMILIES][LINKS_MAX];
+	struct act_note note[FAMILIES][LINKS_MAX];	/* not told yet */
+	struct act_note telling[FAMILIES][LINKS_MAX];	/* by the child */
 	struct verdicts held;
-	struct watch_targets targets[LINKS_MAX];
-	struct watched watched[LINKS_MAX];
+	struct asked asked[FAMILIES][LINKS_MAX];
+	struct watched watched[FAMILIES][LINKS_MAX];
+	struct resolvers resolvers;
 	struct timespec accepted;	/* of the copy that conf was made from */
+	struct timespec resolved;	/* of the resolvers' file */
 	bool in_force;
+	bool anew;			/* rules may be others than before */
 	int signals, timer;
 	int64_t period;
 	int64_t now;
@@ -98,17 +112,32 @@ static void say(struct watch *w, const struct err *err)
 
 /* --- what is in force --- */
 
-static struct timespec accepted_time(void)
+static struct timespec file_time(const char *path)
 {
 	struct stat st;
 
-	if (lstat(RUN_DIR "/mwan.ini", &st))
+	if (lstat(path, &st))
 		return (struct timespec){ 0 };
 	return st.st_mtim;
 }
 
+static bool is_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static unsigned int families(const struct watch *w)
+{
+	return conf_families(&w->session->conf);
+}
+
+static unsigned int n_links(const struct watch *w)
+{
+	return w->session->conf.n_links;
+}
+
 static struct probe_rules rules_of(const struct watch_conf *c,
-				   unsigned int n_targets)
+				   const struct asked *asked)
 {
 	return (struct probe_rules){
 		.detect = (int64_t)c->detect * MS,
@@ -116,63 +145,93 @@ static struct probe_rules rules_of(const struct watch_conf *c,
 		.interval = (int64_t)c->interval * MS,
 		.latency = (int64_t)c->latency * MS,
 		.loss = c->loss,
-		.n_targets = c->probe.kind == WATCH_NONE ? 0 : n_targets,
+		.n_targets = c->probe.kind == WATCH_NONE ? 0 :
+			     asked->targets.n,
+		.n_reserve = asked->n_reserve,
+		.apart = asked->how.kind == WATCH_ARP,
 	};
 }
 
-static bool same_targets(const struct watch_targets *a,
-			 const struct watch_targets *b)
+static bool same_asked(const struct asked *a, const struct asked *b)
 {
 	unsigned int i;
 
-	for (i = 0; i < a->n && a->n == b->n; i++)
-		if (!addr_equal(&a->addr[i], &b->addr[i]))
+	for (i = 0; i < a->targets.n && a->targets.n == b->targets.n; i++)
+		if (!addr_equal(&a->targets.addr[i], &b->targets.addr[i]))
 			return false;
-	return a->n == b->n;
+	return a->targets.n == b->targets.n && a->n_reserve == b->n_reserve &&
+	       a->how.kind == b->how.kind && a->how.port == b->how.port;
 }
 
-static void set_line(struct watch *w, unsigned int i)
+static void add_reserve(struct asked *asked, enum family f,
+			const struct addr *resolver)
+{
+	struct watch_targets *t = &asked->targets;
+	unsigned int i;
+
+	if (!resolver->family || addr_family(resolver) != f ||
+	    t->n == WATCH_TARGETS)
+		return;
+	for (i = 0; i < t->n; i++)
+		if (addr_equal(&t->addr[i], resolver))
+			return;
+	t->addr[t->n++] = *resolver;
+	asked->n_reserve++;
+}
+
+/* The gateway, by its hardware address; else those that the configuration names;
+ * else the usual ones, and the provider's resolvers.
+ */
+static struct asked whom(const struct watch *w, enum family f, unsigned int i)
 {
 	const struct watch_conf *c = &w->session->conf.link[i].watch;
-	struct watch_targets targets = c->targets;
-	struct probe_rules rules;
-	bool anew;
+	const struct link *is = &w->session->present.link[i];
+	struct asked asked = { .how = c->probe };
+	unsigned int k;
 
-	/* It has been checked long ago. */
-	if (!targets.n)
-		(void)watch_targets_parse(WATCH_TARGETS_USUAL, &targets, NULL);
-	anew = !same_targets(&targets, &w->targets[i]);
-	w->targets[i] = targets;
-	rules = rules_of(c, targets.n);
-	probe_set(&w->probe, i, &rules, anew);
+	if (c->probe.kind == WATCH_ARP && is->af[f].gateway.family &&
+	    is->shared) {
+		asked.targets.n = 1;
+		asked.targets.addr[0] = is->af[f].gateway;
+		return asked;
+	}
+	if (c->probe.kind == WATCH_ARP)
+		asked.how.kind = WATCH_ICMP;
+	if (watch_targets_of(&c->targets, f, &asked.targets))
+		return asked;
+	for (k = 0; k < RESOLVERS; k++)
+		add_reserve(&asked, f, &w->resolvers.of[i][k]);
+	return asked;
 }
 
 /* Lines that are still there keep what is known of them. */
-static void carry_over(struct watch *w, const struct conf *old)
+static void carry_over(struct watch *w, enum family f, const struct conf *old)
 {
 	static struct probe before;
-	static struct watch_targets targets[LINKS_MAX];
+	static struct asked asked[LINKS_MAX];
 	static struct watched watched[LINKS_MAX];
-	unsigned int i;
+	struct probe *p = &w->probe[f];
+	unsigned int i, n;
 	int k;
 
-	before = w->probe;
-	memcpy(watched, w->watched, sizeof(watched));
-	memcpy(targets, w->targets, sizeof(targets));
-	probe_begin(&w->probe, w->session->conf.n_links, w->now);
-	memset(w->targets, 0, sizeof(w->targets));
-	memset(w->note, 0, sizeof(w->note));
-	memset(w->watched, 0, sizeof(w->watched));
+	n = p->n;
+	memcpy(before.line, p->line, n * sizeof(before.line[0]));
+	memcpy(watched, w->watched[f], n * sizeof(watched[0]));
+	memcpy(asked, w->asked[f], n * sizeof(asked[0]));
+	probe_begin(p, f < families(w) ? n_links(w) : 0, w->now);
 	for (i = 0; i < LINKS_MAX; i++)
-		ask_close(&w->ask[i]);
-	for (i = 0; i < w->session->conf.n_links; i++) {
+		ask_close(&w->ask[f][i]);
+	for (i = 0; i < n_links(w); i++) {
+		memset(&w->asked[f][i], 0, sizeof(asked[i]));
+		memset(&w->note[f][i], 0, sizeof(w->note[f][i]));
+		memset(&w->watched[f][i], 0, sizeof(watched[i]));
 		k = conf_link_index(old, w->session->conf.link[i].name);
-		if (k < 0 || (unsigned int)k >= before.n)
+		if (k < 0 || (unsigned int)k >= n || i >= p->n)
 			continue;
-		w->probe.line[i] = before.line[k];
-		w->probe.line[i].up = false;
-		w->targets[i] = targets[k];
-		w->watched[i] = watched[k];
+		p->line[i] = before.line[k];
+		p->line[i].up = false;
+		w->asked[f][i] = asked[k];
+		w->watched[f][i] = watched[k];
 	}
 }
 
@@ -181,16 +240,18 @@ static void take_over(struct watch *w)
 {
 	struct verdicts v;
 	struct err err;
-	unsigned int i;
+	unsigned int i, f;
 
 	if (held_read(&w->session->conf, &v, &err)) {
 		say(w, &err);
 		return;
 	}
-	for (i = 0; i < w->probe.n; i++)
-		if (v.held[i] && w->session->conf.link[i].watch.probe.kind !=
-					 WATCH_NONE)
-			probe_take_over(&w->probe, i, w->now);
+	for (f = 0; f < families(w); f++)
+		for (i = 0; i < n_links(w); i++)
+			if (v.held[f][i] &&
+			    w->session->conf.link[i].watch.probe.kind !=
+				    WATCH_NONE)
+				probe_take_over(&w->probe[f], i, w->now);
 }
 
 static void count_links(struct watch *w)
@@ -211,18 +272,18 @@ static int read_conf(struct watch *w, struct err *err)
 {
 	static struct conf old;
 	bool before = w->in_force;
-	unsigned int i;
+	unsigned int f;
 	int code;
 
 	old = w->session->conf;
-	w->accepted = accepted_time();
+	w->accepted = file_time(RUN_DIR "/mwan.ini");
 	code = session_conf(w->session, err);
 	if (code)
 		return code;
 	w->in_force = w->session->in_force;
-	carry_over(w, &old);
-	for (i = 0; i < w->probe.n; i++)
-		set_line(w, i);
+	for (f = 0; f < FAMILIES; f++)
+		carry_over(w, f, &old);
+	w->anew = true;
 	if (!w->in_force)
 		return 0;
 	if (!before)
@@ -233,53 +294,92 @@ static int read_conf(struct watch *w, struct err *err)
 
 /* --- links --- */
 
-static void see_line(struct watch *w, unsigned int i)
+/* The address that the link's questions have. In IPv6 that of the link itself
+ * leads nowhere, and is for neighbours alone.
+ */
+static const struct addr *local_of(const struct link *is, enum family f,
+				   enum watch_probe_kind kind)
+{
+	if (f == FAMILY_IPV4 || kind == WATCH_ARP)
+		return &is->af[f].local;
+	return is->has_own6 ? &is->others6 : &is->ours6;
+}
+
+static void set_line(struct watch *w, enum family f, unsigned int i)
+{
+	struct asked asked = whom(w, f, i);
+	bool anew = !same_asked(&asked, &w->asked[f][i]);
+	struct probe_rules rules;
+
+	if (!anew && !w->anew)
+		return;
+	rules = rules_of(&w->session->conf.link[i].watch, &asked);
+	probe_set(&w->probe[f], i, &rules, anew);
+	w->asked[f][i] = asked;
+}
+
+static void see_line(struct watch *w, enum family f, unsigned int i)
 {
 	const struct link *is = &w->session->present.link[i];
 	const struct conf_link *want = &w->session->conf.link[i];
-	bool up = w->in_force && want->watch.probe.kind != WATCH_NONE &&
-		  link_usable(is, FAMILY_IPV4);
+	struct ask *ask = &w->ask[f][i];
+	const struct addr *local;
 	struct err err;
+	bool up;
 
-	if (up && ask_open(&w->ask[i], want->name, is->ifindex,
-			   &is->af[FAMILY_IPV4].local, &want->watch.probe,
-			   &err)) {
+	set_line(w, f, i);
+	local = local_of(is, f, w->asked[f][i].how.kind);
+	up = w->in_force && want->watch.probe.kind != WATCH_NONE &&
+	     link_usable(is, f) && local->family;
+	if (up && ask_open(ask, want->name, is->ifindex, local,
+			   &w->asked[f][i].how, &err)) {
 		say(w, &err);
 		up = false;
 	}
 	if (!up)
-		ask_close(&w->ask[i]);
-	probe_up(&w->probe, i, up, w->now);
+		ask_close(ask);
+	probe_up(&w->probe[f], i, up, w->now);
 }
 
 static void see_links(struct watch *w)
 {
-	const struct present_source from = { .rtnl = &w->look };
+	struct session *s = w->session;
+	const struct present_source from = { .rtnl = &w->look,
+					     .prefix6 = &s->prefix6 };
+	unsigned int i, f;
 	struct err err;
-	unsigned int i;
 
-	if (present_read(&w->session->present, &w->session->conf, &from,
-			 &err)) {
+	/* Others may have learned of one meanwhile. */
+	if (families(w) > 1)
+		(void)prefix6_read(&s->conf, &s->prefix6, &err);
+	if (present_read(&s->present, &s->conf, &from, &err) ||
+	    resolvers_read(&s->conf, &w->resolvers, &err)) {
 		say(w, &err);
 		return;
 	}
-	for (i = 0; i < w->probe.n; i++)
-		see_line(w, i);
+	w->resolved = file_time(RESOLVERS_PATH);
+	for (f = 0; f < families(w); f++)
+		for (i = 0; i < n_links(w); i++)
+			see_line(w, f, i);
+	w->anew = false;
 }
 
 /* --- verdicts --- */
 
 static void keep_held(struct watch *w)
 {
+	const struct probe_line *l;
+	unsigned int i, f;
 	struct err err;
-	unsigned int i;
 
-	for (i = 0; i < w->probe.n; i++) {
-		w->held.held[i] = w->probe.line[i].verdict == PROBE_DEAD &&
-				  !w->ending;
-		w->held.poor[i] = w->probe.line[i].verdict == PROBE_POOR &&
-				  !w->ending;
-	}
+	memset(w->held.poor, 0, sizeof(w->held.poor));
+	memset(w->held.held, 0, sizeof(w->held.held));
+	for (f = 0; f < families(w) && !w->ending; f++)
+		for (i = 0; i < n_links(w); i++) {
+			l = &w->probe[f].line[i];
+			w->held.held[f][i] = l->verdict == PROBE_DEAD;
+			w->held.poor[i] |= l->verdict == PROBE_POOR;
+		}
 	w->renewed = w->now;
 	if (held_write(&w->session->conf, &w->held, HELD_SECONDS, &err))
 		say(w, &err);
@@ -307,40 +407,51 @@ static void keep_line(const struct probe_line *l,
 /* For mwan-rules status. */
 static void keep_watched(struct watch *w)
 {
+	unsigned int i, f;
 	struct err err;
-	unsigned int i;
 
-	for (i = 0; i < w->probe.n; i++)
-		keep_line(&w->probe.line[i], &w->targets[i], &w->watched[i]);
+	for (f = 0; f < families(w); f++)
+		for (i = 0; i < n_links(w); i++)
+			keep_line(&w->probe[f].line[i],
+				  &w->asked[f][i].targets, &w->watched[f][i]);
 	if (watched_write(&w->session->conf, w->watched, WATCHED_SECONDS, &err))
 		say(w, &err);
 }
 
+static bool is_held(const struct watch *w, enum family f, unsigned int i)
+{
+	return w->held.held[f][i] || (f == FAMILY_IPV4 && w->held.poor[i]);
+}
+
 static bool any_held(const struct watch *w)
 {
-	unsigned int i;
+	unsigned int i, f;
 
-	for (i = 0; i < w->probe.n; i++)
-		if (w->held.held[i] || w->held.poor[i])
-			return true;
+	for (f = 0; f < FAMILIES; f++)
+		for (i = 0; i < n_links(w); i++)
+			if (is_held(w, f, i))
+				return true;
 	return false;
+}
+
+static void note_verdict(struct watch *w, enum family f, unsigned int i)
+{
+	const struct probe_line *l = &w->probe[f].line[i];
+
+	if (l->changed != w->now)
+		return;
+	act_note(&w->note[f][i], l->verdict == PROBE_DEAD ? ACT_FAILED :
+		 l->verdict == PROBE_POOR ? ACT_AVOIDED : ACT_RECOVERED, l);
+	w->watched[f][i].since = (uint64_t)time(NULL);
 }
 
 static void note_verdicts(struct watch *w)
 {
-	const struct probe_line *l;
-	unsigned int i;
+	unsigned int i, f;
 
-	for (i = 0; i < w->probe.n; i++) {
-		l = &w->probe.line[i];
-		if (l->changed != w->now)
-			continue;
-		w->note[i].event = l->verdict == PROBE_DEAD ? ACT_FAILED :
-				   l->verdict == PROBE_POOR ? ACT_AVOIDED :
-				   ACT_RECOVERED;
-		w->note[i].line = *l;
-		w->watched[i].since = (uint64_t)time(NULL);
-	}
+	for (f = 0; f < families(w); f++)
+		for (i = 0; i < n_links(w); i++)
+			note_verdict(w, f, i);
 	keep_held(w);
 	keep_watched(w);
 	w->act_now = true;
@@ -348,30 +459,45 @@ static void note_verdicts(struct watch *w)
 
 /* --- questions and answers --- */
 
-static void send_questions(struct watch *w)
+static void send_questions(struct watch *w, enum family f)
 {
+	struct probe *p = &w->probe[f];
 	unsigned int i, target;
 	uint16_t seq;
 
-	for (i = 0; i < w->probe.n; i++)
-		while (probe_next(&w->probe, i, &seq, &target))
-			if (ask_send(&w->ask[i], &w->key, seq,
-				     &w->targets[i].addr[target]))
-				probe_unsent(&w->probe, i, seq);
+	for (i = 0; i < p->n; i++)
+		while (probe_next(p, i, &seq, &target))
+			if (ask_send(&w->ask[f][i], &w->key, seq,
+				     &w->asked[f][i].targets.addr[target]))
+				probe_unsent(p, i, seq);
 }
 
 /* Was it this one who was asked? */
-static bool is_target(const struct watch *w, unsigned int i,
+static bool is_target(const struct watch *w, enum family f, unsigned int i,
 		      const struct packet_reply *reply)
 {
-	const struct probe_line *l = &w->probe.line[i];
+	const struct probe_line *l = &w->probe[f].line[i];
 	unsigned int target = l->ring[reply->seq % PROBE_RING].target;
 
-	return addr_equal(&w->targets[i].addr[target], &reply->target);
+	return addr_equal(&w->asked[f][i].targets.addr[target],
+			  &reply->target);
+}
+
+/* Of an answer that does not tell the question. */
+static bool find_question(const struct watch *w, enum family f, unsigned int i,
+			  struct packet_reply *reply)
+{
+	const struct watch_targets *t = &w->asked[f][i].targets;
+	unsigned int k;
+
+	for (k = 0; k < t->n; k++)
+		if (addr_equal(&t->addr[k], &reply->target))
+			return probe_latest(&w->probe[f], i, k, &reply->seq);
+	return false;
 }
 
 /* Returns whether a verdict has changed. */
-static bool read_answers(struct watch *w, unsigned int i)
+static bool read_answers(struct watch *w, enum family f, unsigned int i)
 {
 	struct packet_reply reply;
 	enum packet_says says;
@@ -379,13 +505,15 @@ static bool read_answers(struct watch *w, unsigned int i)
 	unsigned int n = 0;
 
 	while (n++ < READ_MAX &&
-	       ask_read(&w->ask[i], &w->key, &says, &reply)) {
-		if (says == PACKET_FOREIGN || !is_target(w, i, &reply))
+	       ask_read(&w->ask[f][i], &w->key, &says, &reply)) {
+		if (says == PACKET_FOREIGN ||
+		    (reply.any && !find_question(w, f, i, &reply)) ||
+		    !is_target(w, f, i, &reply))
 			continue;
 		if (says == PACKET_REFUSAL)
-			probe_refuse(&w->probe, i, reply.seq);
+			probe_refuse(&w->probe[f], i, reply.seq);
 		else
-			changed |= probe_answer(&w->probe, i, reply.seq,
+			changed |= probe_answer(&w->probe[f], i, reply.seq,
 						w->now);
 	}
 	return changed;
@@ -393,8 +521,8 @@ static bool read_answers(struct watch *w, unsigned int i)
 
 static void count(struct watch *w)
 {
+	unsigned int i, f;
 	struct err err;
-	unsigned int i;
 	int code;
 
 	if (!w->counter.n)
@@ -402,15 +530,19 @@ static void count(struct watch *w)
 	code = counter_read(&w->counter, &err);
 	if (code == -ENOENT)
 		count_links(w);
-	for (i = 0; i < w->probe.n && !code; i++)
-		probe_count(&w->probe, i, &w->counter.seen[i], w->now);
+	for (f = 0; f < families(w) && !code; f++)
+		for (i = 0; i < n_links(w); i++)
+			probe_count(&w->probe[f], i, &w->counter.seen[f][i],
+				    w->now);
 }
 
 /* --- a tick --- */
 
 static void set_timer(struct watch *w)
 {
-	int64_t us = probe_period(&w->probe);
+	int64_t us4 = probe_period(&w->probe[FAMILY_IPV4]);
+	int64_t us6 = probe_period(&w->probe[FAMILY_IPV6]);
+	int64_t us = us4 < us6 ? us4 : us6;
 	const struct timespec pause = {
 		.tv_sec = us / SECOND,
 		.tv_nsec = (long)(us % SECOND * 1000),
@@ -445,10 +577,13 @@ static void reload(struct watch *w)
 /* Once a second. */
 static void look_around(struct watch *w)
 {
-	struct timespec is = accepted_time();
+	struct timespec conf = file_time(RUN_DIR "/mwan.ini");
+	struct timespec resolvers = file_time(RESOLVERS_PATH);
 
-	if (is.tv_sec != w->accepted.tv_sec || is.tv_nsec != w->accepted.tv_nsec)
+	if (!is_time(&conf, &w->accepted))
 		reload(w);
+	else if (!is_time(&resolvers, &w->resolved))
+		see_links(w);
 	if (any_held(w) && w->now - w->renewed >= RENEW)
 		keep_held(w);
 	if (w->in_force)
@@ -458,6 +593,8 @@ static void look_around(struct watch *w)
 
 static void tick(struct watch *w)
 {
+	bool changed = false;
+	unsigned int f;
 	uint64_t times;
 
 	(void)!read(w->timer, &times, sizeof(times));
@@ -470,9 +607,12 @@ static void tick(struct watch *w)
 	if (!w->in_force)
 		return;
 	count(w);
-	if (probe_tick(&w->probe, w->now))
+	for (f = 0; f < families(w); f++)
+		changed |= probe_tick(&w->probe[f], w->now);
+	if (changed)
 		note_verdicts(w);
-	send_questions(w);
+	for (f = 0; f < families(w); f++)
+		send_questions(w, f);
 }
 
 /* --- repairs --- */
@@ -509,12 +649,25 @@ static int64_t due(const struct watch *w)
 	return !w->heal_at || w->heal_at > at ? w->heal_at : at;
 }
 
+/* Move what is to be told. */
+static void take_notes(struct act_note to[FAMILIES][LINKS_MAX],
+		       struct act_note from[FAMILIES][LINKS_MAX],
+		       unsigned int n)
+{
+	unsigned int i, f;
+
+	for (f = 0; f < FAMILIES; f++)
+		for (i = 0; i < n; i++) {
+			to[f][i] = from[f][i];
+			from[f][i].event = ACT_NOTHING;
+		}
+}
+
 static void begin_act(struct watch *w)
 {
 	struct err err;
 
-	memcpy(w->telling, w->note, sizeof(w->telling));
-	memset(w->note, 0, sizeof(w->note));
+	take_notes(w->telling, w->note, n_links(w));
 	w->act_now = false;
 	w->heal_at = 0;
 	w->acted = w->now;
@@ -544,7 +697,7 @@ static void open_run(struct watch *w)
 static void end_act(struct watch *w, int status)
 {
 	enum act_outcome how = act_outcome(status);
-	unsigned int i;
+	unsigned int i, f;
 
 	w->child = 0;
 	/* Its messages are in the queues now, and known as our own. */
@@ -554,9 +707,10 @@ static void end_act(struct watch *w, int status)
 	else
 		w->pause = PAUSE;
 	if (how == ACT_BUSY) {
-		for (i = 0; i < w->probe.n; i++)
-			if (!w->note[i].event)
-				w->note[i] = w->telling[i];
+		for (f = 0; f < FAMILIES; f++)
+			for (i = 0; i < n_links(w); i++)
+				if (!w->note[f][i].event)
+					w->note[f][i] = w->telling[f][i];
 		w->act_now = true;
 	} else if (how == ACT_BAD) {
 		/* Its sockets may have answers left to read. */
@@ -593,27 +747,45 @@ static int wait_ms(const struct watch *w)
 	return at <= w->now ? 0 : (int)((at - w->now + MS - 1) / MS);
 }
 
+/* Which sockets have answers? Returns how many are asked. */
+static nfds_t poll_asks(const struct watch *w, struct pollfd *fd)
+{
+	unsigned int i, f;
+	nfds_t n = 0;
+
+	for (f = 0; f < families(w); f++)
+		for (i = 0; i < n_links(w); i++)
+			fd[n++] = (struct pollfd){ .fd = w->ask[f][i].fd,
+						   .events = POLLIN };
+	return n;
+}
+
+static bool hear_answers(struct watch *w, const struct pollfd *fd)
+{
+	bool changed = false;
+	unsigned int i, f;
+
+	for (f = 0; f < families(w); f++)
+		for (i = 0; i < n_links(w); i++, fd++)
+			if (fd->revents)
+				changed |= read_answers(w, f, i);
+	return changed;
+}
+
 static void once(struct watch *w)
 {
-	struct pollfd fd[FDS + LINKS_MAX] = {
-		{ .fd = w->signals }, { .fd = w->timer },
-		{ .fd = monitor_fd(&w->monitor.rtnl) },
-		{ .fd = monitor_fd(&w->monitor.nfnl) },
+	struct pollfd fd[FDS + FAMILIES * LINKS_MAX] = {
+		{ .fd = w->signals, .events = POLLIN },
+		{ .fd = w->timer, .events = POLLIN },
+		{ .fd = monitor_fd(&w->monitor.rtnl), .events = POLLIN },
+		{ .fd = monitor_fd(&w->monitor.nfnl), .events = POLLIN },
 	};
-	unsigned int i, n = w->probe.n;
-	bool changed = false;
+	nfds_t n = FDS + poll_asks(w, fd + FDS);
 
-	for (i = 0; i < n; i++)
-		fd[FDS + i].fd = w->ask[i].fd;
-	for (i = 0; i < FDS + n; i++)
-		fd[i].events = POLLIN;
-	if (poll(fd, FDS + n, wait_ms(w)) < 0)
+	if (poll(fd, n, wait_ms(w)) < 0)
 		return;
 	w->now = boot_us();
-	for (i = 0; i < n; i++)
-		if (fd[FDS + i].revents)
-			changed |= read_answers(w, i);
-	if (changed)
+	if (hear_answers(w, fd + FDS))
 		note_verdicts(w);
 	if (fd[2].revents | fd[3].revents)
 		hear(w);
@@ -629,7 +801,7 @@ static void once(struct watch *w)
 static void release(struct watch *w)
 {
 	bool any = any_held(w);
-	unsigned int i;
+	unsigned int i, f;
 	int status;
 
 	service_tell("STOPPING=1");
@@ -637,14 +809,15 @@ static void release(struct watch *w)
 		waitpid(w->child, &status, 0);
 	if (!any || !w->in_force)
 		return;
-	memset(w->telling, 0, sizeof(w->telling));
-	for (i = 0; i < w->probe.n; i++) {
-		if (!w->held.held[i] && !w->held.poor[i])
-			continue;
-		w->telling[i].event = ACT_RECOVERED;
-		w->telling[i].line = w->probe.line[i];
-		w->telling[i].line.why = PROBE_RELEASED;
-	}
+	for (f = 0; f < FAMILIES; f++)
+		for (i = 0; i < n_links(w); i++) {
+			w->telling[f][i].event = ACT_NOTHING;
+			if (!is_held(w, f, i))
+				continue;
+			act_note(&w->telling[f][i], ACT_RECOVERED,
+				 &w->probe[f].line[i]);
+			w->telling[f][i].why = PROBE_RELEASED;
+		}
 	keep_held(w);
 	w->child = act_begin(w->session, w->report, w->telling);
 	if (w->child > 0)
@@ -671,11 +844,12 @@ static int open_signals(struct watch *w, struct err *err)
 
 static int open_all(struct watch *w, struct err *err)
 {
-	unsigned int i;
+	unsigned int i, f;
 	int code;
 
-	for (i = 0; i < LINKS_MAX; i++)
-		w->ask[i].fd = -1;
+	for (f = 0; f < FAMILIES; f++)
+		for (i = 0; i < LINKS_MAX; i++)
+			w->ask[f][i].fd = -1;
 	if (getrandom(&w->key, sizeof(w->key), 0) != sizeof(w->key))
 		return err_set(err, -errno, "cannot get random numbers: %s",
 			       strerror(errno));

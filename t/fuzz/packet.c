@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* What comes in by the sockets of mwan-rules watch. The input: a byte that says
  * how was asked, then the packet. No length is exceeded, and nothing counts that
- * does not have this process' key in it.
+ * does not have this process' key in it, where there is room for one.
  */
 #include <string.h>
 
@@ -26,23 +26,30 @@ static bool has(const uint8_t *data, size_t size, const void *word, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct watch_probe how = { .port = 443 };
-	enum packet_form form;
+	static const enum watch_probe_kind kinds[] = {
+		WATCH_ICMP, WATCH_DNS, WATCH_TCP, WATCH_NONE,
+	};
+	struct packet_way way = { .how = { .port = 443 } };
 	struct packet_reply reply;
 	enum packet_says says;
 
 	if (!size)
 		return 0;
-	how.kind = data[0] % (WATCH_NONE + 1);
-	form = data[0] & 128 ? PACKET_BARE : PACKET_IP;
-	says = packet_read(&how, &key, form, data + 1, size - 1, &reply);
-	must(says == PACKET_FOREIGN || how.kind != WATCH_NONE);
-	must(says != PACKET_REFUSAL || how.kind == WATCH_ICMP);
-	must(says == PACKET_FOREIGN || form == PACKET_BARE ||
+	way.how.kind = data[0] & 32 ? WATCH_ARP : kinds[data[0] % 4];
+	way.local.family = data[0] & 64 ? AF_INET6 : AF_INET;
+	/* The forms of IPv6 are odd ones. */
+	way.form = (data[0] & 128 ? PACKET_BARE : PACKET_IP) +
+		   (data[0] & 64 ? 1 : 0);
+	says = packet_read(&way, &key, data + 1, size - 1, &reply);
+	must(says == PACKET_FOREIGN || way.how.kind != WATCH_NONE);
+	must(says != PACKET_REFUSAL || way.how.kind == WATCH_ICMP);
+	must(says == PACKET_FOREIGN || way.form != PACKET_IP ||
 	     reply.target.family == AF_INET);
-	if (how.kind == WATCH_ICMP && says == PACKET_ANSWER)
+	must(reply.any == (says == PACKET_ANSWER &&
+			   way.how.kind == WATCH_ARP));
+	if (way.how.kind == WATCH_ICMP && says == PACKET_ANSWER)
 		must(has(data + 1, size - 1, &key.cookie, sizeof(key.cookie)));
-	if (how.kind == WATCH_ICMP && says == PACKET_REFUSAL)
+	if (way.how.kind == WATCH_ICMP && says == PACKET_REFUSAL)
 		must(has(data + 1, size - 1, &key.id, sizeof(key.id)));
 	return 0;
 }

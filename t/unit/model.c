@@ -633,7 +633,8 @@ static void see_links(struct kernel *k)
 	for (i = 0; i < conf.n_links; i++) {
 		d = dev_of_link(k, i);
 		p->link[i].drained = drained[i];
-		p->link[i].held = held[i];
+		p->link[i].held[FAMILY_IPV4] = held[i];
+		p->link[i].held[FAMILY_IPV6] = held[i];
 		if (!d->ifindex)
 			continue;
 		p->link[i] = (struct link){
@@ -641,7 +642,8 @@ static void see_links(struct kernel *k)
 			.carrier = d->carrier, .shared = d->shared,
 			.rp_filter = -ENOENT, .mtu = d->mtu,
 			.arp_ignore = -1, .arp_announce = -1,
-			.drained = drained[i], .held = held[i],
+			.drained = drained[i],
+			.held = { held[i], held[i] },
 			.af[FAMILY_IPV4] = {
 				.local = d->local,
 				.peer = d->peer.family ? d->peer : d->local,

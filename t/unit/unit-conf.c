@@ -185,6 +185,10 @@ static const struct {
 	  "loss = 10\nlatency = 300ms\n", "parity; ppp0 201 0x1 within 1000 "
 	  "5000 1000 by dns asks 192.0.2.1 192.0.2.2; ppp1 202 0x2 within 250 "
 	  "0 30000 poor 10 300 by tcp 443 asks 198.51.100.7" },
+	{ "targets of both families, and a gateway", "[mwan]\n"
+	  "targets = 2001:db8::1 192.0.2.1\n[link eth1]\ntable = 201\n"
+	  "probe = arp\n", "source; eth1 201 0x1 by arp asks 2001:db8::1 "
+	  "192.0.2.1" },
 	{ "a link that is not watched", "[link ppp0]\nprobe = none\n",
 	  "source; ppp0 201 0x1 by none" },
 	{ "the links' queue, and a link's own", "[mwan]\nqdisc = fq_codel\n"
@@ -292,15 +296,17 @@ static const struct {
 	  "recover = \"61m\" is neither 0 nor a time from 1ms to 1h: a number "
 	  "and ms, s, m or h" },
 	{ "a probe", "[mwan]\nprobe = ping\n", "mwan.ini:2: probe = \"ping\" "
-	  "is no probe: it is icmp, dns, tcp and a port, or none" },
+	  "is no probe: it is icmp, dns, tcp and a port, arp, or none" },
 	{ "a probe's port", "[mwan]\nprobe = tcp 0\n", "mwan.ini:2: probe = "
 	  "\"tcp 0\" is no probe: a port from 1 to 65535 follows tcp, as in "
 	  "\"tcp 443\"" },
 	{ "a port where there is none", "[mwan]\nprobe = icmp 7\n",
 	  "mwan.ini:2: probe = \"icmp 7\" is no probe: it is icmp, dns, tcp and "
-	  "a port, or none" },
+	  "a port, arp, or none" },
 	{ "a target by its name", "[mwan]\ntargets = 1.1.1.1 dns.google\n",
-	  "mwan.ini:2: targets: \"dns.google\" is no host's IPv4 address" },
+	  "mwan.ini:2: targets: \"dns.google\" is no host's address" },
+	{ "a target on the link itself", "[mwan]\ntargets = fe80::1\n",
+	  "mwan.ini:2: targets: \"fe80::1\" is no host's address" },
 	{ "too many targets", "[mwan]\ntargets = 1.0.0.1 1.0.0.2 1.0.0.3 "
 	  "1.0.0.4 1.0.0.5 1.0.0.6 1.0.0.7 1.0.0.8 1.0.0.9\n", "mwan.ini:2: "
 	  "targets: there are more than 8" },

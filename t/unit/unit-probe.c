@@ -778,6 +778,71 @@ static void how_many(void)
 	}
 }
 
+/* Was target @t of line 0 asked within @time? */
+static bool asks(unsigned int t, int64_t time)
+{
+	uint16_t from = p.line[0].seq;
+	unsigned int i;
+	bool is = false;
+
+	for (; time > 0; time -= S) {
+		run(S);
+		for (i = 0; i < PROBE_RING; i++)
+			is = is || (p.line[0].ring[i].target == t &&
+				    (int16_t)(p.line[0].ring[i].seq - from) > 0);
+	}
+	return is;
+}
+
+/* The provider's own resolver answers while all beyond him is dead. */
+static void reserve(void)
+{
+	struct probe_rules rules = usual;
+
+	rules.n_targets = 4;
+	rules.n_reserve = 1;
+	world(2);
+	probe_set(&p, 0, &rules, true);
+	targets_alive = 8;
+	run(10 * S);
+	ok(p.line[0].ready && asks(3, 10 * S),
+	   "a reserve is asked where nobody else answers");
+	targets_alive = ~0U;
+	run(300 * S);
+	ok(!asks(3, 300 * S), "and not where two others do");
+	wire[0].rate = wire[1].rate = 100;
+	run(10 * S);
+	/* What is beyond: line 1 has other ways to it. */
+	wire[0].cut_out = wire[0].cut_in = true;
+	ok(run_until(0, true, 10 * S) <= 500 * MS,
+	   "so it does not vouch for what is beyond");
+}
+
+/* Answers that do not tell the question, and counters that see none of it. */
+static void neighbours(void)
+{
+	struct probe_rules rules = usual;
+	uint16_t seq, first;
+	unsigned int target;
+	bool good;
+
+	rules.n_targets = 1;
+	rules.apart = true;
+	world(1);
+	probe_set(&p, 0, &rules, true);
+	probe_count(&p, 0, &wire[0].seen, now);
+	now += probe_period(&p);
+	probe_tick(&p, now);
+	good = probe_next(&p, 0, &first, &target) && !p.line[0].mine;
+	now += S;
+	probe_tick(&p, now);
+	good = good && probe_latest(&p, 0, 0, &seq) && seq != first;
+	probe_answer(&p, 0, seq, now + MS);
+	ok(good && !p.line[0].own && p.line[0].replies == 1,
+	   "an answer is to the latest question, and nothing is subtracted");
+	ok(!probe_latest(&p, 0, 1, &seq), "nobody else was asked");
+}
+
 int main(void)
 {
 	how_many();
@@ -799,6 +864,8 @@ int main(void)
 	strangers();
 	sessions();
 	unsent();
+	reserve();
+	neighbours();
 	day();
 	chaos();
 	return done();

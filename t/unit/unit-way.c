@@ -107,7 +107,7 @@ static void test_wanted(void)
 	ok(by("0"), "a drained link its own");
 	way_wanted(&w, &conf, &present, FAMILY_IPV4, -1);
 	ok(by("1"), "and no other's");
-	l[1].held = true;
+	l[1].held[FAMILY_IPV4] = true;
 	links_judge(l, 3);
 	way_wanted(&w, &conf, &present, FAMILY_IPV4, 1);
 	ok(by("2"), "a held link's go by the next tier");
