@@ -175,20 +175,35 @@ static unsigned int n_asked(const struct probe_line *l)
 	return witnesses < 2 ? l->rules.n_targets : n;
 }
 
-/* The next target in turn. Targets that have not answered are asked only now
- * and then, unless none has.
+/* The next target in turn of those that have answered, of those that have not, or
+ * of all (NULL). Returns whether there is one.
+ */
+static bool in_turn(const struct probe_line *l, const bool *witness,
+		    unsigned int *turn, unsigned int *t)
+{
+	unsigned int i, n = n_asked(l);
+
+	for (i = 0; i < n; i++) {
+		*t = (*turn)++ % n;
+		if (!witness || l->target[*t].witness == *witness)
+			return true;
+	}
+	return false;
+}
+
+/* Targets that have not answered are asked only now and then, unless none has, and
+ * in a turn of their own: a common one may come to the same targets each time.
  */
 static unsigned int choose(struct probe_line *l)
 {
-	bool all = !any_witness(l) || l->seq % RETRY == RETRY - 1 ||
+	static const bool yes = true, no = false;
+	bool all = !any_witness(l) ||
 		   l->questions < (uint64_t)4 * l->rules.n_targets;
-	unsigned int i, t = 0, n = n_asked(l);
+	unsigned int t = 0;
 
-	for (i = 0; i < n; i++) {
-		t = l->turn++ % n;
-		if (all || l->target[t].witness)
-			break;
-	}
+	if (all || l->seq % RETRY != RETRY - 1 ||
+	    !in_turn(l, &no, &l->again_turn, &t))
+		(void)in_turn(l, all ? NULL : &yes, &l->turn, &t);
 	return t;
 }
 
@@ -512,8 +527,9 @@ bool probe_answer(struct probe *p, unsigned int line, uint16_t seq,
 		return false;
 	if (l->verdict == PROBE_DEAD)
 		return answer_of_dead(l, q, now);
-	count_losses(l, q->sent);
+	/* This may tell that what is lost was lost in an outage. */
 	prove(l, true, now);
+	count_losses(l, q->sent);
 	return false;
 }
 

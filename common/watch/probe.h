@@ -131,6 +131,7 @@ struct probe_line {
 	unsigned int burst;	/* questions of this silence */
 	unsigned int good;	/* answers while dead */
 	unsigned int turn;	/* of the targets */
+	unsigned int again_turn;	/* of those that have not answered */
 	uint8_t last_target;	/* that has answered */
 	uint32_t again;		/* of a million questions right after a lost
 				 * one: lost, too */

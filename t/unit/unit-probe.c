@@ -507,7 +507,7 @@ static void targets_go(void)
 	stays("all targets dead, the other line busy", 600 * S);
 	targets_alive = 7;
 	run(60 * S);
-	ok(probe_loss(&p.line[0]) < 200000, "and the line's loss is none of it");
+	ok(probe_loss(&p.line[0]) < 60000, "and the line's loss is none of it");
 }
 
 static void everything_dies(void)
