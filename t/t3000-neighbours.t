@@ -178,8 +178,8 @@ like "before ours: status says so" "$(problems)" \
 is "what it sends itself has its way" "$(takes mark 51820 |
 	sed 's/ppp[01]/LINK/')" "dev LINK table 200"
 ok "wg-quick down" wg-quick down "$T/wg0.conf"
-like "it has taken our rule along, and status says so" "$(problems)" \
-	'^rule: The rule "pref 1000 lookup main suppress_prefixlength 0" is missing: run "mwan-rules apply"\.$'
+is "it has deleted its own rules, and none of ours" "$(problems)" ""
+is "so nothing is to be done" "$(mwan-rules apply -n)" ""
 mwan-rules flush 2>/dev/null
 ok "wg-quick up, before ours are there" wg-quick up "$T/wg0.conf"
 mwan-rules apply
@@ -191,7 +191,19 @@ policy tunnel "source = 10.9.0.7" "use = main"
 mwan-rules apply
 is "a policy says what goes there: nothing is said" "$(problems)" ""
 like "and that goes there" "$(mwan-rules why 10.9.0.7 $inet)" 'leaves by wg0\.'
+mwan-rules watch >"$T/watch" 2>&1 &
+watch=$!
+wait_for 20 test -s /run/mwan/watched
 wg-quick down "$T/wg0.conf" 2>/dev/null
+main_rule() {
+	ip rule show pref 1000 | grep -q 'suppress_prefixlength 0'
+}
+ok "it takes our rule along, and watch puts it back" wait_for 20 main_rule
+kill $watch
+wait $watch
+ip rule del pref 1000
+like "without watch, status says so" "$(problems)" \
+	'^rule: The rule "pref 1000 not .* suppress_prefixlength 0" is missing: run "mwan-rules apply"\.$'
 sysctl -qw net.ipv4.conf.all.src_valid_mark=0	# which it leaves at 1
 conf -- 1 1 "1 tier=2"
 mwan-rules apply

@@ -74,7 +74,7 @@ is "nor does flush" "$(all6)" "$before"
 conf 'ipv6 = yes' $A::/56 $B::/56 >/etc/ppp/mwan.ini
 printed=$(mwan-rules apply -n | grep -E '^ip -6|group 775|^sysctl.*ipv6')
 ok "apply with two prefixes" mwan-rules apply
-is "the rules" "$(rules6)" "1000: from all lookup main suppress_prefixlength 0
+is "the rules" "$(rules6)" "1000: not from all fwmark 0x6d77616e lookup main suppress_prefixlength 0
 1001: from all lookup 199
 1002: from all fwmark 0x1/0xff lookup 201
 1003: from all fwmark 0x2/0xff lookup 202

@@ -204,7 +204,7 @@ sed -n '/ no packet/d
 		{ $1 = $1; gsub(/  +/, " "); print }' >"$T/documented"
 # The first link's, and those of no link.
 ip rule | sed -n 's/[\t ]*proto 119 *$//p' |
-	sed 's/\t/ /; s/from all //; /lookup ppp1/d' >"$T/real"
+	sed 's/\t/ /; s/from all //; s/fwmark 0x6d77616e/&\/0xffffffff/; /lookup ppp1/d' >"$T/real"
 is "the rules are those of the page" "$(cat "$T/real")" \
 	"$(cat "$T/documented")"
 link_new ppp1 10.64.2.100 10.64.2.1

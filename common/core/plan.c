@@ -1137,6 +1137,9 @@ static void want_rules(struct making *m, enum family f)
 		want_rule(m, f, PRIORITY_PRIMARY, c->link[primary].table);
 	r = want_rule(m, f, base + RULE_MAIN, TABLE_MAIN);
 	r->suppress_default = true;
+	r->mark = RULE_MAIN_NOT;
+	r->mask = UINT32_MAX;
+	r->invert = true;
 	if (f == FAMILY_IPV6)
 		want_rule(m, f, base + RULE_ONLINK, c->onlink_table);
 	for (i = 0; i < c->n_links; i++)

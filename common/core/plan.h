@@ -18,6 +18,11 @@ enum {
 /* Rules, by their distance from rule_priority. */
 enum {
 	RULE_MAIN = 0,
+	/* "wg-quick down" deletes rules until "ip rule" shows no more "from all
+	 * lookup main suppress_prefixlength 0". Ours is not for a mark that
+	 * nobody has ("mwan"): so it is for all packets, and is not meant.
+	 */
+	RULE_MAIN_NOT = 0x6d77616e,
 	RULE_ONLINK = 1,	/* of IPv6, where the next ones are one later */
 	RULE_MARK = 1,		/* of link 0; one a link */
 	RULE_FROM = 301,	/* of link 0; one a live link */

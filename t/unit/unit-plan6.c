@@ -107,7 +107,7 @@ static void test_up(void)
 	   "a group before its route");
 	ok(before("default nhid 77769 table 200", "rule add pref 1002 fwmark"),
 	   "routes before the rules that lead there");
-	ok(before("rule add pref 1000 lookup main", "pref 1001 lookup 199"),
+	ok(before("rule add pref 1000 not fwmark", "pref 1001 lookup 199"),
 	   "main before what is remembered of the LAN");
 	ok(before("pref 1301 from 2001:db8:a00::/56 lookup 201",
 		  "pref 1302 from 2001:db8:b00::/56 lookup 202"),
