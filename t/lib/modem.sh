@@ -59,3 +59,37 @@ has_carrier() {
 no_carrier() {
 	! has_carrier "$1"
 }
+
+# serve N FIRST [ROUTER]: modem N gives addresses from 192.168.1.FIRST on.
+declare -A server
+serve() {
+	[ -z "${server[$1]-}" ] || kill "${server[$1]}"
+	[ -z "${server[$1]-}" ] || wait_for 9 lib_not kill -0 "${server[$1]}"
+	ip netns exec "modem$1" dnsmasq --no-daemon --conf-file=/dev/null --port=0 \
+		--interface=lan --user=root --dhcp-authoritative \
+		--dhcp-leasefile="$T/leases.$1.$2" --pid-file= \
+		--dhcp-range="192.168.1.$2,192.168.1.$(($2 + 20)),120" \
+		--dhcp-option="3,${3-192.168.1.1}" >"$T/dnsmasq.$1" 2>&1 &
+	server[$1]=$!
+	daemons+=($!)
+	wait_for 20 grep -q 'DHCP, IP range' "$T/dnsmasq.$1"
+}
+
+defaults() { # N: of the table of ethN
+	ip route show table $((1001 + $1)) default 2>/dev/null | sed 's/ *$//'
+}
+
+default_is() { # N GATEWAY
+	[ "$(defaults "$1")" = "default via $2 dev eth$1 proto 119 onlink" ]
+}
+
+address_is() { # N FIRST: one of that range's
+	local last
+	last=$(ip -j -4 addr show "eth$1" |
+		jq -r '.[0].addr_info[0].local // empty | split(".")[3]')
+	[ -n "$last" ] && [ "$last" -ge "$2" ] && [ "$last" -le $(($2 + 20)) ]
+}
+
+none() { # N
+	[ -z "$(defaults "$1")" ]
+}
