@@ -79,3 +79,9 @@ const char *err_file_advice(int code)
 		return "; see the kernel's messages (dmesg), and try again";
 	}
 }
+
+int err_expected(struct err *err, const char *what, const char *word)
+{
+	return err_set(err, -EINVAL, "%s is expected, not \"%s\"", what,
+		       word);
+}

@@ -27,4 +27,9 @@ int err_prefix(struct err *err, int code, const char *what);
 const char *err_advice(int code);
 const char *err_file_advice(int code);
 
+/* Set "WHAT is expected, not "WORD"", for the words of a command line. Returns
+ * -EINVAL.
+ */
+int err_expected(struct err *err, const char *what, const char *word);
+
 #endif

@@ -359,3 +359,26 @@ void history_print_json(const struct history_view *v, FILE *out)
 	json_units(v, "months", UNIT_MONTH, out);
 	fputs("]}\n", out);
 }
+
+int history_choose(struct history_view *v, const struct history *h,
+		   const char *since, const char *only, struct err *err)
+{
+	unsigned int i;
+
+	*v = (struct history_view){ .h = h, .only = -1, .to = h->now };
+	if (history_when(since ? since : "30d", v->to, &v->from) ||
+	    v->from >= v->to)
+		return err_set(err, -EINVAL, "\"%s\" is no time in the past "
+			       "that --since knows: 2026-11-22, "
+			       "2026-11-22T17:22, 36h, 7d or 4w", since);
+	/* There is nothing to show if nothing is known. */
+	if (h->begin > v->from)
+		v->from = h->begin < v->to ? h->begin : v->from;
+	for (i = 0; i < h->n_links && only; i++)
+		if (!strcmp(h->link[i].name, only))
+			v->only = (int)i;
+	if (only && v->only < 0)
+		return err_set(err, -EINVAL, "neither the configuration nor "
+			       "the log has a link \"%s\"", only);
+	return 0;
+}

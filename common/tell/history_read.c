@@ -234,3 +234,30 @@ int history_read(struct history *h, const char *path, struct err *left,
 		       "its first line" : code == -EACCES ? "; run mwan-rules "
 		       "history as root" : "");
 }
+
+/* The start of the machine, in milliseconds since 1970, and with it now. */
+static int64_t read_clock(int64_t *now)
+{
+	struct timespec real, up;
+
+	clock_gettime(CLOCK_REALTIME, &real);
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	*now = (int64_t)real.tv_sec * 1000 + real.tv_nsec / 1000000;
+	return *now - (int64_t)up.tv_sec * 1000 - up.tv_nsec / 1000000;
+}
+
+int history_recall(struct history *h, const struct conf *conf,
+		   struct err *left, struct err *err)
+{
+	unsigned int i;
+	int64_t now, boot = read_clock(&now);
+	int code;
+
+	history_begin(h, now);
+	for (i = 0; i < conf->n_links; i++)
+		history_link(h, conf->link[i].name);
+	code = history_read(h, conf->log, left, err);
+	if (!code)
+		history_end(h, boot);
+	return code;
+}

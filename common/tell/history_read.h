@@ -3,6 +3,7 @@
 #define MWAN_TELL_HISTORY_READ_H
 
 #include "base/err.h"
+#include "conf/conf.h"
 #include "tell/history.h"
 
 /* Read the log @path and what logrotate(8) has made of it before, the oldest
@@ -12,5 +13,11 @@
  */
 int history_read(struct history *h, const char *path, struct err *left,
 		 struct err *err);
+
+/* Read the history until now: of the links of @conf, in their order, and of
+ * others in its log. Returns and sets @left like history_read().
+ */
+int history_recall(struct history *h, const struct conf *conf,
+		   struct err *left, struct err *err);
 
 #endif

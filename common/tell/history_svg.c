@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -140,4 +141,22 @@ void history_print_svg(const struct history_view *v, FILE *out)
 	}
 	put_legend(height - 18, out);
 	fputs("</svg>\n", out);
+}
+
+int history_draw(const struct history_view *v, const char *file,
+		 struct err *err)
+{
+	bool to_stdout = !strcmp(file, "-");
+	FILE *out = to_stdout ? stdout : fopen(file, "we");
+	int code = 0;
+
+	if (!out)
+		return err_set(err, -errno, "cannot write %s: %s; \"--svg - "
+			       ">%s\" lets your shell do it", file,
+			       strerror(errno), file);
+	history_print_svg(v, out);
+	if (!to_stdout && (ferror(out) | fclose(out)))
+		code = err_set(err, -EIO, "cannot write all of %s: is its "
+			       "disk full?", file);
+	return code;
 }

@@ -2,10 +2,13 @@
 #include <errno.h>
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/prefix.h"
+#include "base/util.h"
+#include "conf/policy.h"
 #include "core/plan.h"
 #include "core/way.h"
 #include "tell/why.h"
@@ -379,4 +382,63 @@ bool why_arrives(const struct why *why)
 		if (why->way[i].verdict < WHY_MANY)
 			return true;
 	return false;
+}
+
+static int read_port(uint16_t *port, const char *word, struct err *err)
+{
+	uint32_t number;
+
+	if (u32_parse(word, 0, UINT16_MAX, &number))
+		return err_expected(err, "a port from 0 to 65535", word);
+	*port = (uint16_t)number;
+	return 0;
+}
+
+static int read_address(struct addr *a, const char *word, struct err *err)
+{
+	if (addr_parse(a, word))
+		return err_expected(err, "an address", word);
+	/* It may be on several interfaces, and leaves none of them. */
+	return addr_is_link_local6(a) ?
+	       err_set(err, -EINVAL, "nothing is forwarded or shared of an "
+		       "address that stays on its link, as does \"%s\"",
+		       word) : 0;
+}
+
+/* The words after SRC and DST. */
+static int read_rest(struct why_packet *p, int n, char **word,
+		     struct err *err)
+{
+	struct ct_tuple *t = &p->tuple;
+	struct err why;
+
+	p->has_protocol = n > 0;
+	p->has_ports = n > 1;
+	if (p->has_protocol && protocol_parse(word[0], &t->protocol, &why))
+		return err_expected(err, "tcp, udp, icmp or a protocol's "
+				    "number", word[0]);
+	if (t->destination.family == AF_INET6 && t->protocol == IPPROTO_ICMP)
+		t->protocol = IPPROTO_ICMPV6;
+	if (!p->has_ports)
+		return 0;
+	if (t->protocol == IPPROTO_ICMP || t->protocol == IPPROTO_ICMPV6)
+		return err_set(err, -EINVAL, "there are no ports in \"%s\"",
+			       word[0]);
+	return read_port(&t->source_port, word[1], err) ||
+	       read_port(&t->destination_port, word[2], err) ? -EINVAL : 0;
+}
+
+int why_packet_read(struct why_packet *p, int n, char **word,
+		    struct err *err)
+{
+	struct ct_tuple *t = &p->tuple;
+
+	if ((strcmp(word[0], "self") &&
+	     read_address(&t->source, word[0], err)) ||
+	    read_address(&t->destination, word[1], err))
+		return -EINVAL;
+	if (t->source.family && t->source.family != t->destination.family)
+		return err_set(err, -EINVAL, "the source is of the other "
+			       "family than \"%s\"", word[1]);
+	return read_rest(p, n - 2, word + 2, err);
 }

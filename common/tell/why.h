@@ -25,6 +25,12 @@ struct why_packet {
 	bool has_protocol, has_ports;
 };
 
+/* Read SRC|self DST [PROTOCOL [SPORT DPORT]], @n words: 2, 3 or 5. Returns 0,
+ * or -EINVAL with a sentence.
+ */
+int why_packet_read(struct why_packet *p, int n, char **word,
+		    struct err *err);
+
 /* What the kernel knows about it before it is marked. */
 struct why_seen {
 	bool own;		/* it is the router's */

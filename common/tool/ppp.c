@@ -137,3 +137,22 @@ int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 		code = read_addr(&e->peer, f, peer, words[f].peer, err);
 	return code;
 }
+
+int ppp_event_told(struct ppp_event *e, bool up, int n, char **word,
+		   struct err *err)
+{
+	*e = (struct ppp_event){ .up = up, .connect_time = "", .sent = "",
+				 .received = "" };
+	if (!ifname_valid(word[0]) ||
+	    str_copy(e->ifname, sizeof(e->ifname), word[0]))
+		return err_expected(err, "an interface's name", word[0]);
+	if (n > 1 && addr_parse(&e->local, word[1]))
+		return err_expected(err, "an address", word[1]);
+	e->family = addr_family(&e->local);
+	if (n > 2 && (addr_parse(&e->gateway, word[2]) ||
+		      e->gateway.family != e->local.family ||
+		      !gateway_possible(&e->gateway)))
+		return err_expected(err, "a router's address of the same "
+				    "family", word[2]);
+	return 0;
+}

@@ -37,4 +37,11 @@ struct ppp_event {
 int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 		   struct err *err);
 
+/* Read what another caller says: LINK [ADDRESS [GATEWAY]], @n words from 1 to
+ * 3. The gateway is of the address's family. Returns 0, or -EINVAL with a
+ * sentence.
+ */
+int ppp_event_told(struct ppp_event *e, bool up, int n, char **word,
+		   struct err *err);
+
 #endif

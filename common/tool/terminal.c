@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -151,4 +152,12 @@ bool terminal_wait(struct terminal *t, int fd, int ms)
 	    (read(STDIN_FILENO, &key, 1) != 1 || key == 'q' || key == 'Q'))
 		leaving = 1;
 	return !leaving;
+}
+
+bool terminal_may_colour(void)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(STDOUT_FILENO) && !(no && *no) && term && *term &&
+	       strcmp(term, "dumb");
 }

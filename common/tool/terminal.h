@@ -40,4 +40,9 @@ void terminal_draw(struct terminal *t, const char *text);
  */
 bool terminal_wait(struct terminal *t, int fd, int ms);
 
+/* Is standard output to have colours? Only a terminal, unless it cannot or the
+ * user does not want it (no-color.org). Reads the environment.
+ */
+bool terminal_may_colour(void);
+
 #endif

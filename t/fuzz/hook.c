@@ -146,19 +146,6 @@ static void set_environment(void)
 	}
 }
 
-/* What mwan-rules makes of its words; what it refuses itself comes no further. */
-static bool told(struct ppp_event *e, char text[][TEXT_MAX], int n)
-{
-	*e = (struct ppp_event){ .connect_time = "", .sent = "",
-				 .received = "" };
-	return n && ifname_valid(text[0]) &&
-	       !str_copy(e->ifname, sizeof(e->ifname), text[0]) &&
-	       (n < 2 || !addr_parse(&e->local, text[1])) &&
-	       (n < 3 || (!addr_parse(&e->gateway, text[2]) &&
-			  e->gateway.family == e->local.family &&
-			  gateway_possible(&e->gateway)));
-}
-
 static void run_hook(void)
 {
 	static char text[ARGS_MAX][TEXT_MAX];
@@ -166,6 +153,7 @@ static void run_hook(void)
 	struct part head = { 0 };
 	const uint8_t *data = kernel_part(PART_ARGUMENTS, &head);
 	struct ppp_event event;
+	struct err err;
 	size_t at = 0;
 	bool dry;
 	int n, status;
@@ -178,9 +166,9 @@ static void run_hook(void)
 			return;
 	}
 	if (head.flags & PART_TOLD) {
-		if (!told(&event, text, n))
+		if (!n || ppp_event_told(&event, !(head.flags & PART_DOWN),
+					 n < 3 ? n : 3, argv + 1, &err))
 			return;
-		event.up = !(head.flags & PART_DOWN);
 		status = hook_told("hook", false, &event);
 		must(status == 0 || status == EXIT_FAILED ||
 		     status == EXIT_CONFIG);
