@@ -38,6 +38,8 @@ hook up ppp0 10.64.1.100
 is "nor does another link's" "$(uses)" ppp0
 mwan-rules apply
 is "nor apply" "$(uses)" ppp0
+is "nor nftables" "$(nft list chain inet mwan srcnat | grep -c '"ppp1"')" 0
+is "and once more nothing changes" "$(mwan-rules apply -n)" ""
 like "status says so" "$(mwan-rules status)" \
 	'ppp1 is there, but pppd says that it is not the session of linkname wan1'
 is "and exits 1" "$(status mwan-rules status)" 1
@@ -62,6 +64,7 @@ is "a note that anybody may write proves nothing against it" "$(uses)" \
 chmod 644 /var/run/ppp-wan1.pid
 hook up ppp1 10.99.0.1 10.99.0.2
 is "line 2 itself is used" "$(uses)" "ppp0 ppp1"
+is "also by nftables" "$(nft list chain inet mwan srcnat | grep -c '"ppp1"')" 1
 is "status: all well" "$(mwan-rules status | grep -c linkname)" 0
 rm /var/run/ppp-wan1.pid
 mkdir /var/run/pppd

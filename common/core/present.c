@@ -892,6 +892,7 @@ static void read_sessions(struct reading *r)
 
 	for (i = 0; i < r->conf->n_links; i++) {
 		want = &r->conf->link[i];
+		r->p->link[i].other = false;
 		if (!*want->linkname || !r->p->link[i].ifindex)
 			continue;
 		code = pppd_interface(want->linkname, ifname);

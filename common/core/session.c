@@ -212,7 +212,8 @@ int session_ruleset(struct session *s, struct err *err)
 	s->have_ruleset = true;
 	s->verified.netns = 0;
 	return ruleset_build(&s->ruleset, &s->conf,
-			     verdicts_aside(&s->verdicts), s->twins, err);
+			     verdicts_aside(&s->verdicts), s->other, s->twins,
+			     err);
 }
 
 static int need_ruleset(struct session *s, enum plan_goal goal,
@@ -228,15 +229,29 @@ static int need_ruleset(struct session *s, enum plan_goal goal,
 	return code;
 }
 
+/* Do the links show that the ruleset has to be another one? */
+static bool has_changed(struct session *s)
+{
+	const struct link *l = s->present.link;
+	bool twins = links_are_twins(l, s->conf.n_links);
+	bool changed = twins != s->twins;
+	unsigned int i;
+
+	s->twins = twins;
+	for (i = 0; i < s->conf.n_links; i++) {
+		changed = changed || s->other[i] != l[i].other;
+		s->other[i] = l[i].other;
+	}
+	return changed;
+}
+
 int session_look(struct session *s, enum plan_goal goal, bool dry,
 		 struct err *err)
 {
 	int code = session_read(s, goal, dry, err);
 
-	if (code || !s->have_ruleset ||
-	    links_are_twins(s->present.link, s->conf.n_links) == s->twins)
+	if (code || !s->have_ruleset || !has_changed(s))
 		return code;
-	s->twins = !s->twins;
 	code = session_ruleset(s, err);
 	return code ? code : session_read(s, goal, dry, err);
 }

@@ -34,6 +34,8 @@ struct session {
 	struct err bad_prefix6;		/* why prefix6 is not known; "": it is */
 	bool twins;			/* ruleset is for two links of one
 					 * address */
+	bool other[LINKS_MAX];		/* ... or for names that other sessions
+					 * have taken */
 	bool have_ruleset;		/* of this conf and these verdicts */
 	bool have_said;			/* has a caller just changed said? */
 	int64_t looked;			/* when the kernel was last read, by
@@ -118,7 +120,8 @@ int session_read(struct session *s, enum plan_goal goal, bool dry,
 		 struct err *err);
 
 /* Build the ruleset of the configuration. session_look(): and observe the
- * kernel, which may show that it has to be another one (links_are_twins()).
+ * kernel, which may show that it has to be another one (links_are_twins(),
+ * link.other).
  * Return 0 or a negative errno with a sentence.
  */
 int session_ruleset(struct session *s, struct err *err);

@@ -40,6 +40,7 @@ struct build {
 	uint16_t by_name, to_by_mark, is_by_mark, keep_by_name, lan, lo;
 	uint16_t n_lan;
 	const bool *drained;		/* of each link */
+	const bool *other;		/* of each link */
 	bool twins;			/* two have one address */
 	bool aside[LINKS_MAX];		/* drained, and another link is not */
 	uint8_t tier;			/* the one that is dealt to */
@@ -304,13 +305,21 @@ static uint16_t add_marks(struct build *b, const uint16_t *chain)
 	return first;
 }
 
+/* The interface of another session is none of ours, though it has the name: in
+ * its place is a name that the kernel gives to no interface
+ * (net/core/dev.c, dev_valid_name()), so that all lists keep their lengths.
+ */
 static uint16_t add_names(struct build *b, const uint16_t *chain)
 {
 	uint16_t first = (uint16_t)b->rs->n_elements;
+	char nobody[IFNAMSIZ];
 	unsigned int i;
 
-	for (i = 0; i < b->conf->n_links; i++)
-		add_element(b, b->conf->link[i].name, 0, 0, chain[i]);
+	for (i = 0; i < b->conf->n_links; i++) {
+		snprintf(nobody, sizeof(nobody), ":%u", i + 1);
+		add_element(b, b->other[i] ? nobody : b->conf->link[i].name, 0,
+			    0, chain[i]);
+	}
 	return first;
 }
 
@@ -1383,7 +1392,8 @@ static void lan(struct build *b)
 }
 
 int ruleset_build(struct ruleset *rs, const struct conf *conf,
-		  const bool *drained, bool twins, struct err *err)
+		  const bool *drained, const bool *other, bool twins,
+		  struct err *err)
 {
 	struct build b;
 	int code;
@@ -1394,6 +1404,7 @@ int ruleset_build(struct ruleset *rs, const struct conf *conf,
 	b.rs = rs;
 	b.conf = conf;
 	b.drained = drained;
+	b.other = other;
 	b.twins = twins;
 	rs->n_chains = rs->n_rules = rs->n_statements = rs->n_elements = 0;
 	rs->n_sets = 0;

@@ -274,14 +274,16 @@ struct ruleset {
 };
 
 /* Build the table for @conf, which has passed its checks, and @drained says of
- * each of its links whether it is put aside. @twins: two links have one address,
+ * each of its links whether it is put aside, @other whether its name is that of
+ * another session's interface. @twins: two links have one address,
  * which the kernel finds on one of them alone, so that the guard believes what
  * has been translated. Returns 0, or
  * -EINVAL when nftables cannot express it: no link, an interface name that
  * its language cannot quote, links that the parity cannot tell apart.
  */
 int ruleset_build(struct ruleset *rs, const struct conf *conf,
-		  const bool *drained, bool twins, struct err *err);
+		  const bool *drained, const bool *other, bool twins,
+		  struct err *err);
 
 /* Is it an IPv4 address that the guard knows as a private one? */
 bool ruleset_is_private(const struct addr *a);

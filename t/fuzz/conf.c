@@ -69,10 +69,10 @@ static void check_print(void)
 
 static void check_ruleset(void)
 {
-	static const bool drained[LINKS_MAX];
+	static const bool drained[LINKS_MAX], nobody[LINKS_MAX];
 	static struct ruleset rs;
 	struct err err;
-	int code = ruleset_build(&rs, &conf, drained, false, &err);
+	int code = ruleset_build(&rs, &conf, drained, nobody, false, &err);
 
 	if (code)
 		must(code == -EINVAL && fuzz_explained(code, err.msg));

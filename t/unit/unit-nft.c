@@ -37,6 +37,7 @@ enum { TEXT = 8 * 1024 * 1024 };
 
 static struct conf conf;
 static bool drained[LINKS_MAX];
+static const bool nobody[LINKS_MAX];
 static struct ruleset rs;
 static struct nft_seen seen;
 static struct table_state state;
@@ -73,7 +74,7 @@ static bool build(void)
 {
 	struct err err = { "" };
 
-	if (ruleset_build(&rs, &conf, drained, false, &err)) {
+	if (ruleset_build(&rs, &conf, drained, nobody, false, &err)) {
 		printf("# %s\n", err.msg);
 		return false;
 	}
@@ -132,7 +133,7 @@ static void test_text(void)
 static void refuses(const char *what, const char *why)
 {
 	struct err err = { "" };
-	int code = ruleset_build(&rs, &conf, drained, false, &err);
+	int code = ruleset_build(&rs, &conf, drained, nobody, false, &err);
 
 	ok(code == -EINVAL && strstr(err.msg, why), "refused: %s", what);
 }

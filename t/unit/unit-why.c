@@ -53,7 +53,7 @@ static bool build(unsigned int n, enum balance balance, uint32_t sticky)
 		l->weight = (uint8_t)(n - i);
 		l->tier = 1;
 	}
-	return !ruleset_build(&rs, &conf, none, false, &err);
+	return !ruleset_build(&rs, &conf, none, none, false, &err);
 }
 
 static struct addr ipv4(uint32_t address)
@@ -219,7 +219,8 @@ static void test_ipv6(enum balance balance, const char *name)
 
 	build(3, balance, 0);
 	conf.ipv6 = conf.translate6 = true;
-	if (ruleset_build(&rs, &conf, (bool [LINKS_MAX]){ false }, false,
+	if (ruleset_build(&rs, &conf, (bool [LINKS_MAX]){ false },
+			  (bool [LINKS_MAX]){ false }, false,
 			  &(struct err){ "" }))
 		return;
 	memset(&state, 0, sizeof(state));
