@@ -35,7 +35,8 @@ enum {
 	 */
 	VERIFIED_HEAD = 3 * 17 + 9 + 1,
 	VERIFIED_LINE = 12 + PREFIXES_MAX * PREFIX_TEXT,
-	VERIFIED_MAX = VERIFIED_HEAD + LINKS_MAX * VERIFIED_LINE,
+	VERIFIED_MAX = VERIFIED_HEAD + LINKS_MAX * VERIFIED_LINE +
+		       PAST6_MAX * (PREFIX_TEXT + 1),
 };
 
 int accepted_source(char source[LOG_PATH_MAX], struct err *err)
@@ -486,6 +487,37 @@ static bool parse_link(struct table_link *l, char **p)
 	return len == (size_t)(*p - line) && !memcmp(line, again, len);
 }
 
+/* The earlier prefixes, a line each, to the end. */
+static size_t verified_past(const struct table_state *s, char *text)
+{
+	char prefix[PREFIX_TEXT];
+	size_t len = 0;
+	unsigned int i;
+
+	for (i = 0; i < s->n_past; i++)
+		len += (size_t)sprintf(text + len, "%s\n",
+				       prefix_text(&s->past6[i], prefix));
+	return len;
+}
+
+static bool parse_past(struct table_state *s, char *p)
+{
+	static char again[PAST6_MAX * (PREFIX_TEXT + 1)];
+	char word[PREFIX_TEXT];
+	const char *line = p;
+	size_t len;
+
+	for (s->n_past = 0; *p && s->n_past < PAST6_MAX; s->n_past++) {
+		len = strcspn(p, "\n");
+		snprintf(word, sizeof(word), "%.*s", (int)len, p);
+		if (prefix_parse(&s->past6[s->n_past], word))
+			return false;
+		p += len + (p[len] == '\n');
+	}
+	len = verified_past(s, again);
+	return !*p && len == strlen(line) && !memcmp(line, again, len);
+}
+
 /* The same of the first line. */
 static bool parse_head(struct verified *v, char **p)
 {
@@ -519,9 +551,10 @@ void verified_read(struct verified *v)
 	       v->ruleset == ruleset;
 	for (i = 0; good && i < v->n_links; i++)
 		good = parse_link(&v->state.link[i], &p);
+	good = good && parse_past(&v->state, p);
 	v->netns = netns;
 	v->ruleset = ruleset;
-	if (!good || *p)
+	if (!good)
 		v->table = v->generation = 0;
 }
 
@@ -534,6 +567,7 @@ void verified_write(const struct verified *v)
 
 	for (i = 0; i < v->n_links; i++)
 		len += verified_link(&v->state.link[i], text + len);
+	len += verified_past(&v->state, text + len);
 	(void)write_file(VERIFIED_NAME, text, len, &err);
 }
 

@@ -90,6 +90,11 @@ int resolvers_read(const struct conf *conf, struct resolvers *r,
 int resolvers_write(const struct conf *conf, const struct resolvers *r,
 		    struct err *err);
 
+/* Those of two links that get a new prefix each day for two weeks; older ones
+ * are no host's any more.
+ */
+enum { PAST6_MAX = 32 };
+
 /* The part about each link of our nftables table's named sets: it changes when
  * a link comes up, and not with the configuration.
  */
@@ -101,6 +106,12 @@ struct table_state {
 		 */
 		struct prefixes own6;
 	} link[LINKS_MAX];
+	/* Earlier prefixes of any link: some hosts may still use them. They are
+	 * translated everywhere. What is global and neither here nor a link's
+	 * is not our business.
+	 */
+	unsigned int n_past;
+	struct prefix past6[PAST6_MAX];
 };
 
 /* Which links get no new connections, unless there are no others: those that are

@@ -64,6 +64,7 @@ struct link {
 	 */
 	struct prefixes own6;
 	bool known6;
+	struct prefixes past6;	/* earlier ones */
 	struct prefixes seen6;	/* what the kernel alone tells of them */
 	bool has_own6;		/* it has an address that others gave it, ... */
 	struct addr others6;	/* ... this one */

@@ -45,6 +45,22 @@ static void add_all(struct prefixes *list, const struct prefixes *more)
 		own_add(list, &more->item[i]);
 }
 
+/* The prefixes that link @i had before it had @own, the latest first. */
+static struct prefixes past_of(const struct prefixes *own,
+			       const struct prefix6 *known, unsigned int i)
+{
+	const struct prefixes *from[] = { &known->of[i].last,
+					  &known->of[i].past };
+	struct prefixes past = { .n = 0 };
+	unsigned int k, n;
+
+	for (n = 0; n < COUNT(from); n++)
+		for (k = 0; k < from[n]->n; k++)
+			if (!has(own, &from[n]->item[k]))
+				own_add(&past, &from[n]->item[k]);
+	return past;
+}
+
 /* Has the router an address on the LAN in this prefix? The client that got the
  * prefix removes that when it loses it.
  */
@@ -77,6 +93,9 @@ static void decide_link(struct present *p, const struct conf *conf,
 	l->known6 = l->af[FAMILY_IPV6].local.family && own->n;
 	if (!l->known6 && known)
 		add_all(own, &known->of[i].last);
+	l->past6.n = 0;
+	if (known)
+		l->past6 = past_of(own, known, i);
 }
 
 void own_decide(struct present *p, const struct conf *conf,
@@ -101,22 +120,14 @@ bool own_any(const struct present *p, const struct conf *conf)
 bool own_remember(struct prefix6 *known, const struct present *p,
 		  const struct conf *conf)
 {
-	struct prefixes past;
-	unsigned int i, k;
 	bool changed = false;
+	unsigned int i;
 
 	for (i = 0; i < conf->n_links; i++) {
 		if (!p->link[i].known6 ||
 		    prefixes_equal(&known->of[i].last, &p->link[i].own6))
 			continue;
-		past.n = 0;
-		for (k = 0; k < known->of[i].last.n; k++)
-			if (!has(&p->link[i].own6, &known->of[i].last.item[k]))
-				own_add(&past, &known->of[i].last.item[k]);
-		for (k = 0; k < known->of[i].past.n; k++)
-			if (!has(&p->link[i].own6, &known->of[i].past.item[k]))
-				own_add(&past, &known->of[i].past.item[k]);
-		known->of[i].past = past;
+		known->of[i].past = past_of(&p->link[i].own6, known, i);
 		known->of[i].last = p->link[i].own6;
 		changed = true;
 	}

@@ -1685,7 +1685,7 @@ static void plan_qdiscs(struct making *m)
 static void want_table(struct making *m)
 {
 	struct table_state *want = &m->plan->table;
-	unsigned int i;
+	unsigned int i, k;
 
 	for (i = 0; i < m->conf->n_links; i++) {
 		const struct link *is = &m->present->link[i];
@@ -1695,6 +1695,14 @@ static void want_table(struct making *m)
 		want->link[i].mtu = any ? is->mtu : 0;
 		want->link[i].own6 = is->own6;
 	}
+	/* The latest of each link before older ones. */
+	want->n_past = 0;
+	for (k = 0; k < PREFIXES_MAX; k++)
+		for (i = 0; i < m->conf->n_links; i++)
+			if (k < m->present->link[i].past6.n &&
+			    want->n_past < PAST6_MAX)
+				want->past6[want->n_past++] =
+					m->present->link[i].past6.item[k];
 	table_state_complete(m->plan->ruleset, want, &m->present->nft.state);
 }
 

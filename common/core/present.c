@@ -608,7 +608,7 @@ static int again(int (*once)(struct reading *r, struct nl *nl,
 static void forget_addrs(struct link *pl)
 {
 	memset(pl->af, 0, sizeof(pl->af));
-	pl->own6.n = pl->seen6.n = 0;
+	pl->own6.n = pl->seen6.n = pl->past6.n = 0;
 	pl->known6 = pl->has_own6 = false;
 	pl->ours6.family = pl->others6.family = 0;
 }

@@ -1043,6 +1043,26 @@ static void take_own(struct reader *r, struct prefixes *own)
 	r->seen->misfilled |= !own->n;
 }
 
+/* What no link has is an earlier prefix. */
+static void take_known(struct reader *r)
+{
+	const struct ruleset_element *e = r->element;
+	struct table_state *s = &r->seen->state;
+	struct prefix p = { { .family = AF_INET6 }, 0 };
+	unsigned int i;
+	int len;
+
+	for (i = 0; i < r->n_elements; i++, e++) {
+		len = wide_prefix(e->key, e->last, 8 * WIDE_BYTES);
+		if (len < 0 || s->n_past == PAST6_MAX)
+			return;
+		wide_put(e->key, p.addr.bytes, WIDE_BYTES);
+		p.len = (uint8_t)len;
+		if (!table_state_has6(r->rs, s, &p))
+			s->past6[s->n_past++] = p;
+	}
+}
+
 static void take_sizes(struct reader *r, const struct set_shape *k)
 {
 	unsigned int i;
@@ -1089,6 +1109,8 @@ static void take_content(struct reader *r)
 		take_sizes(r, k);
 	if (set->kind == SET_OWN6)
 		take_own(r, &r->seen->state.link[set->link].own6);
+	if (set->kind == SET_KNOWN6)
+		take_known(r);
 	if (!as_expected(r))
 		r->seen->misfilled = true;
 }
@@ -1111,6 +1133,12 @@ static int read_one(struct nl *nl, struct reader *r, unsigned int set)
 	return code;
 }
 
+/* Does it follow from what other sets say of the links? */
+static bool follows(unsigned int kind)
+{
+	return kind == SET_NATIVE6 || kind == SET_KNOWN6;
+}
+
 /* Which link a host belongs to follows from what the links have: that comes
  * last.
  */
@@ -1124,11 +1152,12 @@ static int read_content(struct nl *nl, struct reader *r)
 		r->seen->state.link[i].mtu = 0;
 		r->seen->state.link[i].own6.n = 0;
 	}
+	r->seen->state.n_past = 0;
 	for (i = 0; i < rs->n_sets && !code; i++)
-		if (rs->set[i].kind != SET_NATIVE6)
+		if (!follows(rs->set[i].kind))
 			code = read_one(nl, r, i);
 	for (i = 0; i < rs->n_sets && !code; i++)
-		if (rs->set[i].kind == SET_NATIVE6)
+		if (follows(rs->set[i].kind))
 			code = read_one(nl, r, i);
 	return code;
 }
@@ -1148,6 +1177,9 @@ static void recall_content(struct reader *r, const struct verified *known)
 {
 	memcpy(r->seen->state.link, known->state.link,
 	       known->n_links * sizeof(known->state.link[0]));
+	r->seen->state.n_past = known->state.n_past;
+	memcpy(r->seen->state.past6, known->state.past6,
+	       known->state.n_past * sizeof(known->state.past6[0]));
 }
 
 static int read_rules(struct nl *nl, struct reader *r)

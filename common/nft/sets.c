@@ -38,6 +38,9 @@ static const struct set_shape shapes[SET_KINDS] = {
 	[SET_OWN6] = { "own6", .of_link = true, .text = "type ipv6_addr",
 		.flags = NFT_SET_INTERVAL, .key_type = TYPE_IPV6,
 		.key_len = 16 },
+	[SET_KNOWN6] = { "known6", .text = "type ipv6_addr",
+		.flags = NFT_SET_INTERVAL, .key_type = TYPE_IPV6,
+		.key_len = 16 },
 	[SET_NATIVE6] = { "native6", .text = "type ipv6_addr : verdict",
 		.flags = NFT_SET_MAP | NFT_SET_INTERVAL,
 		.key_type = TYPE_IPV6, .key_len = 16,
@@ -99,6 +102,11 @@ static struct ruleset_element range_of(const struct prefix *p, uint16_t chain)
 	return e;
 }
 
+/* Unique local addresses. */
+static const struct prefix private6 = {
+	{ .family = AF_INET6, .bytes = { 0xfc } }, 7
+};
+
 static unsigned int own_of(const struct table_link *l,
 			   struct ruleset_element *content)
 {
@@ -117,6 +125,36 @@ static int by_key(const void *a, const void *b)
 	const struct ruleset_element *x = a, *y = b;
 
 	return wide_compare(x->key, y->key);
+}
+
+/* One that has another one in it comes before that. */
+static int by_size(const void *a, const void *b)
+{
+	const struct ruleset_element *x = a, *y = b;
+	int order = wide_compare(x->key, y->key);
+
+	return order ? order : wide_compare(y->last, x->last);
+}
+
+static unsigned int known(const struct ruleset *rs,
+			  const struct table_state *state,
+			  struct ruleset_element *content)
+{
+	unsigned int i, k, n = 0, kept = 0;
+
+	content[n++] = range_of(&private6, RULESET_NONE);
+	for (i = 0; i < rs->n_links; i++)
+		for (k = 0; k < state->link[i].own6.n; k++)
+			content[n++] = range_of(&state->link[i].own6.item[k],
+						RULESET_NONE);
+	for (i = 0; i < state->n_past; i++)
+		content[n++] = range_of(&state->past6[i], RULESET_NONE);
+	qsort(content, n, sizeof(*content), by_size);
+	for (i = 0; i < n; i++)
+		if (!kept || wide_compare(content[i].key,
+					  content[kept - 1].last) > 0)
+			content[kept++] = content[i];
+	return kept;
 }
 
 /* If two links have the same addresses, the first link gets them. */
@@ -155,6 +193,8 @@ unsigned int set_content(const struct ruleset *rs, unsigned int set,
 		return sizes(rs, k->headers, state, content);
 	case SET_OWN6:
 		return own_of(&state->link[rs->set[set].link], content);
+	case SET_KNOWN6:
+		return known(rs, state, content);
 	case SET_NATIVE6:
 		return native(rs, state, content);
 	}
@@ -188,6 +228,33 @@ static void order(struct prefixes *p)
 		p->n = 0;
 }
 
+bool table_state_has6(const struct ruleset *rs, const struct table_state *state,
+		      const struct prefix *p)
+{
+	unsigned int i, k;
+
+	if (prefix_covers(&private6, p))
+		return true;
+	for (i = 0; i < rs->n_links; i++)
+		for (k = 0; k < state->link[i].own6.n; k++)
+			if (prefix_covers(&state->link[i].own6.item[k], p))
+				return true;
+	return false;
+}
+
+/* The same order, and without what a link has. */
+static void order_past(const struct ruleset *rs, struct table_state *s)
+{
+	unsigned int i, n = 0;
+
+	qsort(s->past6, s->n_past, sizeof(s->past6[0]), by_prefix);
+	for (i = 0; i < s->n_past; i++)
+		if (!table_state_has6(rs, s, &s->past6[i]) &&
+		    (!n || !prefix_covers(&s->past6[n - 1], &s->past6[i])))
+			s->past6[n++] = s->past6[i];
+	s->n_past = n;
+}
+
 void table_state_complete(const struct ruleset *rs, struct table_state *want,
 			  const struct table_state *is)
 {
@@ -202,6 +269,17 @@ void table_state_complete(const struct ruleset *rs, struct table_state *want,
 			l->mtu = MTU_MAX;
 		order(&l->own6);
 	}
+	order_past(rs, want);
+}
+
+static bool same_past(const struct table_state *a, const struct table_state *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->n_past && i < b->n_past; i++)
+		if (!prefix_equal(&a->past6[i], &b->past6[i]))
+			return false;
+	return a->n_past == b->n_past;
 }
 
 bool table_state_equal(const struct ruleset *rs, const struct table_state *a,
@@ -216,5 +294,5 @@ bool table_state_equal(const struct ruleset *rs, const struct table_state *a,
 		    (own && !prefixes_equal(&a->link[i].own6,
 					    &b->link[i].own6)))
 			return false;
-	return true;
+	return !own || same_past(a, b);
 }

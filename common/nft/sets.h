@@ -19,6 +19,7 @@ enum ruleset_set_kind {
 	SET_MSS,		/* of an interface: its MTU less the headers */
 	SET_MSS6,
 	SET_OWN6,		/* a link's: what its provider takes from it */
+	SET_KNOWN6,		/* what is any link's, was, or is private */
 	SET_NATIVE6,		/* whose provider gave a host its address */
 	SET_MOVED,		/* flows that began untranslated by another */
 	SET_KINDS,
@@ -39,7 +40,7 @@ const struct set_shape *set_shape(unsigned int kind);
 
 enum {
 	/* The room for elements of one set. */
-	SET_CONTENT_MAX = LINKS_MAX * PREFIXES_MAX,
+	SET_CONTENT_MAX = LINKS_MAX * PREFIXES_MAX + PAST6_MAX + 1,
 	SET_MOVED_SIZE = 65536,
 	SET_MOVED_TIMEOUT = 180,
 	MTU_MAX = 65535,
@@ -57,6 +58,10 @@ bool ruleset_has_set_of(const struct ruleset *rs, unsigned int kind);
 
 /* Does it hold what the links say, and not what packets write? */
 bool set_is_filled(const struct ruleset *rs, unsigned int set);
+
+/* Is all of @p a link's, or private? */
+bool table_state_has6(const struct ruleset *rs, const struct table_state *state,
+		      const struct prefix *p);
 
 /* Bring @want into the form in which it is compared: without prefixes that others
  * have in them, in ascending order, and with the MTUs of @is where it has none.

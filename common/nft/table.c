@@ -34,7 +34,7 @@ struct build {
 	uint16_t to[LINKS_MAX], is[LINKS_MAX];
 	uint16_t deal[LINKS_MAX], keep[LINKS_MAX];
 	/* Named sets, by their numbers. */
-	uint16_t mss, mss6, sticky, sticky6, native, moved;
+	uint16_t mss, mss6, sticky, sticky6, native, known, moved;
 	uint16_t own[LINKS_MAX];
 	uint16_t astray, onlink6, guard_new;
 	uint16_t by_name, to_by_mark, is_by_mark, keep_by_name, lan, lo;
@@ -291,6 +291,16 @@ static void only_routed(struct build *b)
 		not_onlink6(b);
 	else
 		only_ipv4(b);
+}
+
+/* A global address that is no link's, as far as is known: whose it is, and which
+ * way it takes, is for others to say. It goes where it would go without us.
+ */
+static void only_known6(struct build *b)
+{
+	if (b->conf->ipv6)
+		add_rule(b, of_set(IF_NOT_SADDR6, b->known, 0),
+			 plain(DO_RETURN), end());
 }
 
 /* The links' marks, each with a chain of its link. */
@@ -922,6 +932,7 @@ static void strict_chain(struct build *b)
 	add_chain(b, "strict", TYPE_FILTER, HOOK_FORWARD, RULESET_MANGLE);
 	only_routed(b);
 	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
+	only_known6(b);
 	for (i = 0; i < n; i++)
 		policy_rules(b, i, refuse);
 }
@@ -960,6 +971,7 @@ static void prerouting(struct build *b)
 	add_rule(b, plain(IF_NOT_NEW), plain(DO_RETURN), end());
 	remember_marked(b, true);
 	add_rule(b, marked(b), plain(DO_RETURN), end());
+	only_known6(b);
 	if (b->conf->n_policies || !b->n_lan)
 		add_rule(b, among(IF_IIFNAME, b->lo, 1), plain(DO_RETURN),
 			 end());
@@ -1141,6 +1153,7 @@ static void foreign(struct build *b, unsigned int i)
 {
 	open_rule(b);
 	add(b, of_set(IF_NOT_SADDR6, b->own[i], 0));
+	add(b, of_set(IF_SADDR6, b->known, 0));
 	add(b, plain(IF_NO_IPSEC));
 }
 
@@ -1243,6 +1256,20 @@ static void guard6(struct build *b)
 	add_rule(b, among(TO_OIFNAME, guards, b->conf->n_links), end(), end());
 }
 
+/* It never gets a link's mark by itself: its later packets would be sent to that
+ * link's table. What has a mark all the same has it of the user's own rules.
+ */
+static void unmarked_unknown6(struct build *b)
+{
+	if (!b->conf->ipv6)
+		return;
+	open_rule(b);
+	add(b, mark(b, IF_CT_MARK, 0));
+	add(b, mark(b, IF_META_MARK, 0));
+	add(b, of_set(IF_NOT_SADDR6, b->known, 0));
+	add(b, plain(DO_RETURN));
+}
+
 static void other_chains(struct build *b)
 {
 	uint16_t leave = 0;
@@ -1262,6 +1289,7 @@ static void other_chains(struct build *b)
 	add_chain(b, "postrouting", TYPE_FILTER, HOOK_POSTROUTING,
 		  RULESET_MANGLE + 1);
 	only_routed(b);
+	unmarked_unknown6(b);
 	if (translates6(b)) {
 		not_from_onlink6(b);
 		add_rule(b, plain(IF_IPV6), plain(IF_BARE),
@@ -1370,6 +1398,7 @@ static void add_sets(struct build *b)
 		b->mss6 = add_set(b, SET_MSS6, 0);
 	if (conf->sticky)
 		b->sticky6 = add_set(b, SET_STICKY6, conf->sticky);
+	b->known = add_set(b, SET_KNOWN6, 0);
 	b->native = add_set(b, SET_NATIVE6, 0);
 	if (translates6(b))
 		b->moved = add_set(b, SET_MOVED, SET_MOVED_TIMEOUT);
@@ -1426,6 +1455,9 @@ int ruleset_build(struct ruleset *rs, const struct conf *conf,
 			       "balance = source in mwan.ini", b.slots.sum);
 	lan(&b);
 	b.from_link = add_regular(&b, "from_link");
+	if (conf->ipv6)
+		add_rule(&b, plain(IF_NEW),
+			 of_set(IF_NOT_DADDR6, b.known, 0), plain(DO_RETURN));
 	add_rule(&b, plain(IF_NEW), links(&b, TO_IIFNAME), end());
 	balance_chain(&b);
 	prerouting(&b);

@@ -72,20 +72,20 @@ enum {
 	 */
 	RULESET_CHAINS = 7 * LINKS_MAX + 16,
 	/* Of a link: to 1, is 1, deal 7, keep 5, leave 2, foreign 1, guard 1. Of
-	 * a policy: for each family 1 and, strict, 1 more. from_link 1,
+	 * a policy: for each family 1 and, strict, 1 more. from_link 2,
 	 * stuck 2, astray 2, elsewhere 2, early 3, balance 3 and
-	 * 4 * (DEALS + 1), prerouting 9, output 5, postrouting 6, srcnat 2,
-	 * srcnat6 4, guard 6, guardnew 2, guard6 6, forward 4, strict 2.
+	 * 4 * (DEALS + 1), prerouting 10, output 5, postrouting 7, srcnat 2,
+	 * srcnat6 4, guard 6, guardnew 2, guard6 6, forward 4, strict 3.
 	 */
 	RULESET_DEALS = 4,
 	RULESET_RULES = 18 * LINKS_MAX + 4 * POLICIES_MAX +
-			4 * RULESET_DEALS + 69,
-	/* Of a link: to 1, is 1, deal 10, keep 11, leave 5, foreign 3, guard 5.
+			4 * RULESET_DEALS + 73,
+	/* Of a link: to 1, is 1, deal 10, keep 11, leave 6, foreign 4, guard 6.
 	 * Of a policy, for each family: 8, strict 11. No other rule has more
 	 * than 6.
 	 */
-	RULESET_STATEMENTS = 36 * LINKS_MAX + 38 * POLICIES_MAX +
-			     6 * (4 * RULESET_DEALS + 69),
+	RULESET_STATEMENTS = 39 * LINKS_MAX + 38 * POLICIES_MAX +
+			     6 * (4 * RULESET_DEALS + 73),
 	/* Links by name (five maps), by mark (three), slots of the balance
 	 * (two), lan, private addresses, addresses that stay on the link, two
 	 * protocols, and the lists of the policies.
@@ -103,7 +103,7 @@ enum {
 	 */
 	RULESET_SEED = 0x6d77616e,
 	/* One of each kind, and one a link. */
-	RULESET_SETS = 6 + LINKS_MAX,
+	RULESET_SETS = 7 + LINKS_MAX,
 	/* Hosts that the map holds, about 100 bytes each; the others are
 	 * dealt out without being remembered.
 	 */
@@ -172,6 +172,7 @@ enum ruleset_kind {
 	IF_SADDR6 = OP_IF | KEY_SADDR6,		/* ip6 saddr { } or @set */
 	IF_NOT_SADDR6 = OP_IF_NOT | KEY_SADDR6,
 	IF_DADDR6 = OP_IF | KEY_DADDR6,
+	IF_NOT_DADDR6 = OP_IF_NOT | KEY_DADDR6,
 	IF_TUPLE6 = OP_IF | KEY_TUPLE6,		/* ... @set */
 	IF_PROTOCOL = OP_IF | KEY_PROTOCOL,	/* meta l4proto { } */
 	IF_PORTS_OF = OP_IF | KEY_PORTS_OF,

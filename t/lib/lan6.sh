@@ -38,7 +38,7 @@ session6() {
 		nodad
 	ip -n inet -6 route replace "$(prefix_of "$1")" dev "ppp$1"
 	inet nft "add rule ip6 provider from iifname \"ppp$1\" ip6 saddr != {
-		fe80::/10, $(prefix_of "$1") } counter name foreign drop"
+		::, fe80::/10, $(prefix_of "$1") } counter name foreign drop"
 	wait_for 20 carriers6
 }
 
@@ -199,18 +199,23 @@ net6_end() {
 }
 trap net6_end EXIT
 
-# ask6 [-t udp|tcp] [-d PORT] [-p SOURCE-PORT] [-s SERVER] HOST...: a new connection
-# from each host, a line each: "HOST SEEN", the address that the server saw, "-"
-# without an answer, or the error.
-ask6() {
-	lan perl -MIO::Socket::IP -MIO::Select -MErrno -MGetopt::Std -e '
-		my %o = (t => "udp", d => 7, p => 0, s => shift);
-		getopts("t:d:p:s:", \%o);
+# ask6 [-t udp|tcp] [-d PORT] [-p SOURCE-PORT] [-s SERVER] [-n TIMES] [-w LOST]
+# HOST...: a new connection from each host, a line each: "HOST SEEN", the address that the
+# server saw last, "-" without an answer, or the error. from6 NAMESPACE: from there.
+ask6() { from6 lan "$@"; }
+
+from6() {
+	local ns=$1
+
+	shift
+	ip netns exec "$ns" perl -MIO::Socket::IP -MIO::Select -MErrno -MGetopt::Std -e '
+		my %o = (t => "udp", d => 7, p => 0, n => 1, w => 3, s => shift);
+		getopts("t:d:p:s:n:w:", \%o);
 		for my $host (@ARGV) {
 			my $seen = "-";
 			my $s = IO::Socket::IP->new(LocalHost => $host,
 				PeerHost => $host =~ /:/ ? $o{s} : "'$server4'",
-				PeerPort => $o{d}, Proto => $o{t}, Timeout => 9,
+				PeerPort => $o{d}, Proto => $o{t}, Timeout => 3 * $o{w},
 				$o{p} ? (LocalPort => $o{p}) : ());
 			if (!$s) {
 				($seen) = grep { $!{$_} } keys %!;
@@ -218,13 +223,18 @@ ask6() {
 				# IP_RECVERR, IPV6_RECVERR
 				$s->setsockopt(0, 11, 1);
 				$s->setsockopt(41, 25, 1);
-				for (1 .. 3) {
+				my $left = $o{n};
+				for (my $lost = 0; $left && $lost < $o{w}; ) {
+					$seen = "-";
 					$s->syswrite("?") or last;
-					IO::Select->new($s)->can_read(1) or next;
+					if (!IO::Select->new($s)->can_read(1)) {
+						$lost++;
+						next;
+					}
 					$! = 0;
 					$seen = $s->sysread($seen, 99) ? $seen :
 						(grep { $!{$_} } keys %!)[0];
-					last;
+					$left--;
 				}
 				chomp $seen;
 			}
@@ -255,9 +265,9 @@ hosts6() {
 	done
 }
 
-# ping6 HOST [TO [SCOPE]]: an echo request; is it answered?
+# ping6 HOST [TO [SCOPE]]: an echo request, from the LAN or from $ns6; is it answered?
 ping6() {
-	lan perl -MSocket=:all -MIO::Select -e '
+	ip netns exec "${ns6-lan}" perl -MSocket=:all -MIO::Select -e '
 		my ($host, $to, $scope) = @ARGV;
 		socket my $s, AF_INET6, SOCK_RAW, 58 or die "socket: $!";
 		$scope = `cat /sys/class/net/$scope/ifindex` if $scope;
@@ -268,7 +278,8 @@ ping6() {
 			$scope // 0) or die "send: $!";
 		while (IO::Select->new($s)->can_read(3)) {
 			recv $s, my $got, 999, 0;
-			exit 0 if unpack("C", $got) == 129;
+			exit 0 if $got =~ /^\x81/ &&
+				unpack("x4 n", $got) == ($$ & 0xffff);
 		}
 		exit 1;' "$1" "${2-$server6}" "${3-}"
 }

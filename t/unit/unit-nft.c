@@ -453,6 +453,43 @@ static void test_sets(void)
 	memset(&state, 0, sizeof(state));
 }
 
+static void add_past(struct table_state *s, const char *prefix)
+{
+	prefix_parse(&s->past6[s->n_past++], prefix);
+}
+
+/* Which IPv6 addresses are any of our business. */
+static void test_known(void)
+{
+	static struct table_state other;
+	struct prefixes *own = &state.link[1].own6;
+
+	make_conf(2, 0xff, BALANCE_SOURCE);
+	conf.ipv6 = true;
+	conf.clamp_mss = false;
+	build();
+	table_state_print(&rs, &state, text, sizeof(text));
+	ok(has("known6\nadd element inet mwan known6 { fc00::/7 }\n"),
+	   "nothing known: private addresses alone");
+	prefix_parse(&own->item[own->n++], "2001:db8:a::/48");
+	other = state;
+	add_past(&other, "2001:db8:b:1::/64");
+	add_past(&other, "2001:db8::/33");
+	add_past(&other, "2001:db8:b::/48");
+	add_past(&other, "2001:db8:a:7::/64");
+	ok(!table_state_equal(&rs, &state, &other), "earlier prefixes");
+	table_state_complete(&rs, &other, &state);
+	ok(other.n_past == 1 && other.past6[0].len == 33,
+	   "none within another, nor within what a link has");
+	table_state_print(&rs, &other, text, sizeof(text));
+	ok(has("known6 { 2001:db8::/33, fc00::/7 }\n"), "one that has a "
+	   "link's in it");
+	ok(has("native6 { 2001:db8:a::/48 : goto to_ppp1 }\n"),
+	   "an earlier prefix is no link's");
+	ok(!table_state_equal(&rs, &state, &other), "one more is another state");
+	memset(&state, 0, sizeof(state));
+}
+
 static void one_policy(struct policy y)
 {
 	make_conf(2, 0xff, BALANCE_SOURCE);
@@ -594,6 +631,7 @@ static int unit(void)
 	test_turns();
 	test_sticky_text();
 	test_sets();
+	test_known();
 	test_policy_text();
 	test_largest();
 	return done();
