@@ -1,9 +1,14 @@
 #!/bin/bash
-# The service under a real systemd, in the lab: with all that its unit forbids it
-# still puts everything in force.
+# The services under a real systemd, in the lab: with all that its unit forbids
+# mwan-rules still puts everything in force, and mwan-watch asks, holds and heals.
+# shellcheck disable=SC2317,SC2016	# functions that ok calls; for the inner shell
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 [ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/boot" "$0" "$@"
 . "$(dirname "$0")/lib/lib.sh"
+# shellcheck source=lib/lan.sh
+. "$root/t/lib/lan.sh"
+# shellcheck source=lib/watch.sh
+. "$root/t/lib/watch.sh"
 
 # Nothing else of the machine's own services.
 rm -rf /lib/systemd/system/*.wants /etc/systemd/system/*.wants \
@@ -30,8 +35,8 @@ in_systemd() {
 	nsenter -t "$(pgrep -P $unshare)" -p -m "$@"
 }
 
-property() {
-	in_systemd systemctl show --value -p "$1" mwan-rules
+property() { # NAME [UNIT]
+	in_systemd systemctl show --value -p "$1" "${2-mwan-rules}"
 }
 
 ok "systemd runs" wait_for 60 in_systemd systemctl is-active lab.target
@@ -57,6 +62,48 @@ not_ok "a bad file" in_systemd systemctl restart mwan-rules
 is "has its own status" "$(property ExecMainStatus)" 78
 is "and changes nothing" "$(ip rule | grep -c 'proto 119')" 5
 
+# --- mwan-watch ---
+net5 2
+watch_net
+conf "targets = $targets" "recover = 1s" -- 1 1
+ok "with two links" in_systemd systemctl restart mwan-rules
+cp "$root/etc/mwan-watch.service" /etc/systemd/system
+mkdir -p /etc/systemd/system/mwan-watch.service.d
+printf '[Service]\nWatchdogSec=5\n' \
+	>/etc/systemd/system/mwan-watch.service.d/soon.conf
+in_systemd systemctl daemon-reload
+ok "mwan-watch says that it is ready" in_systemd systemctl start mwan-watch
+is "it runs" "$(property ActiveState mwan-watch) $(
+	property SubState mwan-watch)" "active running"
+is "what it may do" "$(in_systemd sh -c 'grep -E "^Cap(Prm|Bnd)|^Seccomp:" \
+	"/proc/$(systemctl show --value -p MainPID mwan-watch)/status"' |
+	tr -s '\t\n' '  ')" \
+	"CapPrm: 0000000000003000 CapBnd: 0000000000003000 Seccomp: 2 "
+ok "it asks, and is answered" wait_for 60 watching
+sever 0
+ok "a dead line is held" wait_for 30 is_out 0
+mend 0
+ok "and returns" wait_for 60 is_in 0
+ip rule flush
+ip rule add pref 32766 lookup main
+whole() {
+	[ -z "$("$BIN/mwan-rules" apply -n)" ]
+}
+ok "what is taken away comes back" wait_for 30 whole
+like "the log" "$(grep event= /var/log/ifchang.log)" 'event=healed'
+in_systemd sh -c 'kill -STOP "$(systemctl show --value -p MainPID mwan-watch)"'
+again() {
+	[ "$(property NRestarts mwan-watch)" = 1 ] &&
+		[ "$(property SubState mwan-watch)" = running ]
+}
+ok "when it hangs it is started anew" wait_for 60 again
+ok "and asks" wait_for 60 watching
+sever 0
+ok "a dead line, and a stop:" wait_for 30 is_out 0
+ok "it ends" in_systemd systemctl stop mwan-watch
+ok "and holds nobody" is_in 0
+is "nor says that it does" "$(ls /run/mwan/held /run/mwan/watched 2>/dev/null)" ""
+
 # Its walls: the same unit, and a program that tries them.
 cat >/usr/local/sbin/mwan-rules <<-'EOF'
 	#!/bin/sh
@@ -70,8 +117,11 @@ cat >/usr/local/sbin/mwan-rules <<-'EOF'
 	grep -E '^Cap(Prm|Bnd)|^NoNewPrivs|^Seccomp:' /proc/self/status
 EOF
 in_systemd systemctl restart mwan-rules
-is "what it may do at the most" "$(tr -s '\t\n' '  ' </var/log/walls)" \
+is "what mwan-rules may do at the most" "$(tr -s '\t\n' '  ' </var/log/walls)" \
 	"CapPrm: 0000000000001000 CapBnd: 0000000000001000 NoNewPrivs: 1 \
 Seccomp: 2 "
 kill -9 "$(pgrep -P $unshare)"
+for p in "${daemons[@]}"; do
+	kill "$p" 2>/dev/null
+done
 done_testing
