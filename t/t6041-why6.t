@@ -193,21 +193,11 @@ wait_for 20 test -s "$T/ready"
 
 # conf LINE... -- WEIGHT...: a file with three lines, whose prefixes it tells.
 conf() {
-	local k=0
-	{
-		printf '[mwan]\nqdisc = none\nipv6 = yes\n'
-		while [ "$1" != -- ]; do
-			printf '%s\n' "$1"
-			shift
-		done
-		shift
-		for w; do
-			printf '[link ppp%d]\ntable = %d\nweight = %s\n' \
-				$k $((1001 + k)) "${w// /$'\n'}"
-			printf 'prefix6 = %s\n' "${prefix-2001:db8:a$k::/48}"
-			k=$((k + 1))
-		done
-	} >/etc/ppp/mwan.ini
+	ini_links 1001 'ipv6 = yes' "$@"
+}
+
+link_more() {
+	printf 'prefix6 = %s\n' "${prefix-2001:db8:a$1::/48}"
 }
 
 begin() {

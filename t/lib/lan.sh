@@ -96,20 +96,7 @@ down() {
 # conf LINE... -- WEIGHT...: an mwan.ini of as many links, and [mwan]'s lines.
 # A WEIGHT is "3", or "3 tier=2".
 conf() {
-	local n=0
-	{
-		printf '[mwan]\nqdisc = none\n'
-		while [ "$1" != -- ]; do
-			printf '%s\n' "$1"
-			shift
-		done
-		shift
-		for w; do
-			printf '[link ppp%d]\ntable = %d\nweight = %s\n' \
-				$n $((1001 + n)) "${w// /$'\n'}"
-			n=$((n + 1))
-		done
-	} >/etc/ppp/mwan.ini
+	ini_links 1001 "$@"
 }
 
 # policy NAME LINE...: one more for that file.

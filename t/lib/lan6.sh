@@ -83,21 +83,11 @@ down6() {
 # conf6 LINE... -- WEIGHT...: an mwan.ini of as many links with their prefixes. A
 # WEIGHT is "3", or "3 tier=2".
 conf6() {
-	local k=0
-	{
-		printf '[mwan]\nipv6 = yes\nqdisc = none\n'
-		while [ "$1" != -- ]; do
-			printf '%s\n' "$1"
-			shift
-		done
-		shift
-		for w; do
-			printf '[link ppp%d]\ntable = %d\nprefix6 = %s\n' \
-				$k $((201 + k)) "$(prefix_of $k)"
-			printf 'weight = %s\n' "${w// /$'\n'}"
-			k=$((k + 1))
-		done
-	} >/etc/ppp/mwan.ini
+	ini_links 201 'ipv6 = yes' "$@"
+}
+
+link_more() {
+	printf 'prefix6 = %s\n' "$(prefix_of "$1")"
 }
 
 # policy NAME LINE...: one more for that file.

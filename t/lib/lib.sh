@@ -216,6 +216,32 @@ ini() {
 	printf '%s\n' '[mwan]' 'qdisc = none' "$@" >/etc/ppp/mwan.ini
 }
 
+# ini_links TABLE LINE... -- WEIGHT...: one of as many links, ppp0 with TABLE and
+# so on. A WEIGHT is "3", or "3 tier=2". What link_more prints of a link's number
+# is also the link's.
+ini_links() {
+	local table=$1 n=0 w
+	shift
+	{
+		printf '[mwan]\nqdisc = none\n'
+		while [ "$1" != -- ]; do
+			printf '%s\n' "$1"
+			shift
+		done
+		shift
+		for w; do
+			printf '[link ppp%d]\ntable = %d\nweight = %s\n' \
+				$n $((table + n)) "${w// /$'\n'}"
+			link_more $n
+			n=$((n + 1))
+		done
+	} >/etc/ppp/mwan.ini
+}
+
+link_more() {
+	:
+}
+
 # routes_of TABLE: of both families.
 routes_of() {
 	ip -d -4 route show table "$1" 2>/dev/null
