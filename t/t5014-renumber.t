@@ -13,10 +13,10 @@ twin() {
 	nsenter --net=/run/netns/twin "$@"
 }
 
-# What the twin knows it has from the file alone.
-twin_apply() {
+# What the twin knows it has from the file alone, and nobody from the twin.
+twin_rules() {
 	twin unshare --mount --propagation private sh -c \
-		'mount -t tmpfs tmpfs /run && exec mwan-rules apply'
+		'mount -t tmpfs tmpfs /run && exec mwan-rules "$@"' sh "$@"
 }
 
 # The primary is history by intention.
@@ -33,7 +33,7 @@ state() {
 export -f state
 
 twin_clear() {
-	twin mwan-rules flush >/dev/null 2>&1
+	twin_rules flush >/dev/null 2>&1
 	twin ip route flush table all proto 119
 	twin ip rule flush protocol 119
 	twin ip nexthop flush protocol 119
@@ -75,7 +75,7 @@ step() {
 	is "$desc: nothing is left to do" "$(tail -n 1 /var/log/ifchang.log |
 		grep -o 'result=[a-z]*')" result=unchanged
 	twin_clear
-	twin_apply >"$T/twin.out" 2>&1 || diag "$(cat "$T/twin.out")"
+	twin_rules apply >"$T/twin.out" 2>&1 || diag "$(cat "$T/twin.out")"
 	twin bash -c state >"$T/want"
 	is "$desc: as a fresh start" "$(diff "$T/is" "$T/want")" ""
 }
@@ -109,6 +109,30 @@ for priority in 1001 1300 1900 20000 100 1000; do
 done
 step "other tables" -- "${three[@]/#table = 2/table = 3}"
 step "first tables" -- "${three[@]}"
+ask -s 10.9.62.1 -c 30 >"$T/asked"
+# Marks, which connections have: others, each the next one's, in a circle, under
+# another mask, and together with tables.
+links() { # TABLE MARK TABLE MARK TABLE MARK
+	printf '[link ppp0]\ntable = %s\nmark = %s\n[link ppp1]\ntable = %s\n' \
+		"$1" "$2" "$3"
+	printf 'mark = %s\n[link ppp2]\ntable = %s\nmark = %s\n' "$4" "$5" "$6"
+}
+step "other marks" -- "$(links 201 0x11 202 0x12 203 0x13)"
+step "first marks" -- "${three[@]}"
+step "marks of the next one" -- "$(links 201 2 202 3 203 4)"
+step "marks in a circle" -- "$(links 201 4 202 2 203 3)"
+step "first marks again" -- "${three[@]}"
+step "another mask" "mark_mask = 0xff00" -- \
+	"$(links 201 0x100 202 0x200 203 0x300)"
+step "a wider one" "mark_mask = 0xffff" -- \
+	"$(links 201 0x101 202 0x200 203 0x300)"
+step "first mask" -- "${three[@]}"
+step "tables in a circle" -- "$(links 202 1 203 2 201 3)"
+step "and marks" -- "$(links 202 2 203 3 201 1)"
+step "both back" -- "${three[@]}"
+like "connections that say nothing have the marks of now" "$(conntrack -L \
+	-p udp -s 10.9.62.1 2>&1 | grep -o ' mark=[0-9]*' | sort -u |
+	paste -sd ' ')" '^ mark=[123]( *mark=[23])*$'
 going=$(meter report | sed -n 's/.* src=\([^ ]*\) .*last=10\.64\.2\..*/\1/p' |
 	paste -sd '|')
 like "flows on the link that goes" "$going" '^10'
@@ -118,7 +142,7 @@ step "and added" -- "${three[@]}"
 step "another order" -- "${three[@]:6}" "${three[@]:0:6}"
 step "all at once" "nexthop_base = 77257" "standby_table = 210" \
 	"rule_priority = 1002" -- "${three[@]/#table = 2/table = 3}"
-step "and back" -- "${three[@]}"
+step "and back" "standby_table = 200" -- "${three[@]}"
 
 # --- an addition is refused ---
 # Where every detour has an id of somebody else, a group stands in the place of

@@ -129,7 +129,13 @@ if_down = unreachable
 protocol = icmp
 use = main
 END
+# Apply gives connections their links' new marks. No conntrack(8) does that: it
+# either looks for a mark or sets one.
+like "what no command does is told" "$(mwan-rules apply -n)" \
+	'# A connection with mark 0x1/0xff would get 0x100/0xff00[.]'
+both conntrack -F 2>/dev/null
 step "changed configuration" mwan-rules apply
+both connect 256 768
 up 0
 step "drain with tiers" mwan-rules drain ppp0
 step "undrain with tiers" mwan-rules undrain ppp0

@@ -211,9 +211,9 @@ int session_ruleset(struct session *s, struct err *err)
 {
 	s->have_ruleset = true;
 	s->verified.netns = 0;
-	return ruleset_build(&s->ruleset, &s->conf,
-			     verdicts_aside(&s->verdicts), s->other, s->twins,
-			     err);
+	return ruleset_build_after(&s->ruleset, &s->conf,
+				   verdicts_aside(&s->verdicts), s->other,
+				   s->twins, s->was, err);
 }
 
 static int need_ruleset(struct session *s, enum plan_goal goal,

@@ -32,6 +32,8 @@ struct session {
 					 * drained; "": it is */
 	struct err bad_held;		/* the same of held */
 	struct err bad_prefix6;		/* why prefix6 is not known; "": it is */
+	/* Marks that connections may have from before; NULL: none has. */
+	const struct ct_marks *was;
 	bool twins;			/* ruleset is for two links of one
 					 * address */
 	bool other[LINKS_MAX];		/* ... or for names that other sessions

@@ -12,6 +12,7 @@
 
 enum {
 	CT_GET = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
+	CT_NEW = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
 	CT_DELETE = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
 	/* Dumps until one shows no entry: the first finds them, the next one
 	 * confirms that they are gone, the others are for what a resize of the
@@ -148,30 +149,44 @@ static void send_batch(struct forget *f)
 	nl_batch_init(&f->batch, f->nl, f->batch.buf, f->batch.size);
 }
 
+/* Begin a message about the entry that @tb are the attributes of. There is
+ * always room: a batch is sent at NL_BATCH_MAX.
+ */
+static struct nlmsghdr *put_about(struct nl_batch *b, struct nl *nl,
+				  uint16_t type, const struct nfgenmsg *nfg,
+				  const struct nlattr **tb)
+{
+	const struct nlattr *orig = tb[CTA_TUPLE_ORIG];
+	struct nlmsghdr *nlh;
+
+	if (mnl_attr_get_payload_len(orig) > TUPLE_MAX)
+		return NULL;
+	nlh = nl_put(b, nl, type, 0, nfg, sizeof(*nfg), TUPLE_MAX + 32);
+	mnl_attr_put(nlh, CTA_TUPLE_ORIG | NLA_F_NESTED,
+		     mnl_attr_get_payload_len(orig),
+		     mnl_attr_get_payload(orig));
+	if (tb[CTA_ZONE] && mnl_attr_get_payload_len(tb[CTA_ZONE]) ==
+	    sizeof(uint16_t))
+		mnl_attr_put(nlh, CTA_ZONE, sizeof(uint16_t),
+			     mnl_attr_get_payload(tb[CTA_ZONE]));
+	return nlh;
+}
+
 /* @tb: the entry's attributes. Its id keeps a new entry of the same tuple. */
 static int delete_one(struct forget *f, const struct nfgenmsg *nfg,
 		      const struct nlattr **tb)
 {
-	const struct nlattr *orig = tb[CTA_TUPLE_ORIG];
 	struct nlmsghdr *del;
 
-	if (mnl_attr_get_payload_len(orig) > TUPLE_MAX)
-		return -EBADMSG;
 	if (f->batch.count == NL_BATCH_MAX)
 		send_batch(f);
-	del = nl_put(&f->batch, f->nl, CT_DELETE, 0, nfg, sizeof(*nfg),
-		     TUPLE_MAX + 32);
-	mnl_attr_put(del, CTA_TUPLE_ORIG | NLA_F_NESTED,
-		     mnl_attr_get_payload_len(orig),
-		     mnl_attr_get_payload(orig));
+	del = put_about(&f->batch, f->nl, CT_DELETE, nfg, tb);
+	if (!del)
+		return -EBADMSG;
 	if (tb[CTA_ID] && mnl_attr_get_payload_len(tb[CTA_ID]) ==
 	    sizeof(uint32_t))
 		mnl_attr_put(del, CTA_ID, sizeof(uint32_t),
 			     mnl_attr_get_payload(tb[CTA_ID]));
-	if (tb[CTA_ZONE] && mnl_attr_get_payload_len(tb[CTA_ZONE]) ==
-	    sizeof(uint16_t))
-		mnl_attr_put(del, CTA_ZONE, sizeof(uint16_t),
-			     mnl_attr_get_payload(tb[CTA_ZONE]));
 	nl_end(&f->batch, del);
 	return 0;
 }
@@ -298,6 +313,74 @@ int ct_forget_prefix(struct nl *nl, const struct prefix *of, uint32_t mark,
 
 	/* New ones of this kind do not begin: the prefix is no line's. */
 	return forget(&f, STRAY_ROUNDS);
+}
+
+/* Marks on their way to others. */
+struct renumber {
+	const struct ct_marks *from, *to;
+	unsigned int n;
+	struct nl *nl;		/* for changes: the dump has its own */
+	struct nl_batch batch;
+	int code;		/* the first failure of a change */
+	struct err *err;
+};
+
+static void send_changes(struct renumber *r)
+{
+	if (!r->code)
+		r->code = nl_send(r->nl, &r->batch, NULL, on_refused, NULL,
+				  r->err, r->err);
+	nl_batch_init(&r->batch, r->nl, r->batch.buf, r->batch.size);
+}
+
+/* A change to what is there already: without NLM_F_CREATE. */
+static int on_marked(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[CTA_ZONE + 1];
+	struct renumber *r = data;
+	struct nlmsghdr *set;
+	uint32_t mark;
+	unsigned int i;
+
+	if (nl_attrs(nlh, sizeof(*nfg), tb, CTA_ZONE))
+		return -EBADMSG;
+	mark = nl_be32(tb[CTA_MARK]) & r->from->mask;
+	for (i = 0; i < r->n; i++)
+		if (mark && mark == r->from->mark[i])
+			break;
+	if (i == r->n || !tb[CTA_TUPLE_ORIG] || r->code)
+		return 0;
+	if (r->batch.count == NL_BATCH_MAX)
+		send_changes(r);
+	set = put_about(&r->batch, r->nl, CT_NEW, nfg, tb);
+	if (!set)
+		return -EBADMSG;
+	put_mark(set, r->to->mark[i], r->from->mask | r->to->mask);
+	nl_end(&r->batch, set);
+	return 0;
+}
+
+int ct_renumber(struct nl *nl, const struct ct_marks *from,
+		const struct ct_marks *to, unsigned int n, struct err *err)
+{
+	static char changes[NL_BATCH_MAX * (TUPLE_MAX + 80)]
+		__attribute__((aligned(8)));
+	static struct nl dump;
+	struct nfgenmsg nfg = { .nfgen_family = AF_UNSPEC };
+	struct renumber r = { .from = from, .to = to, .n = n, .nl = nl,
+			      .err = err };
+	struct nl_ask ask;
+	int code = nl_open(&dump, NETLINK_NETFILTER, err);
+
+	if (code)
+		return code;
+	nl_batch_init(&r.batch, nl, changes, sizeof(changes));
+	nl_ask(&ask, &dump, CT_GET, &nfg, sizeof(nfg));
+	code = nl_ask_dump(&ask, on_marked, &r, err);
+	send_changes(&r);
+	nl_close(&dump);
+	return r.code ? r.code : no_conntrack(code, err);
 }
 
 struct count {

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/addr.h"
+#include "base/limits.h"
 #include "base/prefix.h"
 #include "kernel/nl.h"
 
@@ -42,6 +43,21 @@ int ct_end(struct nl *nl, uint8_t family, uint32_t mark, uint32_t mask,
  */
 int ct_end_stray(struct nl *nl, bool (*keep)(const struct addr *, void *),
 		 void *data, struct err *err);
+
+/* The marks of the connections of each link of a configuration, under a mask;
+ * 0: none.
+ */
+struct ct_marks {
+	uint32_t mask;
+	uint32_t mark[LINKS_MAX];
+};
+
+/* Give the entries, of any family, that have one of @n marks in @from the mark of
+ * the same link in @to, in one dump. Bits of @from's mask that @to's has not are
+ * cleared. Returns 0 or a negative errno.
+ */
+int ct_renumber(struct nl *nl, const struct ct_marks *from,
+		const struct ct_marks *to, unsigned int n, struct err *err);
 
 /* Count the entries of @family that have each of @n marks under @mask, in one dump:
  * the kernel's own filter knows one mark, and 64 walks would cost more than to

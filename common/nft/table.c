@@ -38,9 +38,10 @@ struct build {
 	uint16_t own[LINKS_MAX];
 	uint16_t astray, onlink6, guard_new;
 	uint16_t by_name, to_by_mark, is_by_mark, keep_by_name, lan, lo;
-	uint16_t n_lan;
+	uint16_t to_by_old, n_old, n_lan;
 	const bool *drained;		/* of each link */
 	const bool *other;		/* of each link */
+	const struct ct_marks *was;	/* NULL: none */
 	bool twins;			/* two have one address */
 	bool aside[LINKS_MAX];		/* drained, and another link is not */
 	uint8_t tier;			/* the one that is dealt to */
@@ -315,6 +316,34 @@ static uint16_t add_marks(struct build *b, const uint16_t *chain)
 	return first;
 }
 
+/* The marks of before. */
+static void add_old_marks(struct build *b)
+{
+	unsigned int i;
+
+	b->to_by_old = (uint16_t)b->rs->n_elements;
+	for (i = 0; b->was && i < b->conf->n_links; i++) {
+		if (!b->was->mark[i])
+			continue;
+		add_element(b, NULL, b->was->mark[i], b->was->mark[i],
+			    b->to[i]);
+		b->n_old++;
+	}
+}
+
+/* A connection that has one gets its link's with its next packet: to_X gives
+ * that to the packet, is_X to the connection.
+ */
+static void renumber(struct build *b)
+{
+	struct ruleset_statement s = among(TO_CT_MARK, b->to_by_old, b->n_old);
+
+	if (!b->n_old)
+		return;
+	s.mask = b->was->mask;
+	add_rule(b, s, end(), end());
+}
+
 /* The interface of another session is none of ours, though it has the name: in
  * its place is a name that the kernel gives to no interface
  * (net/core/dev.c, dev_valid_name()), so that all lists keep their lengths.
@@ -354,6 +383,7 @@ static void link_chains(struct build *b)
 	}
 	b->by_name = add_names(b, b->is);
 	b->to_by_mark = add_marks(b, b->to);
+	add_old_marks(b);
 }
 
 /* A drained link gets nothing new as long as there is another. The tier that
@@ -966,6 +996,7 @@ static void prerouting(struct build *b)
 		  RULESET_MANGLE + 1);
 	only_routed(b);
 	add_rule(b, links(b, IF_IIFNAME), go(b->from_link), end());
+	renumber(b);
 	add_rule(b, by_mark(b, TO_CT_MARK, b->to_by_mark), end(), end());
 	remember(b);
 	add_rule(b, plain(IF_NOT_NEW), plain(DO_RETURN), end());
@@ -1027,6 +1058,7 @@ static void output(struct build *b)
 		 by_mark(b, TO_CT_MARK, b->to_by_mark), end());
 	remember_marked(b, false);
 	add_rule(b, marked(b), plain(DO_RETURN), end());
+	renumber(b);
 	add_rule(b, by_mark(b, TO_CT_MARK, b->to_by_mark), end(), end());
 }
 
@@ -1424,6 +1456,13 @@ int ruleset_build(struct ruleset *rs, const struct conf *conf,
 		  const bool *drained, const bool *other, bool twins,
 		  struct err *err)
 {
+	return ruleset_build_after(rs, conf, drained, other, twins, NULL, err);
+}
+
+int ruleset_build_after(struct ruleset *rs, const struct conf *conf,
+			const bool *drained, const bool *other, bool twins,
+			const struct ct_marks *was, struct err *err)
+{
 	struct build b;
 	int code;
 
@@ -1435,6 +1474,7 @@ int ruleset_build(struct ruleset *rs, const struct conf *conf,
 	b.drained = drained;
 	b.other = other;
 	b.twins = twins;
+	b.was = was;
 	rs->n_chains = rs->n_rules = rs->n_statements = rs->n_elements = 0;
 	rs->n_sets = 0;
 	code = check(&b, err);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/wide.h"
 #include "conf/conf.h"
+#include "kernel/ct.h"
 #include "nft/key.h"
 
 /* The nftables table that a configuration asks for, as plain data: what
@@ -74,24 +75,24 @@ enum {
 	/* Of a link: to 1, is 1, deal 7, keep 5, leave 2, foreign 1, guard 1. Of
 	 * a policy: for each family 1 and, strict, 1 more. from_link 2,
 	 * stuck 2, astray 2, elsewhere 2, early 3, balance 3 and
-	 * 4 * (DEALS + 1), prerouting 10, output 5, postrouting 7, srcnat 2,
+	 * 4 * (DEALS + 1), prerouting 11, output 6, postrouting 7, srcnat 2,
 	 * srcnat6 4, guard 6, guardnew 2, guard6 6, forward 4, strict 3.
 	 */
 	RULESET_DEALS = 4,
 	RULESET_RULES = 18 * LINKS_MAX + 4 * POLICIES_MAX +
-			4 * RULESET_DEALS + 73,
+			4 * RULESET_DEALS + 75,
 	/* Of a link: to 1, is 1, deal 10, keep 11, leave 6, foreign 4, guard 6.
 	 * Of a policy, for each family: 8, strict 11. No other rule has more
 	 * than 6.
 	 */
 	RULESET_STATEMENTS = 39 * LINKS_MAX + 38 * POLICIES_MAX +
-			     6 * (4 * RULESET_DEALS + 73),
-	/* Links by name (five maps), by mark (three), slots of the balance
+			     6 * (4 * RULESET_DEALS + 75),
+	/* Links by name (five maps), by mark (four), slots of the balance
 	 * (two), lan, private addresses, addresses that stay on the link, two
 	 * protocols, and the lists of the policies.
 	 */
 	RULESET_PRIVATE = 5,
-	RULESET_ELEMENTS = 10 * LINKS_MAX + LAN_MAX + 1 + RULESET_PRIVATE + 4 +
+	RULESET_ELEMENTS = 11 * LINKS_MAX + LAN_MAX + 1 + RULESET_PRIVATE + 4 +
 			   POLICIES_MAX *
 			   (2 * POLICY_ADDRESSES + 2 * POLICY_PORTS +
 			    POLICY_PROTOCOLS + 1 + POLICY_INTERFACES),
@@ -285,6 +286,13 @@ struct ruleset {
 int ruleset_build(struct ruleset *rs, const struct conf *conf,
 		  const bool *drained, const bool *other, bool twins,
 		  struct err *err);
+
+/* The same table while connections may have the marks that @conf's links had
+ * before (NULL: none may). No such mark is another link's now.
+ */
+int ruleset_build_after(struct ruleset *rs, const struct conf *conf,
+			const bool *drained, const bool *other, bool twins,
+			const struct ct_marks *was, struct err *err);
 
 /* Is it an IPv4 address that the guard knows as a private one? */
 bool ruleset_is_private(const struct addr *a);

@@ -6,6 +6,7 @@
 
 #include "base/util.h"
 #include "conf/state.h"
+#include "core/renumber.h"
 #include "tool/change.h"
 
 /* Returns 0 or an exit status. */
@@ -73,6 +74,8 @@ static int carry_out(struct task *t, enum plan_goal goal)
 	t->goal = goal;
 	outcome_begin(o);
 	o->code = session_open(s, &o->err);
+	if (!o->code && goal == PLAN_APPLY && !t->dry)
+		renumber(s, o);
 	if (!o->code)
 		session_carry_out(s, &what, t->dry ? stdout : NULL, o);
 	/* A flush that was killed is still to be done; an apply is done when
@@ -106,6 +109,7 @@ int change_apply(struct task *t)
 	if (task_recall(t, &err))
 		return task_fail(t, "failed", &err, EXIT_CONFIG);
 	session_note_past(&t->session);
+	renumber_note(&t->session.conf, t->dry ? stdout : NULL);
 	/* Do this before the first change: if this apply is killed, the next
 	 * hook completes it.
 	 */

@@ -130,6 +130,24 @@ static void test_text(void)
 	   has("\"a@b:c\" : goto is2"), "odd names");
 }
 
+/* The first of three links is new. */
+static void test_renumbered(void)
+{
+	static const struct ct_marks was = { .mask = 0xff00,
+					     .mark = { 0, 0x100, 0x200 } };
+	struct err err = { "" };
+
+	make_conf(3, 0xff, BALANCE_SOURCE);
+	ok(!ruleset_build_after(&rs, &conf, drained, nobody, false, &was,
+				 &err) &&
+	   ruleset_print(&rs, text, sizeof(text)) < sizeof(text),
+	   "marks of before");
+	ok(has("\t\tct mark & 0x0000ff00 vmap { 0x00000100 : goto to_ppp1, "
+	       "0x00000200 : goto to_ppp2 }\n\t\tct mark & 0x000000ff vmap { "
+	       "0x00000001 : goto to_ppp0, "), "are led to the links that had "
+	   "them");
+}
+
 static void refuses(const char *what, const char *why)
 {
 	struct err err = { "" };
@@ -565,7 +583,9 @@ static void test_policy_text(void)
 
 static void test_largest(void)
 {
+	static struct ct_marks was;
 	struct policy *y = &conf.policy[0];
+	struct err err;
 	unsigned int i, k;
 
 	make_conf(LINKS_MAX, 0xffff, BALANCE_FLOW);
@@ -600,7 +620,12 @@ static void test_largest(void)
 			snprintf(y->interface[k], IFNAMSIZ, "eth%u", k);
 	}
 	drained[0] = true;
-	ok(build(), "the largest of all is built");
+	was.mask = UINT32_MAX;
+	for (i = 0; i < LINKS_MAX; i++)
+		was.mark[i] = 0x10000 + i;
+	ok(!ruleset_build_after(&rs, &conf, drained, nobody, false, &was,
+				 &err),
+	   "the largest of all is built");
 	printf("# %u of %d chains, %u of %d rules, %u of %d statements, %u of "
 	       "%d elements\n", rs.n_chains, RULESET_CHAINS, rs.n_rules,
 	       RULESET_RULES, rs.n_statements, RULESET_STATEMENTS,
@@ -621,6 +646,7 @@ static int unit(void)
 			test_size(sizes[i], BALANCE_SOURCE_PARITY);
 	}
 	test_text();
+	test_renumbered();
 	test_refusals();
 	test_drained(BALANCE_SOURCE, true, "source");
 	test_drained(BALANCE_FLOW, true, "flow");
