@@ -94,6 +94,25 @@ ssize_t file_read(int dir, const char *path, char *buf, size_t size,
 	return fd < 0 ? fd : read_rest(fd, buf, size);
 }
 
+bool file_says(int dir, const char *path, const char *text, size_t len,
+	       unsigned int must)
+{
+	int fd = open_trusted(dir, path, must, NULL);
+	char part[4096];
+	ssize_t n = 1;
+
+	while (fd >= 0 && n > 0) {
+		n = read(fd, part, sizeof(part));
+		if (n < 0 || (size_t)n > len || memcmp(part, text, (size_t)n))
+			break;
+		text += n;
+		len -= (size_t)n;
+	}
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 && !n && !len;
+}
+
 ssize_t file_read_end(const char *path, char *buf, size_t size,
 		      unsigned int must)
 {

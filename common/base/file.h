@@ -2,6 +2,7 @@
 #ifndef MWAN_BASE_FILE_H
 #define MWAN_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -39,6 +40,10 @@ ssize_t file_read(int dir, const char *path, char *buf, size_t size,
 /* The same, but the end of a longer file. */
 ssize_t file_read_end(const char *path, char *buf, size_t size,
 		      unsigned int must);
+
+/* Does the file have exactly these @len bytes? */
+bool file_says(int dir, const char *path, const char *text, size_t len,
+	       unsigned int must);
 
 /* What file_replace() writes to first; a killed writer leaves it. */
 #define FILE_TEMP ".new"

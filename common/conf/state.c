@@ -123,14 +123,12 @@ bool accepted_is(const struct conf *conf)
 int accepted_write(const struct conf *conf, const char *source,
 		   struct err *err)
 {
-	static char text[CONF_FILE_MAX], old[CONF_FILE_MAX];
+	static char text[CONF_FILE_MAX];
 	int len = prepare(conf, source, text, err);
 
 	if (len < 0)
 		return len;
-	if (file_read(AT_FDCWD, FILE_PATH, old, sizeof(old), FILE_NO_SYMLINK,
-		      NULL) == len &&
-	    !strcmp(old, text))
+	if (file_says(AT_FDCWD, FILE_PATH, text, (size_t)len, FILE_NO_SYMLINK))
 		return 0;
 	return write_file(FILE_NAME, text, (size_t)len, err);
 }
