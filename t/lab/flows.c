@@ -240,10 +240,16 @@ static void watch(int fd, uint32_t events, void *ptr, int op)
 static int new_socket(int family, int type)
 {
 	int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int one = 1;
+	int one = 1, size = 4 * 1024 * 1024;
 
 	if (fd < 0)
 		die("socket: %s", strerror(errno));
+	/* The default holds less than 50 ms of what 12 flows send: what a busy
+	 * machine reads late is not lost.
+	 */
+	if (type == SOCK_DGRAM)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size,
+			   sizeof(size));
 	if (type == SOCK_STREAM) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
