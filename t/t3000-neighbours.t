@@ -296,7 +296,7 @@ is "all of it is gone" "$(problems)" ""
 # --- a server of the router's, asked at the second line's address ---
 cat >"$T/udp.pl" <<'END'
 use IO::Socket::INET;
-my ($what, $addr) = @ARGV;
+my ($what, $addr, $port, $text) = @ARGV;
 $SIG{ALRM} = sub { print "nothing\n"; exit };
 if ($what eq "serve") {
 	my $s = IO::Socket::INET->new(Proto => "udp", LocalPort => 9999,
@@ -310,7 +310,7 @@ if ($what eq "serve") {
 }
 my $s = IO::Socket::INET->new(Proto => "udp",
 			      LocalAddr => "198.51.100.1") or die $!;
-send($s, "x", 0, sockaddr_in(9999, inet_aton($addr)));
+send($s, pack("H*", $text), 0, sockaddr_in($port, inet_aton($addr)));
 alarm 9;
 print inet_ntoa((sockaddr_in(recv($s, my $buf, 99, 0)))[1]), "\n";
 END
@@ -323,7 +323,7 @@ answer_of() {
 	perl "$T/udp.pl" serve "$1" >"$T/ready" &
 	local pid=$!
 	wait_for 9 test -s "$T/ready"
-	inet perl "$T/udp.pl" ask "$second"
+	inet perl "$T/udp.pl" ask "$second" 9999 00
 	kill $pid
 	: >"$T/ready"
 }
@@ -336,4 +336,21 @@ nft 'add table ip ports
 is "redirected to an address of the LAN: its own" \
 	"$(answer_of 172.16.0.1)" "$second"
 nft delete table ip ports
+
+# OpenVPN itself: it answers the first packet of a client (its opcode, an id, no
+# acknowledgement, number 0).
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+	-keyout "$T/key" -out "$T/crt" -subj /CN=router -days 9 2>/dev/null
+openvpn_answers() { # [OPTION]
+	openvpn --dev null --proto udp --port 1194 --tls-server --dh none \
+		--cert "$T/crt" --key "$T/key" --ca "$T/crt" "$@" \
+		>"$T/openvpn" 2>&1 &
+	local pid=$!
+	wait_for 20 eval 'ss -Huln sport = 1194 | grep -q .'
+	inet perl "$T/udp.pl" ask "$second" 1194 380102030405060708000000000000
+	kill $pid
+	wait $pid
+}
+is "OpenVPN: the first line's" "$(openvpn_answers)" "$first"
+is "OpenVPN with multihome: its own" "$(openvpn_answers --multihome)" "$second"
 done_testing
