@@ -352,6 +352,13 @@ mended "a rule that prohibits" foreign-rule 'marked for ppp0, ppp1 nowhere'
 # Behind ours: "del pref 1001" alone would take that.
 ip rule add pref 1001 lookup 99
 mended "a rule of the priority of one of ours" foreign-rule 'of priority 1001'
+mwan-rules flush
+ip rule add pref 1900 lookup 99
+mwan-rules apply
+mended "... before the last of ours" foreign-rule 'of priority 1900, leads'
+ip rule add pref 1900 fwmark 1/0xff unreachable
+caused "... behind it" mark-collision '^The rule 1900 .* ours take its packets first'
+ip rule del pref 1900 unreachable
 ip rule add pref 500 fwmark 1/0xff lookup 201
 ip rule add pref 501 lookup main suppress_prefixlength 0
 ip rule add pref 502 lookup 98

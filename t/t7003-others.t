@@ -79,6 +79,8 @@ ip nexthop add id 77001 dev lan0 proto 250
 text=$(hook up ppp0 10.64.0.100 2>&1)
 is "a foreign nexthop with a link's id: ip-up fails" $? 1
 like "... and says whose" "$text" 'nexthop 77001 belongs to another program'
+like "... and the log, as what could not be done" "$(log_last)" \
+	'event=up if=ppp0 .*warning="nexthop 77001 belongs .*result=partial'
 is "... and both links have their way" "$(defaults)" "$both"
 is "... and the standby has the other link" "$(standby), $(
 	ip nexthop show id 77257 | sed 's/ proto.*//')" \

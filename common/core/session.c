@@ -265,7 +265,7 @@ void outcome_begin(struct outcome *o)
 
 bool outcome_failed(const struct outcome *o)
 {
-	return o->code && !o->only_queues;
+	return o->code && !o->partial;
 }
 
 static void set_code(struct outcome *o, int code, const struct err *why)
@@ -273,7 +273,9 @@ static void set_code(struct outcome *o, int code, const struct err *why)
 	o->code = code;
 	if (code)
 		o->err = *why;
-	o->only_queues = code && apply_only_queues(&o->result);
+	/* Nothing was refused: it is what plan_make() has left out. */
+	o->partial = apply_only_queues(&o->result) ||
+		     (code == -EEXIST && !o->result.failed);
 }
 
 /* Refusals that mean "it was different a moment ago". */
@@ -467,7 +469,7 @@ static bool ended(struct session *s, struct outcome *o)
 	code = apply_later(&o->later, &s->plan, &s->present, &s->nfnl,
 			   &o->result, o->ended, sizeof(o->ended), &why);
 	o->changes += o->result.done - done;
-	if (code && (!o->code || o->only_queues))
+	if (code && (!o->code || o->partial))
 		set_code(o, code, &why);
 	return !code && o->later.kept &&
 	       lock_take(&s->lock, "lock", LOCK_WAIT_MS, &busy) != -EBUSY;

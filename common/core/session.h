@@ -67,7 +67,10 @@ struct outcome {
 	 */
 	int code;
 	struct err err;
-	bool only_queues;	/* ... and that is queues: the ways are right */
+	/* ... and the ways are right: it is queues, or a nexthop id that another
+	 * program has.
+	 */
+	bool partial;
 	unsigned int rounds;	/* of reading and changing */
 	unsigned int changes;	/* of all rounds */
 	char sysctls[256];	/* "path=value ..." that were set */
@@ -79,7 +82,7 @@ struct outcome {
 /* Make it new. */
 void outcome_begin(struct outcome *o);
 
-/* Is more undone than queues? */
+/* Is more undone than that? */
 bool outcome_failed(const struct outcome *o);
 
 /* Find out whether anything is in force, and the file that it was made from. */

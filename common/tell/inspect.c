@@ -22,6 +22,7 @@ struct gathering {
 	unsigned int defaults;	/* in the table that is looked at */
 	unsigned int seen;	/* rules that may matter, in this dump ... */
 	unsigned int sifted;	/* ... and those that were looked at before */
+	bool standby;		/* our last rule for marks was in this dump */
 };
 
 bool facts_rule_takes(const struct rule *r, const struct conf_link *l)
@@ -40,17 +41,29 @@ static bool takes_any(const struct rule *r, const struct conf *conf)
 	return false;
 }
 
+/* Is it before our last rule for marks? Of one priority the older rule is first,
+ * and in a dump.
+ */
+static bool is_before(struct gathering *g, const struct rule *r)
+{
+	const uint32_t standby = g->conf->rule_priority + RULE_STANDBY;
+
+	if (r->priority == standby && r->protocol == PROTO_MWAN)
+		g->standby = true;
+	return r->priority < standby || (r->priority == standby && !g->standby);
+}
+
 static int on_rule(const struct rule *r, void *data)
 {
 	struct gathering *g = data;
 	struct facts *f = g->f;
+	bool before = is_before(g, r);
 
 	if (r->protocol != PROTO_MWAN && !r->partial &&
 	    (r->action == FR_ACT_TO_TBL || r->action == FR_ACT_BLACKHOLE ||
 	     r->action == FR_ACT_UNREACHABLE ||
 	     r->action == FR_ACT_PROHIBIT) &&
-	    r->priority < g->conf->rule_priority + RULE_STANDBY &&
-	    takes_any(r, g->conf) && g->seen++ >= g->sifted &&
+	    before && takes_any(r, g->conf) && g->seen++ >= g->sifted &&
 	    f->n_rules < FACTS_RULES_MAX)
 		f->rule[f->n_rules++] = *r;
 	return 0;
@@ -62,7 +75,6 @@ static int on_rule(const struct rule *r, void *data)
 static bool is_late(const struct gathering *g, const struct rule *r)
 {
 	return r->protocol != PROTO_MWAN && !r->own &&
-	       r->priority >= g->conf->rule_priority + RULE_STANDBY &&
 	       r->priority < PRIORITY_MAIN &&
 	       (r->action == FR_ACT_TO_TBL ? r->table < TABLE_DEFAULT ||
 					     r->table > TABLE_LOCAL :
@@ -78,7 +90,7 @@ static int on_late(const struct rule *r, void *data)
 {
 	struct gathering *g = data;
 
-	if (is_late(g, r) && g->f->n_late < FACTS_RULES_MAX)
+	if (!is_before(g, r) && is_late(g, r) && g->f->n_late < FACTS_RULES_MAX)
 		g->f->late[g->f->n_late++] = *r;
 	return 0;
 }
@@ -130,6 +142,7 @@ static int read_rules(struct gathering *g, struct nl *rtnl, struct err *err)
 	do {
 		first = f->n_rules;
 		g->seen = 0;
+		g->standby = false;
 		code = rule_dump(rtnl, AF_INET, RULE_ANYONES, on_rule, g, err);
 		g->sifted += f->n_rules - first;
 		if (!code)
@@ -144,7 +157,10 @@ static int read_late(struct gathering *g, struct nl *rtnl, struct err *err)
 	struct facts *f = g->f;
 	unsigned int i, n = 0;
 	bool any;
-	int code = rule_dump(rtnl, AF_INET, RULE_ANYONES, on_late, g, err);
+	int code;
+
+	g->standby = false;
+	code = rule_dump(rtnl, AF_INET, RULE_ANYONES, on_late, g, err);
 
 	for (i = 0; i < f->n_late && !code; i++) {
 		any = true;
