@@ -48,6 +48,7 @@ struct making {
 		 */
 		bool carries[LINKS_MAX];
 		bool rank_used[RANKS];
+		struct nexthop best;	/* the group of the first of these */
 		int primary_now;
 		bool failback;	/* flows of worse tiers are to be ended */
 	} af[FAMILIES];
@@ -437,7 +438,7 @@ static void plan_nexthops(struct making *m, enum family f)
 
 static void plan_groups(struct making *m, enum family f)
 {
-	const struct making_family *of = &m->af[f];
+	struct making_family *of = &m->af[f];
 	struct plan *p = m->plan;
 	struct nexthop want = { .protocol = PROTO_MWAN,
 				.family = AF_UNSPEC };
@@ -459,6 +460,8 @@ static void plan_groups(struct making *m, enum family f)
 			};
 		}
 		want_nexthop(m, &want, "");
+		if (!of->best.n_members)
+			of->best = want;
 	}
 }
 
@@ -478,6 +481,52 @@ static void remove_nexthop(struct making *m, uint32_t id, bool serves)
 	op->serves = serves;
 }
 
+static bool nexthop_stale(const struct making *m, const struct nexthop *nh)
+{
+	struct place at;
+
+	return nh->protocol == PROTO_MWAN && !stands_in(m, nh->id) &&
+	       !(place_of(m->base, nh->id, &at) &&
+		 !at.rank == !nh->n_members && is_wanted(m, &at));
+}
+
+/* How many members of a group lead to usable links of @f? */
+static unsigned int n_usable_members(const struct making *m, enum family f,
+				     const struct nexthop *group)
+{
+	const struct nexthop *nh;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < group->n_members; i++) {
+		nh = present_nexthop(m->present, group->member[i].id);
+		n += nh && nh->family == family_af(f) &&
+		     is_of_usable(m, nh->family, nh->ifindex);
+	}
+	return n;
+}
+
+/* A group that is no longer wanted goes after the rules, for the links that it
+ * still serves. New rules lead packets to it until then: if it has a dead link
+ * as well, give it other members first.
+ */
+static void plan_stale_groups(struct making *m, enum family f)
+{
+	const struct nexthop *nh, *best = &m->af[f].best;
+	unsigned int i, n;
+	struct op *op;
+
+	for (i = 0; i < m->present->n_nexthops && best->n_members; i++) {
+		nh = &m->present->nexthop[i];
+		n = n_usable_members(m, f, nh);
+		if (!n || n == nh->n_members || !nexthop_stale(m, nh))
+			continue;
+		op = push(m, OP_NEXTHOP_SET);
+		op->nexthop = *best;
+		op->nexthop.id = nh->id;
+		set_dev(op, "");
+	}
+}
+
 /* Remove nexthops that are no longer wanted, also under an earlier
  * configuration's ids; groups first, or the removal of a member would change
  * them.
@@ -485,19 +534,14 @@ static void remove_nexthop(struct making *m, uint32_t id, bool serves)
 static void plan_nexthop_removal(struct making *m)
 {
 	const struct nexthop *nh;
-	struct place at;
 	unsigned int i, pass;
-	bool wanted, group;
+	bool group;
 
 	for (pass = 0; pass < 2; pass++) {
 		for (i = 0; i < m->present->n_nexthops; i++) {
 			nh = &m->present->nexthop[i];
 			group = nh->n_members > 0;
-			if (nh->protocol != PROTO_MWAN || group == (pass == 1))
-				continue;
-			wanted = place_of(m->base, nh->id, &at) &&
-				 !at.rank != group && is_wanted(m, &at);
-			if (!wanted && !stands_in(m, nh->id))
+			if (group == (pass == 0) && nexthop_stale(m, nh))
 				remove_nexthop(m, nh->id, group ||
 					       is_of_usable(m, nh->family,
 							    nh->ifindex));
@@ -1800,6 +1844,7 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	each(&m, plan_nexthops);
 	each(&m, plan_link_routes);
 	each(&m, plan_groups);
+	each(&m, plan_stale_groups);
 	each(&m, plan_group_routes);
 	each(&m, plan_last_resort);
 	each(&m, plan_primary_default);

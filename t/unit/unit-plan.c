@@ -2212,6 +2212,39 @@ static void hold_and_failback(struct kernel *k)
 	   "again: the backup's flows are ended");
 }
 
+/* All rules are gone; of the better tier one link has lost its address and the
+ * other is held.
+ */
+static void stale_group(struct kernel *k)
+{
+	struct plan_event event = { .goal = PLAN_ALL, .gone_link = -1 };
+	unsigned int i, link, bad = 0, seen = 0;
+	bool ruled = false;
+
+	new_world(3);
+	conf_of_links(3);
+	kernel.masquerade = true;
+	conf.link[2].tier = 2;
+	for (i = 0; i < 3; i++)
+		dev_new(k, i, address(i + 1));
+	make(k, &event);
+	carry_out(k, plan.n_ops, PLAN_ALL);
+	addr_drop(k, 0);
+	held[1] = true;
+	k->n_rules = 0;
+	make(k, &event);
+	for (i = 0; i < plan.n_ops; i++) {
+		do_op(k, &plan.op[i]);
+		ruled = ruled || plan.op[i].kind == OP_RULE_ADD;
+		for (link = 1; link <= 3 && ruled; link++, seen++)
+			bad += !good_way(k, link);
+	}
+	ok(seen > 20 && !bad, "a group to be removed leads new rules to no "
+	   "dead link before it goes (%u)", bad);
+	make(k, &event);
+	ok(!plan.n_ops, "and it is gone");
+}
+
 /* Without an interface or an object nothing else tells the families apart. */
 static void families(void)
 {
@@ -2249,6 +2282,7 @@ static void examples(void)
 	hold_links(k);
 	hold_without_masquerade(k);
 	hold_and_failback(k);
+	stale_group(k);
 	families();
 }
 
