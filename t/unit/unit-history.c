@@ -376,6 +376,42 @@ static void test_full(void)
 	   "0:pppd:131073-131074", "... the newest are as they were");
 }
 
+static void test_choose(void)
+{
+	static const char bad[] = " is no time in the past that --since knows: "
+				  "2026-11-22, 2026-11-22T17:22, 36h, 7d or "
+				  "4w";
+	struct history_view v;
+	struct err err;
+	char want[200];
+
+	history_begin(&history, start + 3600000);
+	line(start, "ip-up.local", "up if=ppp1 local=1 default=ppp1 "
+	     "result=ok");
+	history_end(&history, start);
+	ok(!history_choose(&v, &history, NULL, NULL, &err) && v.only == -1 &&
+	   v.to == start + 3600000 && v.from == start,
+	   "all links, as far as anything is known");
+	ok(!history_choose(&v, &history, "1h", "ppp1", &err) && !v.only,
+	   "one link");
+	snprintf(want, sizeof(want), "\"2100-01-01\"%s", bad);
+	ok(history_choose(&v, &history, "2100-01-01", NULL, &err) < 0,
+	   "a time to come");
+	is(err.msg, want, "... is none");
+	ok(history_choose(&v, &history, NULL, "ppp7", &err) < 0,
+	   "an unknown link");
+	is(err.msg, "neither the configuration nor the log has a link "
+	   "\"ppp7\"", "... is told");
+	ok(history_draw(&v, "/nowhere/x.svg", &err) < 0,
+	   "a file that cannot be written");
+	is(err.msg, "cannot write /nowhere/x.svg: No such file or directory; "
+	   "\"--svg - >/nowhere/x.svg\" lets your shell do it", "... says why");
+	ok(!history_draw(&v, "/dev/null", &err), "one that can");
+	ok(history_draw(&v, "/dev/full", &err) < 0, "a full disk");
+	is(err.msg, "cannot write all of /dev/full: is its disk full?",
+	   "... is noticed");
+}
+
 int main(void)
 {
 	setenv("TZ", "UTC", 1);
@@ -387,5 +423,6 @@ int main(void)
 	test_when();
 	test_random();
 	test_full();
+	test_choose();
 	return done();
 }

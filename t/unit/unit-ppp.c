@@ -227,6 +227,49 @@ static void random_bytes(void)
 	ok(good && !bad, "any bytes: %u read, the others refused", good);
 }
 
+/* What callers other than pppd say. */
+static void told(void)
+{
+	static const struct {
+		const char *words, *want;
+	} all[] = {
+		{ "ppp0", "ppp0 none none" },
+		{ "ppp0 10.0.0.2", "ppp0 10.0.0.2 none" },
+		{ "eth1 10.0.0.2 10.0.0.1", "eth1 10.0.0.2 10.0.0.1" },
+		{ "eth1 fe80::2 fe80::1", "eth1 fe80::2 fe80::1" },
+		{ "a/b", "an interface's name is expected, not \"a/b\"" },
+		{ "an-interface-too-long 10.0.0.2", "an interface's name is "
+		  "expected, not \"an-interface-too-long\"" },
+		{ "ppp0 10.0.0", "an address is expected, not \"10.0.0\"" },
+		{ "ppp0 10.0.0.2 fe80::1", "a router's address of the same "
+		  "family is expected, not \"fe80::1\"" },
+		{ "ppp0 10.0.0.2 0.0.0.0", "a router's address of the same "
+		  "family is expected, not \"0.0.0.0\"" },
+	};
+	char copy[100], got[600], local[ADDR_TEXT], gateway[ADDR_TEXT];
+	char *word[3], *save;
+	struct ppp_event e;
+	struct err err;
+	size_t i;
+	int n;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		strcpy(copy, all[i].words);
+		n = 0;
+		for (char *w = strtok_r(copy, " ", &save); w;
+		     w = strtok_r(NULL, " ", &save))
+			word[n++] = w;
+		if (ppp_event_told(&e, true, n, word, &err))
+			strcpy(got, err.msg);
+		else
+			snprintf(got, sizeof(got), "%s %s %s", e.ifname,
+				 e.local.family ? addr_text(&e.local, local) :
+				 "none", e.gateway.family ?
+				 addr_text(&e.gateway, gateway) : "none");
+		is(got, all[i].want, "told: %s", all[i].words);
+	}
+}
+
 int main(void)
 {
 	char text[600];
@@ -242,6 +285,7 @@ int main(void)
 		is(text, tests6[i].test.want, "%s", tests6[i].test.what);
 	}
 	session();
+	told();
 	random_bytes();
 	return done();
 }

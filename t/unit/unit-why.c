@@ -250,6 +250,52 @@ static void test_ipv6(enum balance balance, const char *name)
 	ok(link_of(&w), "%s: and IPv4 is, as before", name);
 }
 
+static void test_words(void)
+{
+	static const struct {
+		const char *words, *want;	/* "": they can be read */
+	} all[] = {
+		{ "10.0.0.1 192.0.2.1", "" },
+		{ "self 192.0.2.1 tcp", "" },
+		{ "10.0.0.1 192.0.2.1 17 0 65535", "" },
+		{ "2001:db8::1 2001:db8::2 icmp", "" },
+		{ "10.0.0 192.0.2.1", "an address is expected, not "
+		  "\"10.0.0\"" },
+		{ "self 192.0.2", "an address is expected, not \"192.0.2\"" },
+		{ "self fe80::1", "nothing is forwarded or shared of an "
+		  "address that stays on its link, as does \"fe80::1\"" },
+		{ "10.0.0.1 2001:db8::2", "the source is of the other family "
+		  "than \"2001:db8::2\"" },
+		{ "self 192.0.2.1 256", "tcp, udp, icmp or a protocol's "
+		  "number is expected, not \"256\"" },
+		{ "self 192.0.2.1 icmp 1 2", "there are no ports in "
+		  "\"icmp\"" },
+		{ "self 192.0.2.1 udp 65536 2", "a port from 0 to 65535 is "
+		  "expected, not \"65536\"" },
+		{ "self 192.0.2.1 udp 1 -2", "a port from 0 to 65535 is "
+		  "expected, not \"-2\"" },
+	};
+	char copy[100], *word[5], *save, *w;
+	struct why_packet p;
+	struct err err;
+	size_t i;
+	int n;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		memset(&p, 0, sizeof(p));
+		err.msg[0] = '\0';
+		strcpy(copy, all[i].words);
+		n = 0;
+		for (w = strtok_r(copy, " ", &save); w;
+		     w = strtok_r(NULL, " ", &save))
+			word[n++] = w;
+		ok(!why_packet_read(&p, n, word, &err) == !*all[i].want &&
+		   p.has_ports == (n > 3 && p.has_protocol),
+		   "why %s", all[i].words);
+		is(err.msg, all[i].want, "why %s: says", all[i].words);
+	}
+}
+
 /* The kernel sends it by this interface. */
 static void route_by(struct why_way *way, uint32_t mark, const struct path *p,
 		     unsigned int choice)
@@ -320,6 +366,7 @@ int main(void)
 	test_any();
 	test_ipv6(BALANCE_SOURCE, "source");
 	test_ipv6(BALANCE_FLOW, "flow");
+	test_words();
 	test_model();
 	return done();
 }
