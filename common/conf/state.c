@@ -133,6 +133,11 @@ int accepted_write(const struct conf *conf, const char *source,
 	return write_file(FILE_NAME, text, (size_t)len, err);
 }
 
+enum {
+	LINES_MUST = FILE_NO_SYMLINK | FILE_PLAIN | FILE_OWN_OR_ROOTS |
+		     FILE_OWNER_WRITES,
+};
+
 /* The lines of a file beside it, "" if it does not exist. Returns 0, or a
  * negative errno with a sentence about @what it tells.
  */
@@ -140,8 +145,7 @@ static int read_lines(const char *path, const char *what, char *text,
 		      size_t size, struct err *err)
 {
 	ssize_t n = file_read(AT_FDCWD, path, text, size,
-			      FILE_NO_SYMLINK | FILE_PLAIN | FILE_OWN_OR_ROOTS |
-			      FILE_OWNER_WRITES, NULL);
+			      LINES_MUST, NULL);
 	bool odd = n == -EPERM || n == -ELOOP || n == -ENXIO;
 
 	if (n >= 0)
@@ -433,12 +437,10 @@ static size_t prefix6_print(const struct conf *conf, const struct prefix6 *p,
 int prefix6_write(const struct conf *conf, const struct prefix6 *p,
 		  struct err *err)
 {
-	static char text[PREFIX6_MAX + 1];
-	size_t len = prefix6_print(conf, p, text, sizeof(text));
+	char *text = prefix6_text;
+	size_t len = prefix6_print(conf, p, text, sizeof(prefix6_text));
 
-	if (!read_lines(PREFIX6_PATH, "the links' IPv6 prefixes", prefix6_text,
-			sizeof(prefix6_text), err) &&
-	    !strcmp(text, prefix6_text))
+	if (file_says(AT_FDCWD, PREFIX6_PATH, text, len, LINES_MUST))
 		return 0;
 	return len ? write_file(PREFIX6_NAME, text, len, err) :
 	       drop_file(PREFIX6_PATH, err);

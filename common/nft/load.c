@@ -23,11 +23,9 @@ enum {
 	ANSWERS_SIZE = 2 * 1024 * 1024,
 	MODULE_TEXT = 96,
 	RULE_TEXT = 160,	/* the rest of a long rule is left out */
-	/* 255 links give about 60 KB. */
-	PRINT_SIZE = 256 * 1024,
 };
 
-/* Only the pages that are written take memory. */
+/* For what is sent, or printed: only the pages that are written take memory. */
 static char batch_buf[BATCH_SIZE] __attribute__((aligned(8)));
 
 static bool same_chain(const struct nft_chain *k,
@@ -1334,13 +1332,11 @@ int nft_moved(struct nl *nl, const struct ct_tuple *t, bool *moved,
 			   err);
 }
 
-static char print_buf[PRINT_SIZE];
-
 static void print_content(const struct ruleset *rs,
 			  const struct table_state *state, FILE *out)
 {
-	table_state_print(rs, state, print_buf, sizeof(print_buf));
-	fputs(print_buf, out);
+	table_state_print(rs, state, batch_buf, sizeof(batch_buf));
+	fputs(batch_buf, out);
 }
 
 void nft_print_load(const struct ruleset *rs, const struct table_state *state,
@@ -1350,8 +1346,8 @@ void nft_print_load(const struct ruleset *rs, const struct table_state *state,
 	fputs("nft -f - <<'END'\n"
 	      "add table inet " RULESET_TABLE "\n"
 	      "delete table inet " RULESET_TABLE "\n", out);
-	ruleset_print(rs, print_buf, sizeof(print_buf));
-	fputs(print_buf, out);
+	ruleset_print(rs, batch_buf, sizeof(batch_buf));
+	fputs(batch_buf, out);
 	print_content(rs, state, out);
 	fputs("END\n", out);
 }
