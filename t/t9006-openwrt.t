@@ -1,9 +1,9 @@
 #!/bin/bash
-# What pkg/ has for OpenWrt, Alpine and Arch, none of which can be booted here. Of
-# OpenWrt are played, in a root with busybox for a shell: rc.common and procd for
-# the init script, netifd for hotplug and for pppd's scripts, which call the hooks
-# with pppd's arguments after netifd's own routes are in main, and fw4's reload,
-# which makes its own table anew. The package's files are taken from its Makefile.
+# What pkg/ has for OpenWrt, which cannot be booted here. In a root with busybox
+# for a shell are played: rc.common and procd for the init script, netifd for
+# hotplug and for pppd's scripts, which call the hooks with pppd's arguments after
+# netifd's own routes are in main, and fw4's reload, which makes its own table
+# anew. The package's files are taken from its Makefile.
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh disable=SC2317,SC2016
 . "$(dirname "$0")/lib/lib.sh"
 
@@ -17,10 +17,6 @@ for file in "$feed"/files/mwan.init "$feed"/files/mwan.hotplug; do
 	ok "${file##*/}: shellcheck" shellcheck -s sh "$file"
 	ok "${file##*/}: busybox ash" busybox ash -n "$file"
 done
-ok "APKBUILD: shellcheck" shellcheck "$pkg/alpine/APKBUILD"
-ok "APKBUILD: busybox ash" busybox ash -n "$pkg/alpine/APKBUILD"
-ok "PKGBUILD: shellcheck" shellcheck "$pkg/arch/PKGBUILD"
-ok "PKGBUILD: bash" bash -n "$pkg/arch/PKGBUILD"
 version=$(sed -n 's/^project(mwan VERSION \([^ ]*\) .*/\1/p' \
 	"$root/CMakeLists.txt")
 is "all have this version" "$(grep -hE '^(PKG_VERSION:|pkgver)=' \
