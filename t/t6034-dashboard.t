@@ -35,6 +35,7 @@ is "no data source of one machine" "$(jq -r '[.. | .datasource? |
 
 # expressions: with all that Grafana would put in, a line each.
 expressions() {
+	# shellcheck disable=SC2016 # Grafana's variables
 	jq -r '.panels[].targets[].expr, .annotations.list[].expr' "$board" |
 		sed 's/\$__rate_interval/5m/g; s/\$__interval/5m/g
 			s/\$__range/30m/g; s/\$instance/r/g; s/\$link/.+/g'

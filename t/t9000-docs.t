@@ -152,7 +152,7 @@ said "$conf" '1 to @: of two links' WEIGHT_MAX conf/conf.h
 said "$conf" 'at most @,' LAN_MAX conf/conf.h
 said "$conf" 'first of @ ids' NEXTHOP_SPAN conf/conf.h
 said "$conf" 'There can be @ policies' POLICIES_MAX conf/policy.h
-said "$conf" 'ranges; @ at most' POLICY_ADDRESSES conf/policy.h
+said "$conf" 'in one list; @ at most' POLICY_ADDRESSES conf/policy.h
 said "$conf" 'numbers; @ at most' POLICY_PROTOCOLS conf/policy.h
 said "$conf" 'Ports and ranges; @ at most' POLICY_PORTS conf/policy.h
 said "$conf" 'comes in by; @ at most' POLICY_INTERFACES conf/policy.h

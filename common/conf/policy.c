@@ -72,6 +72,9 @@ static int read_address(char *word, void *slot, struct err *err)
 	struct wide rest;
 	uint32_t len;
 
+	if (*word == '@')
+		return err_set(err, -EINVAL, "\"%s\" must stand alone, in "
+			       "destination: make a policy for it", word);
 	str_copy(whole, sizeof(whole), word);
 	if (read_ends(word, r, &len))
 		return err_set(err, -EINVAL, "\"%s\" is neither an address "
@@ -216,6 +219,38 @@ static const struct list *find_list(const char *key)
 	return NULL;
 }
 
+/* Names of sets that the table has beside, see nft/sets.c. */
+static bool is_taken(const char *name)
+{
+	static const char *const ours[] = { "sticky", "mss", "own", "known",
+					    "native", "moved" };
+	size_t i;
+
+	for (i = 0; i < COUNT(ours); i++)
+		if (!strcmp(name, ours[i]))
+			return true;
+	return !strncmp(name, "own6", strlen("own6"));
+}
+
+/* "@NAME" */
+static int read_set(struct policy *p, const char *value, struct err *err)
+{
+	static const char legal[] = "abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
+	const char *name = value + 1;
+	size_t len = strlen(name);
+
+	if (!len || strspn(name, legal) != len ||
+	    strchr("_0123456789", *name) || name[len - 1] == '6' ||
+	    is_taken(name) || str_copy(p->set, sizeof(p->set), name))
+		return err_set(err, -EINVAL, "\"%s\" is not \"@\" and one name "
+			       "alone: up to %u letters, digits and \"_\", a "
+			       "letter first, no 6 last, and no set of mwan's "
+			       "own (sticky, mss, own, known, native, moved)",
+			       value, POLICY_SET - 1);
+	return 0;
+}
+
 int policy_set(struct policy *p, const char *key, const char *value,
 	       struct err *err)
 {
@@ -227,6 +262,9 @@ int policy_set(struct policy *p, const char *key, const char *value,
 
 	if (!l || str_copy(words, sizeof(words), value))
 		return err_set(err, -EINVAL, "unknown or too long");
+	if (*value == '@' && l->read == read_address &&
+	    l->n == offsetof(struct policy, n_destination))
+		return read_set(p, value, err);
 	for (word = strtok_r(words, " \t,", &save); word;
 	     word = strtok_r(NULL, " \t,", &save)) {
 		if (n == l->max)
@@ -252,6 +290,8 @@ void policy_text(const struct policy *p, const char *key, char *buf,
 	*buf = '\0';
 	if (!l)
 		return;
+	if (*p->set && l->n == offsetof(struct policy, n_destination))
+		snprintf(buf, size, "@%s", p->set);
 	memcpy(&n, of + l->n, 1);
 	for (i = 0; i < n; i++)
 		str_add(buf, size, " ",
@@ -275,6 +315,11 @@ static bool of_family(const struct range *r, unsigned int n, enum family f)
 		if (r[i].family == family_af(f))
 			return true;
 	return !n;
+}
+
+bool policy_by_family(const struct policy *p)
+{
+	return p->n_source || p->n_destination || *p->set;
 }
 
 bool policy_has_family(const struct policy *p, enum family f)

@@ -20,6 +20,8 @@ enum {
 	POLICY_PORTS = 32,
 	POLICY_PROTOCOLS = 16,
 	POLICY_INTERFACES = 12,
+	/* With a "6" behind it for IPv6, and what nft has for names. */
+	POLICY_SET = 16,
 };
 
 enum policy_use {
@@ -44,6 +46,10 @@ struct policy {
 	uint8_t n_source_port, n_destination_port;
 	struct range source[POLICY_ADDRESSES];
 	struct range destination[POLICY_ADDRESSES];
+	/* The named set of destinations that others fill, in their place; "":
+	 * none. That of IPv6 is called NAME6.
+	 */
+	char set[POLICY_SET];
 	struct range source_port[POLICY_PORTS];
 	struct range destination_port[POLICY_PORTS];
 	uint8_t protocol[POLICY_PROTOCOLS];
@@ -68,6 +74,9 @@ bool policy_name_valid(const char *name);
  */
 void policy_text(const struct policy *p, const char *key, char *buf,
 		 size_t size);
+
+/* Is it a rule a family, because it names addresses? */
+bool policy_by_family(const struct policy *p);
 
 /* Can a connection of family @f match it? Without addresses it is about both;
  * else every list that there is needs some of that family.

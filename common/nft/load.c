@@ -268,7 +268,7 @@ static int encode_removal(struct nftmsg_out *o, struct load *l)
 					    seen->chain[i].name);
 	/* A map's elements keep their chains in use. */
 	for (i = 0; !code && i < seen->n_sets; i++)
-		if (!(seen->set[i].flags & NFT_SET_EVAL))
+		if (set_flags_filled(seen->set[i].flags))
 			code = nftmsg_names(o, NFT_MSG_DELSETELEM, 0,
 					    NFTA_SET_ELEM_LIST_TABLE,
 					    NFTA_SET_ELEM_LIST_SET,
@@ -335,7 +335,8 @@ static void find_new_sets(struct load *l)
 	for (i = 0; i < rs->n_sets; i++)
 		l->new_set[i] = l->how == LOAD_ALL ||
 				!good_set(l->seen, &rs->set[i]) ||
-				(moved && !set_is_filled(rs, i));
+				(moved && !set_is_filled(rs, i) &&
+				 !set_is_named(rs, i));
 	for (i = 0; i < rs->n_rules; i++)
 		if (uses_new_set(l, &rs->rule[i]))
 			l->good[rs->rule[i].chain] = false;
@@ -543,7 +544,7 @@ static int load_again(struct nl *nl, const struct ruleset *rs,
 		      struct err *err)
 {
 	static struct nft_seen now;
-	int code = nft_read(nl, &now, NULL, NULL, err);
+	int code = nft_read(nl, &now, rs, NULL, err);
 
 	return code ? code : load_once(nl, rs, state, &now, how, err);
 }
@@ -676,11 +677,16 @@ static uint64_t be64(const struct nlattr *a)
 	return be64toh(value);
 }
 
-/* Is it the name of a set that we make, now or before? */
-static bool our_set(const char *name)
+/* Is it the name of a set that we make, now or before? One that no policy names
+ * any more stays, with what others have put into it.
+ */
+static bool our_set(const struct reader *r, const char *name)
 {
 	unsigned int i;
 
+	for (i = 0; r->rs && i < r->rs->n_sets; i++)
+		if (!strcmp(r->rs->set[i].name, name))
+			return true;
 	for (i = 0; i < SET_KINDS; i++) {
 		const struct set_shape *k = set_shape(i);
 
@@ -705,7 +711,8 @@ static int read_set(const struct nlmsghdr *nlh, void *data)
 		return 0;
 	check_generation(r, nlh);
 	name = nl_str(tb[NFTA_SET_NAME]);
-	if (nl_be32(tb[NFTA_SET_FLAGS]) & NFT_SET_ANONYMOUS || !our_set(name))
+	if (nl_be32(tb[NFTA_SET_FLAGS]) & NFT_SET_ANONYMOUS ||
+	    !our_set(r, name))
 		return 0;
 	if (r->seen->n_sets == NFT_SEEN_SETS ||
 	    strlen(name) >= sizeof(k->name)) {
@@ -1276,7 +1283,7 @@ static int no_element(const struct nl_refusal *no, void *data)
 	return no->code == -ENOENT ? 0 : no->code;
 }
 
-static int ask_element(struct nl *nl, unsigned int kind, const void *key,
+static int ask_element(struct nl *nl, const char *set, const void *key,
 		       size_t len, nl_reply_cb cb, void *data, struct err *err)
 {
 	char buf[2 * NL_ROOM] __attribute__((aligned(8)));
@@ -1285,10 +1292,10 @@ static int ask_element(struct nl *nl, unsigned int kind, const void *key,
 	int code;
 
 	nl_batch_init(&batch, nl, buf, sizeof(buf));
-	nftmsg_get(&o, kind, key, len);
+	nftmsg_get(&o, set, key, len);
 	code = nl_send(nl, &batch, NULL, no_element, cb, data, err);
 	return code ? err_set(err, code, "cannot read the set %s of nftables: "
-			      "%s%s", set_shape(kind)->name, strerror(-code),
+			      "%s%s", set, strerror(-code),
 			      err_advice(code)) : 0;
 }
 
@@ -1296,17 +1303,17 @@ int nft_sticky(struct nl *nl, const struct addr *host, uint32_t *mark,
 	       struct err *err)
 {
 	*mark = 0;
-	return ask_element(nl, host->family == AF_INET6 ? SET_STICKY6 :
-			   SET_STICKY, host->bytes, addr_len(host), on_sticky,
+	return ask_element(nl, set_shape(host->family == AF_INET6 ?
+			   SET_STICKY6 : SET_STICKY)->name, host->bytes, addr_len(host), on_sticky,
 			   mark, err);
 }
 
-static int on_moved(const struct nlmsghdr *nlh, void *data)
+static int on_element(const struct nlmsghdr *nlh, void *data)
 {
-	bool *moved = data;
+	bool *has = data;
 
 	(void)nlh;
-	*moved = true;
+	*has = true;
 	return 0;
 }
 
@@ -1328,8 +1335,18 @@ int nft_moved(struct nl *nl, const struct ct_tuple *t, bool *moved,
 	memcpy(key.source, t->source.bytes, sizeof(key.source));
 	memcpy(key.destination, t->destination.bytes,
 	       sizeof(key.destination));
-	return ask_element(nl, SET_MOVED, &key, sizeof(key), on_moved, moved,
-			   err);
+	return ask_element(nl, set_shape(SET_MOVED)->name, &key, sizeof(key),
+			   on_element, moved, err);
+}
+
+int nft_named(struct nl *nl, const struct ruleset *rs, unsigned int set,
+	      const struct addr *a, bool *has, struct err *err)
+{
+	*has = false;
+	if (set_shape(rs->set[set].kind)->key_len != addr_len(a))
+		return 0;
+	return ask_element(nl, rs->set[set].name, a->bytes, addr_len(a),
+			   on_element, has, err);
 }
 
 static void print_content(const struct ruleset *rs,

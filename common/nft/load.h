@@ -121,6 +121,12 @@ int nft_sticky(struct nl *nl, const struct addr *host, uint32_t *mark,
 int nft_moved(struct nl *nl, const struct ct_tuple *t, bool *moved,
 	      struct err *err);
 
+/* Has the set number @set of @rs, one that a policy names, the address @a? No,
+ * where that is of the other family. Returns 0 or a negative errno.
+ */
+int nft_named(struct nl *nl, const struct ruleset *rs, unsigned int set,
+	      const struct addr *a, bool *has, struct err *err);
+
 /* Delete our table; an absent one is fine. */
 int nft_delete(struct nl *nl, struct err *err);
 

@@ -1001,7 +1001,7 @@ static void put_key(struct nlmsghdr *nlh, const struct key *k,
 	put_value(nlh, NFTA_SET_ELEM_KEY, bytes, k->len);
 }
 
-int nftmsg_get(struct nftmsg_out *o, unsigned int kind, const void *key,
+int nftmsg_get(struct nftmsg_out *o, const char *set, const void *key,
 	       size_t len)
 {
 	struct nlmsghdr *nlh = begin(o, NFT_MSG_GETSETELEM, 0, NL_ROOM);
@@ -1010,7 +1010,7 @@ int nftmsg_get(struct nftmsg_out *o, unsigned int kind, const void *key,
 	if (!nlh)
 		return -ENOSPC;
 	put_text(nlh, NFTA_SET_ELEM_LIST_TABLE, RULESET_TABLE);
-	put_text(nlh, NFTA_SET_ELEM_LIST_SET, set_shape(kind)->name);
+	put_text(nlh, NFTA_SET_ELEM_LIST_SET, set);
 	list = mnl_attr_nest_start(nlh, NFTA_SET_ELEM_LIST_ELEMENTS);
 	one = mnl_attr_nest_start(nlh, NFTA_LIST_ELEM);
 	put_value(nlh, NFTA_SET_ELEM_KEY, key, len);

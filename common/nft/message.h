@@ -64,10 +64,8 @@ int nftmsg_set(struct nftmsg_out *o, const struct ruleset *rs,
 int nftmsg_refill(struct nftmsg_out *o, const struct ruleset *rs,
 		  unsigned int set, const struct table_state *state);
 
-/* The question for the element of @key in the named set of @kind, one that is not a
- * link's.
- */
-int nftmsg_get(struct nftmsg_out *o, unsigned int kind, const void *key,
+/* The question for the element of @key in the named set @set. */
+int nftmsg_get(struct nftmsg_out *o, const char *set, const void *key,
 	       size_t len);
 
 /* The rule that is @number among all of them, after its sets. */

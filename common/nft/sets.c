@@ -24,6 +24,8 @@ enum {
 
 #define HOSTS .flags = NFT_SET_MAP | NFT_SET_TIMEOUT | NFT_SET_EVAL, \
 	.data_type = TYPE_CLASS, .data_len = 4, .size = RULESET_STICKY_SIZE
+#define NAMED .flags = NFT_SET_INTERVAL | NFT_SET_TIMEOUT, \
+	.size = SET_NAMED_SIZE
 #define SIZES "typeof iifname : tcp option maxseg size", \
 	.flags = NFT_SET_MAP, .key_type = TYPE_IFNAME, .key_len = IFNAMSIZ, \
 	.data_type = TYPE_INTEGER, .data_len = 2
@@ -50,6 +52,11 @@ static const struct set_shape shapes[SET_KINDS] = {
 		.flags = NFT_SET_TIMEOUT | NFT_SET_EVAL,
 		.key_type = TYPE_TUPLE6, .key_len = LEN_TUPLE6,
 		.size = SET_MOVED_SIZE },
+	/* Prefixes, and elements that expire, if who fills them likes. */
+	[SET_NAMED] = { "", .text = "type ipv4_addr", NAMED,
+		.key_type = TYPE_IPV4, .key_len = 4 },
+	[SET_NAMED6] = { "", .text = "type ipv6_addr", NAMED,
+		.key_type = TYPE_IPV6, .key_len = 16 },
 };
 
 const struct set_shape *set_shape(unsigned int kind)
@@ -69,7 +76,18 @@ bool ruleset_has_set_of(const struct ruleset *rs, unsigned int kind)
 
 bool set_is_filled(const struct ruleset *rs, unsigned int set)
 {
-	return !(shapes[rs->set[set].kind].flags & NFT_SET_EVAL);
+	return set_flags_filled(shapes[rs->set[set].kind].flags);
+}
+
+bool set_flags_filled(uint32_t flags)
+{
+	return !(flags & NFT_SET_TIMEOUT);
+}
+
+bool set_is_named(const struct ruleset *rs, unsigned int set)
+{
+	return rs->set[set].kind == SET_NAMED ||
+	       rs->set[set].kind == SET_NAMED6;
 }
 
 /* --- what they hold --- */

@@ -11,7 +11,8 @@
 
 /* The named sets and maps of our table. They outlive a load with what they
  * hold, which is no part of the table's text: packets write the map of the
- * hosts, and the others change when a link comes up.
+ * hosts, others write those that policies name, and the rest change when a link
+ * comes up.
  */
 enum ruleset_set_kind {
 	SET_STICKY,		/* which link a host has */
@@ -22,12 +23,15 @@ enum ruleset_set_kind {
 	SET_KNOWN6,		/* what is any link's, was, or is private */
 	SET_NATIVE6,		/* whose provider gave a host its address */
 	SET_MOVED,		/* flows that began untranslated by another */
+	SET_NAMED,		/* "destination = @NAME" of policies */
+	SET_NAMED6,
 	SET_KINDS,
 };
 
 /* The declaration of all sets of a kind. */
 struct set_shape {
-	const char *name;	/* of a link's, what it begins with */
+	/* Of a link's, what it begins with; "" of those that policies name. */
+	const char *name;
 	const char *text;	/* nft's words for its types */
 	uint32_t flags;		/* NFT_SET_… */
 	uint32_t key_type, key_len, data_type, data_len;
@@ -43,6 +47,8 @@ enum {
 	SET_CONTENT_MAX = LINKS_MAX * PREFIXES_MAX + PAST6_MAX + 1,
 	SET_MOVED_SIZE = 65536,
 	SET_MOVED_TIMEOUT = 180,
+	/* A resolver adds an address for each name that somebody looks up. */
+	SET_NAMED_SIZE = 65536,
 	MTU_MAX = 65535,
 };
 
@@ -56,8 +62,13 @@ unsigned int set_content(const struct ruleset *rs, unsigned int set,
 /* Is there one of this kind? */
 bool ruleset_has_set_of(const struct ruleset *rs, unsigned int kind);
 
-/* Does it hold what the links say, and not what packets write? */
+/* Does it hold what the links say, and not what packets or others write? The
+ * flags of one in the kernel tell it, too. Sets that others fill have nothing of
+ * links.
+ */
 bool set_is_filled(const struct ruleset *rs, unsigned int set);
+bool set_flags_filled(uint32_t flags);
+bool set_is_named(const struct ruleset *rs, unsigned int set);
 
 /* Is all of @p a link's, or private? */
 bool table_state_has6(const struct ruleset *rs, const struct table_state *state,

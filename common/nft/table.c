@@ -23,6 +23,7 @@ struct match {
 	uint8_t n_source[FAMILIES], n_destination[FAMILIES];
 	uint8_t n_source_port, n_destination_port;
 	uint8_t n_protocol, n_interface;
+	uint16_t set[FAMILIES];		/* of destinations */
 };
 
 /* The pieces of the pool that several statements share. */
@@ -820,7 +821,10 @@ static void add_addresses(struct build *b, const struct match *m,
 	if (m->n_destination[f])
 		add(b, among(daddr[f], m->destination[f],
 			     m->n_destination[f]));
-	if (b->conf->ipv6 && !m->n_source[f] && !m->n_destination[f])
+	if (m->set[f])
+		add(b, of_set(daddr[f], m->set[f], 0));
+	if (b->conf->ipv6 && !m->n_source[f] && !m->n_destination[f] &&
+	    !m->set[f])
 		add(b, plain(f == FAMILY_IPV4 ? IF_IPV4 : IF_IPV6));
 }
 
@@ -873,7 +877,7 @@ static void policy_rules(struct build *b, unsigned int policy,
 	const struct policy *y = &b->conf->policy[policy];
 	enum family f;
 
-	if (!y->n_source && !y->n_destination) {
+	if (!policy_by_family(y)) {
 		open_policy_rule(b, policy, FAMILIES);
 		fill(b, y);
 		return;
@@ -1411,6 +1415,30 @@ static void add_onlink6(struct build *b)
 	}
 }
 
+/* Those that policies name, each once for all that name it. */
+static void add_named_sets(struct build *b, enum family f)
+{
+	const struct conf *conf = b->conf;
+	const struct policy *y = conf->policy;
+	struct ruleset_set *set;
+	unsigned int i, k;
+
+	for (i = 0; i < conf->n_policies; i++) {
+		if (!*y[i].set)
+			continue;
+		for (k = 0; strcmp(y[k].set, y[i].set) != 0; k++)
+			;
+		b->match[i].set[f] = b->match[k].set[f];
+		if (k < i)
+			continue;
+		b->match[i].set[f] = add_set(b, f == FAMILY_IPV4 ? SET_NAMED :
+					     SET_NAMED6, 0);
+		set = &b->rs->set[b->match[i].set[f] - 1];
+		snprintf(set->name, sizeof(set->name), "%s%s", y[i].set,
+			 f == FAMILY_IPV4 ? "" : "6");
+	}
+}
+
 /* Named sets, in the order in which nft lists them: that of their making. Those
  * of IPv6 come last, so that a table can get or lose them.
  */
@@ -1423,6 +1451,7 @@ static void add_sets(struct build *b)
 		b->mss = add_set(b, SET_MSS, 0);
 	if (conf->sticky)
 		b->sticky = add_set(b, SET_STICKY, conf->sticky);
+	add_named_sets(b, FAMILY_IPV4);
 	if (!conf->ipv6)
 		return;
 	add_onlink6(b);
@@ -1436,6 +1465,7 @@ static void add_sets(struct build *b)
 		b->moved = add_set(b, SET_MOVED, SET_MOVED_TIMEOUT);
 	for (i = 0; i < conf->n_links; i++)
 		b->own[i] = add_link_set(b, SET_OWN6, i);
+	add_named_sets(b, FAMILY_IPV6);
 }
 
 static void lan(struct build *b)

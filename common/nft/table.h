@@ -103,8 +103,8 @@ enum {
 	 * the seed is fixed ("mwan").
 	 */
 	RULESET_SEED = 0x6d77616e,
-	/* One of each kind, and one a link. */
-	RULESET_SETS = 7 + LINKS_MAX,
+	/* One of each kind, one a link, and one a policy and family. */
+	RULESET_SETS = 7 + LINKS_MAX + 2 * POLICIES_MAX,
 	/* Hosts that the map holds, about 100 bytes each; the others are
 	 * dealt out without being remembered.
 	 */

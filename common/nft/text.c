@@ -353,7 +353,8 @@ static void say_set_head(struct text *t, const struct ruleset_set *set)
 	if (k->flags & NFT_SET_EVAL)
 		say(t, "\t\tflags dynamic,timeout\n");
 	if (k->flags & NFT_SET_INTERVAL)
-		say(t, "\t\tflags interval\n");
+		say(t, "\t\tflags interval%s\n",
+		    k->flags & NFT_SET_TIMEOUT ? ",timeout" : "");
 	if (set->timeout) {
 		say(t, "\t\ttimeout ");
 		say_time(t, set->timeout);

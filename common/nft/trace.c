@@ -158,6 +158,8 @@ find_in_set(const struct walk *w, const struct ruleset_statement *s,
 	static struct ruleset_element content[SET_CONTENT_MAX];
 	unsigned int i, n = 0;
 
+	if (set_is_named(w->rs, s->set - 1U))
+		return w->named && w->named[s->set - 1] ? content : NULL;
 	if (w->state)
 		n = set_content(w->rs, s->set - 1U, w->state, content);
 	for (i = 0; i < n; i++)

@@ -39,6 +39,8 @@ struct walk {
 	bool is_new, is_reply;		/* as conntrack sees it */
 	uint32_t mark, ct_mark;
 	uint32_t sticky;		/* the host's in the map; 0: none */
+	/* Of each named set: has it the destination? NULL: none has. */
+	const bool *named;
 	/* Which element of a map to take when it is by turns or at random, or by
 	 * a hash of what is not known.
 	 */

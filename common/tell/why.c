@@ -30,6 +30,7 @@ void why_mark(const struct why *why, struct why_way *way, unsigned int choice,
 		.is_new = !seen->flow.answered,
 		.is_reply = seen->flow.is_reply,
 		.ct_mark = seen->flow.mark, .sticky = seen->sticky,
+		.named = seen->named,
 	};
 	/* Rules are of a family, also for a packet without a source. */
 	w->source.family = t->destination.family;

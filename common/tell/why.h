@@ -51,6 +51,7 @@ struct why_seen {
 	bool no_forward;	/* nothing that comes in there is forwarded */
 	struct ct_flow flow;
 	uint32_t sticky;	/* the mark of its host in the map; 0: none */
+	bool named[RULESET_SETS];	/* the sets that have its destination */
 	bool moved;		/* its flow has a zone of its own */
 	/* What the links' providers take from them, as the rules know it. */
 	struct table_state own6;

@@ -116,6 +116,7 @@ static int ask_marks(struct why *why, const struct ruleset *rs,
 	const struct ct_tuple *t = &why->packet.tuple;
 	struct why_seen *seen = &why->seen;
 	struct ct_tuple known = *t;
+	unsigned int i;
 	int code = 0;
 
 	seen->flow.to = t->destination;
@@ -130,6 +131,10 @@ static int ask_marks(struct why *why, const struct ruleset *rs,
 	if (!code && why->marking && ruleset_has_set_of(rs, SET_STICKY) &&
 	    !seen->own)
 		code = nft_sticky(nfnl, &t->source, &seen->sticky, err);
+	for (i = 0; !code && why->marking && i < rs->n_sets; i++)
+		if (set_is_named(rs, i))
+			code = nft_named(nfnl, rs, i, &t->destination,
+					 &seen->named[i], err);
 	return code;
 }
 

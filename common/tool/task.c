@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "nft/words.h"
 #include "tool/task.h"
 
 void task_subject(struct report *r, bool failed, void *task)
@@ -34,6 +35,21 @@ int task_only_root(const struct task *t, struct err *err)
 	return EXIT_FAILED;
 }
 
+/* Hooks need not know: what they read has been applied. */
+static int check_sets(const struct conf *conf, struct err *err)
+{
+	const struct policy *y = conf->policy;
+	unsigned int i;
+
+	for (i = 0; i < conf->n_policies; i++)
+		if (nft_is_word(y[i].set))
+			return err_set(err, -EINVAL, "[policy %s]: nobody can "
+				       "fill a set \"@%s\", as that is a word "
+				       "of nft's language: choose another name",
+				       y[i].name, y[i].set);
+	return 0;
+}
+
 int task_conf(struct task *t, struct conf_faults *faults, struct err *err)
 {
 	struct session *s = &t->session;
@@ -41,6 +57,8 @@ int task_conf(struct task *t, struct conf_faults *faults, struct err *err)
 	int code = conf_read_all(&s->conf, path, t->file != NULL, faults,
 				 err);
 
+	if (!code)
+		code = check_sets(&s->conf, err);
 	if (code)
 		return code;
 	if (t->file || !access(path, F_OK) || errno != ENOENT)

@@ -630,6 +630,8 @@ static void random_policy(struct policy *y, unsigned int n_links)
 	if (!policy_has_family(y, FAMILY_IPV4) &&
 	    !policy_has_family(y, FAMILY_IPV6))
 		y->n_source = 0;
+	if (!y->n_destination && unit_random(2))
+		snprintf(y->set, sizeof(y->set), "S%u_", unit_random(1000000));
 	y->n_protocol = (uint8_t)unit_random(POLICY_PROTOCOLS);
 	for (i = 0; i < y->n_protocol; i++)
 		y->protocol[i] = (uint8_t)unit_random(256);
@@ -677,6 +679,7 @@ static bool same_policy(const struct policy *a, const struct policy *b)
 		if (strcmp(a->interface[i], b->interface[i]))
 			return false;
 	return !strcmp(a->name, b->name) && a->use == b->use &&
+	       !strcmp(a->set, b->set) &&
 	       a->link == b->link && a->unreachable == b->unreachable &&
 	       !memcmp(a->protocol, b->protocol, a->n_protocol) &&
 	       same_ranges(a->source, b->source, a->n_source) &&

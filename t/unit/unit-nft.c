@@ -581,6 +581,42 @@ static void test_policy_text(void)
 	   "a rule for each family");
 }
 
+static void test_named(void)
+{
+	struct policy y = { .n_source = 0 };
+	char value[RULESET_NAME + 2];
+	struct err err;
+	unsigned int i, taken = 0, named = 0;
+	size_t len;
+
+	for (i = 0; i < SET_KINDS; i++) {
+		len = strlen(set_shape(i)->name);
+		if (!len)
+			continue;
+		snprintf(value, sizeof(value), "@%s", set_shape(i)->name);
+		named++;
+		taken += policy_set(&y, "destination", value, &err) != 0;
+		/* The one whose set of IPv6 would be ours. */
+		value[len] = value[len] == '6' ? '\0' : value[len];
+		named++;
+		taken += policy_set(&y, "destination", value, &err) != 0;
+	}
+	ok(named && taken == named, "no policy can name a set of ours");
+	make_conf(2, 0xff, BALANCE_FLOW);
+	conf.n_policies = POLICIES_MAX;
+	for (i = 0; i < POLICIES_MAX; i++) {
+		conf.policy[i] = (struct policy){ .use = USE_MAIN };
+		snprintf(conf.policy[i].set, POLICY_SET, "set%u_", i / 2);
+	}
+	conf.ipv6 = true;
+	named = 0;
+	ok(build(), "policies name sets");
+	for (i = 0; i < rs.n_sets; i++)
+		named += set_is_named(&rs, i);
+	ok(named == 2 * POLICIES_MAX / 2,
+	   "a set a name and family, whoever names it");
+}
+
 static void test_largest(void)
 {
 	static struct ct_marks was;
@@ -659,6 +695,7 @@ static int unit(void)
 	test_sets();
 	test_known();
 	test_policy_text();
+	test_named();
 	test_largest();
 	return done();
 }
