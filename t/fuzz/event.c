@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/util.h"
+#include "conf/gateway.h"
 #include "fuzz.h"
 #include "tool/ppp.h"
 
@@ -25,7 +26,7 @@ char *__wrap_getenv(const char *name)
 {
 	static const char *const listed[] = {
 		"IFNAME", "IPLOCAL", "IPREMOTE", "CONNECT_TIME", "BYTES_SENT",
-		"BYTES_RCVD", "LLLOCAL", "LLREMOTE",
+		"BYTES_RCVD", "LLLOCAL", "LLREMOTE", "DNS1", "DNS2",
 	};
 	bool is_listed = false;
 	size_t i;
@@ -85,6 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(e.up == up && ifname_valid(e.ifname));
 	must(is_of(&e.local, e.family) && is_of(&e.peer, e.family));
 	must(!up || e.local.family);
+	for (i = 0; i < RESOLVERS; i++)
+		must(!e.resolver[i].family || gateway_possible(&e.resolver[i]));
 	must(strlen(e.connect_time) + strlen(e.sent) + strlen(e.received) <
 	     3 * TEXT_MAX);
 	return 0;
