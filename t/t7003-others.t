@@ -207,6 +207,17 @@ is "all the same nothing is missing" "$(defaults)" "$both"
 
 # --- changes without a pause ---
 
+# fixed COMMAND: how many of 10 hooks fail to fix what nft does.
+fixed() {
+	local i bad=0
+
+	for ((i = 0; i < 10; i++)); do
+		nft "$1"
+		hook up ppp0 10.64.0.100 2>/dev/null || bad=$((bad + 1))
+	done
+	echo $bad
+}
+
 for what in nft 'addr 2000'; do
 	fresh
 	what=${what/addr/addr $(ip -o link show lan0 | cut -d: -f1)}
@@ -229,12 +240,21 @@ for what in nft 'addr 2000'; do
 			[ "$(defaults)" = "$both" ] || bad=$((bad + 1))
 	done
 	is "... 20 times" "$bad" 0
+	if [ "$what" = nft ]; then
+		for damage in 'delete table inet mwan' \
+			'flush chain inet mwan postrouting' \
+			'flush map inet mwan mss'; do
+			is "... and what is broken is fixed: $damage" \
+				"$(fixed "$damage")" 0
+		done
+	fi
 	# A round reads the interfaces once.
 	strace -e trace=sendto -o "$T/sent" env -i "$BIN/ip-up.local" \
 		ppp0 eth9 0 10.64.0.100 10.64.0.1 2>/dev/null
 	[ "$what" = nft ] ||
 		is "... in one round" "$(grep -c RTM_GETRULE "$T/sent")" 1
 	end_noise
+	is "... so that nothing is to be done" "$(mwan-rules apply -n)" ""
 done
 
 # --- a kernel without netfilter ---

@@ -929,6 +929,13 @@ static void read_nft(struct present *p, const struct conf *conf,
 		    nft_intact(&p->nft, from->ruleset))
 			code = 0;
 	}
+	/* Others commit all the time, and ours never looked as it should: it is
+	 * made again.
+	 */
+	if (code == -EINTR && from->ruleset) {
+		p->nft.odd = true;
+		code = 0;
+	}
 	if (p->nft.known)
 		p->nft.masquerades = conf->masquerade;
 	p->nft_code = code;

@@ -538,14 +538,24 @@ static int load_once(struct nl *nl, const struct ruleset *rs,
 	return send_load(nl, &l);
 }
 
-/* The same after what we have just done ourselves. */
+/* The same after what we have just done ourselves. @busy: others commit all the
+ * time. The batch is then tied to no generation: somebody else's change to our
+ * table, between this reading and the load, is for the next run to find. A table
+ * that cannot be read while others commit is made again.
+ */
 static int load_again(struct nl *nl, const struct ruleset *rs,
 		      const struct table_state *state, enum load_how how,
-		      struct err *err)
+		      bool busy, struct err *err)
 {
 	static struct nft_seen now;
 	int code = nft_read(nl, &now, rs, NULL, err);
 
+	if (busy && code == -EINTR) {
+		how = LOAD_ALL;
+		code = 0;
+	}
+	if (busy)
+		now.generation = 0;
 	return code ? code : load_once(nl, rs, state, &now, how, err);
 }
 
@@ -553,25 +563,29 @@ int nft_load(struct nl *nl, const struct ruleset *rs,
 	     const struct table_state *state, const struct nft_seen *seen,
 	     struct err *err)
 {
+	enum load_how how = LOAD_CHANGES;
 	struct err why = { "" };
 	int code;
 
 	make_room(nl);
 	if (seen->odd)
-		return load_once(nl, rs, state, seen, LOAD_ALL, err);
-	code = load_once(nl, rs, state, seen, LOAD_CHANGES, &why);
+		how = LOAD_ALL;
+	code = load_once(nl, rs, state, seen, how, &why);
+	if (code == -ERESTART)
+		code = load_again(nl, rs, state, how, true, &why);
 	/* Something holds a chain that has to go. Before Linux 6.4 this is also
 	 * true of our own map that the same transaction deletes: so a second
 	 * transaction deletes the chains, and the map of the hosts' links can
 	 * stay.
 	 */
-	if (code == -EBUSY && seen->present) {
+	if (code == -EBUSY && seen->present && !seen->odd) {
 		code = load_once(nl, rs, state, seen, LOAD_KEEP_CHAINS, &why);
 		if (!code)
-			code = load_again(nl, rs, state, LOAD_CHANGES, &why);
+			code = load_again(nl, rs, state, LOAD_CHANGES, false,
+					  &why);
 		/* Or it is a map that somebody has added. */
 		if (code == -EBUSY)
-			code = load_again(nl, rs, state, LOAD_ALL, &why);
+			code = load_again(nl, rs, state, LOAD_ALL, false, &why);
 	}
 	return code ? err_set(err, code, "%s", why.msg) : 0;
 }
@@ -586,18 +600,17 @@ static int refused_fill(const struct nl_refusal *no, void *data)
 		       err_advice(no->code));
 }
 
-int nft_fill(struct nl *nl, const struct ruleset *rs,
-	     const struct table_state *state, const struct nft_seen *seen,
-	     struct err *err)
+static int fill_once(struct nl *nl, const struct ruleset *rs,
+		     const struct table_state *state, uint32_t generation,
+		     struct err *err)
 {
 	struct nl_batch batch;
 	struct nftmsg_out o = { .nl = nl, .batch = &batch };
 	struct nlmsghdr *last;
 	int code;
 
-	make_room(nl);
 	nl_batch_init(&batch, nl, batch_buf, sizeof(batch_buf));
-	code = nftmsg_bracket(&o, NFNL_MSG_BATCH_BEGIN, &seen->generation);
+	code = nftmsg_bracket(&o, NFNL_MSG_BATCH_BEGIN, &generation);
 	if (!code)
 		code = encode_fill(&o, rs, state);
 	last = batch.last;
@@ -607,6 +620,20 @@ int nft_fill(struct nl *nl, const struct ruleset *rs,
 		return err_set(err, code, "what the links' sets are to hold "
 			       "does not fit %d bytes", BATCH_SIZE);
 	return nl_send(nl, &batch, last, refused_fill, NULL, err, err);
+}
+
+int nft_fill(struct nl *nl, const struct ruleset *rs,
+	     const struct table_state *state, const struct nft_seen *seen,
+	     struct err *err)
+{
+	int code;
+
+	make_room(nl);
+	code = fill_once(nl, rs, state, seen->generation, err);
+	/* Others commit all the time. What the sets are to hold does not depend
+	 * on that.
+	 */
+	return code == -ERESTART ? fill_once(nl, rs, state, 0, err) : code;
 }
 
 static int refused_delete(const struct nl_refusal *no, void *data)
