@@ -132,12 +132,6 @@ is "default balance: unequal weights" \
 is "default balance: three links" \
 	"$(balance_of "$links"$'[link ppp2]\ntable = 203')" source
 
-for i in 1 2 3; do
-	example "$conf" ini $i >"$T/example.ini"
-	like "example $i of mwan.ini(5)" \
-		"$(mwan-rules check -f "$T/example.ini" 2>&1)" 'is fine, with these links:'
-done
-
 # --- numbers that the pages repeat ---
 # said PAGE REGEX CONSTANT FILE: the regex, with the constant of that file of
 # common/ in the place of each @, is in the page.
