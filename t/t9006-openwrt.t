@@ -46,7 +46,7 @@ ln -s "$BIN" "$T/package/bin"
 ok "the Makefile's installation" make -C "$feed" -f "$T/Makefile" \
 	PKG_BUILD_DIR="$T/package"
 for file in etc/ppp/ip-up.d/0000mwan etc/ppp/ip-down.d/0000mwan \
-	etc/init.d/mwan usr/sbin/mwan-rules usr/sbin/cprt; do
+	etc/init.d/mwan etc/init.d/mwan-watch usr/sbin/mwan-rules usr/sbin/cprt; do
 	ok "$file can be run" chroot "$R" /bin/sh -c "[ -x /$file ]"
 done
 while read -r file; do
@@ -58,6 +58,18 @@ done <"$R/lib/upgrade/keep.d/mwan"
 cat >"$R/etc/rc.common" <<'END'
 procd_add_reload_trigger() {
 	echo "$@" >>/tmp/triggers
+}
+procd_open_instance() {
+	:
+}
+procd_set_param() {
+	[ "$1" != command ] || echo "$@" >>/tmp/instances
+}
+procd_close_instance() {
+	:
+}
+service_triggers() {
+	:
 }
 
 . "$1"
@@ -92,8 +104,8 @@ printf '#!/bin/sh\nip route replace default dev "$1" metric "$METRIC"\n' \
 	>"$R/lib/netifd/own-up"
 chmod 755 "$R/lib/netifd/own-up"
 
-service() {
-	chroot "$R" /bin/sh /etc/rc.common /etc/init.d/mwan "$1"
+service() { # COMMAND [SCRIPT]
+	chroot "$R" /bin/sh /etc/rc.common "/etc/init.d/${2-mwan}" "$1"
 }
 
 # netifd DEVICE up|down LOCAL METRIC [REMOTE]: pppd's call, with ipparam in the end.
@@ -115,6 +127,8 @@ ours() {
 }
 
 ok "start, as it is installed" service start
+ok "start of watch, as it is installed" service start mwan-watch
+not_ok "it does not run without a link" test -e "$R/tmp/instances"
 is "nothing is put in force without a link" "$(ours)" ""
 is "it is called again after these" "$(cat "$R/tmp/triggers")" \
 	"network firewall"
@@ -122,19 +136,19 @@ is "it is called again after these" "$(cat "$R/tmp/triggers")" \
 cat >>"$R/etc/ppp/mwan.ini" <<'END'
 [link pppoe-wan]
 table = 201
-qdisc = none
 [link pppoe-wanb]
 table = 202
-qdisc = none
 [link eth2]
 table = 203
 gateway = auto
-qdisc = none
 END
 chmod 600 "$R/etc/ppp/mwan.ini"
 ok "the sample's settings and links are right" \
 	chroot "$R" /usr/sbin/mwan-rules check
 ok "start" service start
+ok "start of watch" service start mwan-watch
+is "procd is to run it" "$(cat "$R/tmp/instances")" \
+	"command /usr/sbin/mwan-rules watch"
 like "rules and table are in force" "$(ours)" 'lookup .*table inet mwan'
 for n in 1 2; do
 	dev=pppoe-wan
@@ -146,10 +160,16 @@ for n in 1 2; do
 	like "its route is there" "$(ip route show table 20$n)" \
 		"^default dev $dev .*proto 119"
 done
+is "OpenWrt's queue is left alone" \
+	"$(tc qdisc show dev pppoe-wan | grep -c prio)" 0
 is "netifd's routes in main are left alone" \
 	"$(ip -4 route show default | sed 's/ *$//' | grep -v 'proto 119')" \
 	"default dev pppoe-wan scope link metric 10
 default dev pppoe-wanb scope link metric 20"
+ip route flush table main proto boot type unicast exact default
+is "option defaultroute 0: main has no default route of netifd's" \
+	"$(ip -4 route show default | grep -v 'proto 119')" ""
+like "the router's own packets have a way" "$(ip route get 203.0.113.1)" 'dev pppoe-wan'
 ok "netifd calls the same hooks for IPv6" netifd pppoe-wan up fe80::1 10 \
 	fe80::2
 like "which changes nothing" "$(tail -n 1 "$log")" 'result=(unchanged|ok)'

@@ -61,7 +61,8 @@ usr/lib/mwan/ip-up.local
 usr/lib/systemd/system/mwan-rules.service
 usr/lib/systemd/system/mwan-watch.service
 usr/share/bash-completion/completions/mwan-rules
-usr/share/licenses/mwan/LICENSE"
+usr/share/licenses/mwan/LICENSE
+usr/share/zsh/site-functions/_mwan-rules"
 
 # --- Alpine ---
 abuild() { # FUNCTION...
@@ -83,5 +84,6 @@ is "what they install, without documents" "$(cd "$T/alpine" &&
 ./usr/libexec/mwan/ip-up.local
 ./usr/sbin/cprt
 ./usr/sbin/mwan-rules
-./usr/share/bash-completion/completions/mwan-rules"
+./usr/share/bash-completion/completions/mwan-rules
+./usr/share/zsh/site-functions/_mwan-rules"
 done_testing
