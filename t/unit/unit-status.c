@@ -4,6 +4,8 @@
  */
 #include "tell/link_facts.h"
 #include <arpa/inet.h>
+#include <errno.h>
+#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 
 #include "model.h"
@@ -356,16 +358,23 @@ static void test_json(void)
 	   "JSON of more problems than there is room for is complete");
 }
 
-/* What status says of the router that the model is. */
-static void look(void)
+/* The router that the model is, as status sees it. */
+static void see(void)
 {
 	memset(&status, 0, sizeof(status));
 	memset(&facts, 0, sizeof(facts));
+	memset(&session, 0, offsetof(struct session, ruleset));
 	facts.conf_exists = true;
+	facts.forwarding6 = -1;
 	observe(&kernel, PLAN_ALL);
 	session.conf = conf;
 	session.present = present;
 	session.in_force = session.have_ruleset = true;
+}
+
+static void look(void)
+{
+	see();
 	status_make(&status, &session, &facts);
 }
 
@@ -438,6 +447,222 @@ static void test_model(void)
 	ok(!wrong_code, "and the exit status says so (%u)", wrong_code);
 }
 
+/* --- every kind of problem --- */
+
+static struct route main_default(uint8_t type)
+{
+	return (struct route){ .table = TABLE_MAIN, .family = AF_INET,
+			       .type = type };
+}
+
+static struct rule others_rule(uint32_t priority)
+{
+	return (struct rule){ .priority = priority, .table = 77,
+			      .family = AF_INET, .protocol = 4,
+			      .action = FR_ACT_TO_TBL };
+}
+
+static void is_poor(void)
+{
+	session.present.link[0].poor = true;
+	facts.watched[FAMILY_IPV4][0].loss = 123456;
+	facts.watched[FAMILY_IPV4][0].rtt = 7890;
+}
+
+static void is_held(void)
+{
+	struct watched *w = &facts.watched[FAMILY_IPV4][0];
+
+	session.present.link[0].held[FAMILY_IPV4] = true;
+	session.present.link[0].af[FAMILY_IPV4].held = true;
+	w->answer = 1;
+	addr_parse(&w->target, "192.0.2.1");
+	facts.answer_ms[FAMILY_IPV4][0] = 5000;
+}
+
+static void is_narrow(void)
+{
+	struct link_family *af = &session.present.link[1].af[FAMILY_IPV4];
+
+	af->local.family = 0;
+	af->narrow = true;
+}
+
+static void has_no_prefix(void)
+{
+	struct err err;
+
+	session.conf.ipv6 = session.present.ipv6 = true;
+	facts.forwarding6 = 0;
+	prefixes_add(&session.present.link[0].own6, "2001:db8::/56", &err);
+	session.present.link[0].known6 = true;
+	addr_parse(&session.present.link[1].af[FAMILY_IPV6].local, "fe80::1");
+}
+
+static void extras_are_left(void)
+{
+	session.present.extras_left = true;
+}
+
+static void has_bad_file(void)
+{
+	strcpy(session.bad_conf.msg, "mwan.ini:3: nonsense");
+	strcpy(session.bad_prefix6.msg, "the prefixes are nonsense");
+}
+
+static void is_not_root(void)
+{
+	session.unknown_conf = true;
+	session.present.nft_code = -EPERM;
+}
+
+static void has_bad_table(void)
+{
+	session.present.nft_code = -EINVAL;
+	strcpy(session.present.nft_err.msg, "nftables is odd");
+}
+
+static void lacks_nexthop(void)
+{
+	session.present.n_nexthops = 0;
+}
+
+static void is_strict(void)
+{
+	session.conf.sysctl = true;
+	session.present.link[0].rp_filter = RP_STRICT;
+}
+
+static void has_stale_address(void)
+{
+	struct rule *r = &session.present.rule[session.present.n_rules++];
+
+	*r = (struct rule){ .priority = 1000 + RULE_FROM, .table = 201,
+			    .family = AF_INET, .protocol = PROTO_MWAN };
+	addr_parse(&r->from, "10.99.0.1");
+}
+
+static void refuses_all(void)
+{
+	facts.default_[facts.n_defaults++].route =
+		main_default(RTN_UNREACHABLE);
+}
+
+static void refuses_last(void)
+{
+	facts.default_[facts.n_defaults++].route = main_default(RTN_UNICAST);
+	refuses_all();
+}
+
+static void refuses_half(void)
+{
+	facts.half.route = main_default(RTN_BLACKHOLE);
+	facts.half.route.dst_len = 1;
+}
+
+static void has_half(void)
+{
+	facts.half.route = main_default(RTN_UNICAST);
+	facts.half.route.dst_len = 1;
+	strcpy(facts.half.dev, "tun0");
+}
+
+static void has_early_rule(void)
+{
+	facts.rule[facts.n_rules++] = others_rule(500);
+}
+
+static void has_late_rule(void)
+{
+	facts.late[facts.n_late++] = others_rule(5000);
+}
+
+static void has_last_rule(void)
+{
+	facts.late[facts.n_late++] = others_rule(32000);
+}
+
+static void has_same_mark(void)
+{
+	struct rule *r = &facts.late[facts.n_late++];
+
+	*r = others_rule(5000);
+	r->mark = r->mask = 1;
+}
+
+static void has_networkd(void)
+{
+	facts.networkd_routes = facts.networkd_rules = true;
+}
+
+static void test_problems(void)
+{
+	static const struct {
+		void (*happens)(void);
+		const char *kind, *says;
+	} all[] = {
+		{ is_poor, "poor", "loses 12.3 % and needs 7.8 ms" },
+		{ is_held, "held", "others carry its traffic; its last answer "
+		  "came 5 s ago from 192.0.2.1" },
+		{ is_narrow, "link-down", "ppp1 is down, its IPv4 address is "
+		  "of scope link" },
+		{ has_no_prefix, "no-prefix", "ppp1 has IPv6 and no prefix" },
+		{ has_no_prefix, "ip-forward", "conf/all/forwarding is 0" },
+		{ extras_are_left, "addresses", "more addresses than" },
+		{ has_bad_file, "configuration", "mwan.ini:3: nonsense: fix" },
+		{ is_not_root, "privilege", "run mwan-rules status as root" },
+		{ has_bad_table, "nftables", "nftables is odd." },
+		{ lacks_nexthop, "nexthop", "The nexthop of ppp0 (id 77001) is "
+		  "missing" },
+		{ lacks_nexthop, "standby", "The group of the standby (nexthop "
+		  "77257) is missing" },
+		{ is_strict, "rp-filter", "net/ipv4/conf/ppp0/rp_filter is 1, "
+		  "strict" },
+		{ has_stale_address, "conntrack", "10.99.0.1" },
+		{ refuses_all, "refused", "and with that all that goes by a "
+		  "link: \"ip route del unreachable default\"" },
+		{ refuses_last, "refused", "and when its other default goes" },
+		{ refuses_half, "refused", "refuses half of all addresses "
+		  "(blackhole 0.0.0.0/1)" },
+		{ has_half, "foreign-default", "0.0.0.0/1 dev tun0" },
+		{ has_early_rule, "foreign-rule", "leads what is marked for "
+		  "ppp0, ppp1 elsewhere before ours do" },
+		{ has_late_rule, "late-rule", "set rule_priority = 6000" },
+		{ has_last_rule, "late-rule", "ip rule add pref 999" },
+		{ has_same_mark, "mark-collision", "set mark_mask = "
+		  "0xff000000" },
+		{ has_networkd, "networkd", "our routes and rules" },
+	};
+	struct addr a = { .family = AF_INET };
+	const char *told;
+	unsigned int k;
+	size_t i, len;
+
+	model_begin(&kernel, 2);
+	kernel.ip_forward = 1;
+	for (k = 0; k < 2; k++) {
+		a.v4.s_addr = htonl(0x0a400001 + k);
+		dev_add(&kernel, k, a);
+	}
+	settle(&kernel, PLAN_ALL);
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		see();
+		all[i].happens();
+		status_make(&status, &session, &facts);
+		told = "";
+		for (k = 0; k < status.n_problems; k++)
+			if (!strcmp(status.problem[k].kind, all[i].kind) &&
+			    strstr(status.problem[k].text.msg, all[i].says))
+				told = status.problem[k].text.msg;
+		len = strlen(told);
+		if (!ok(len && told[len - 1] == '.', "%s: %s", all[i].kind,
+			all[i].says))
+			for (k = 0; k < status.n_problems; k++)
+				unit_show(status.problem[k].kind,
+					  status.problem[k].text.msg);
+	}
+}
+
 int main(void)
 {
 	test_scale();
@@ -449,5 +674,6 @@ int main(void)
 	test_forms();
 	test_json();
 	test_model();
+	test_problems();
 	return done();
 }
