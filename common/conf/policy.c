@@ -96,7 +96,7 @@ static int read_address(char *word, void *slot, struct err *err)
 
 static int read_port(char *word, void *slot, struct err *err)
 {
-	struct range *r = slot;
+	struct ports *r = slot;
 	char *dash = strchr(word, '-');
 	char whole[WORDS_LEN];
 	uint32_t first = 0, last;
@@ -115,7 +115,7 @@ static int read_port(char *word, void *slot, struct err *err)
 	if (last < first)
 		return err_set(err, -EINVAL, "\"%s\" ends before it begins: "
 			       "turn it round", whole);
-	*r = (struct range){ .first = wide(first), .last = wide(last) };
+	*r = (struct ports){ (uint16_t)first, (uint16_t)last };
 	return 0;
 }
 
@@ -157,14 +157,12 @@ static const char *address_text(const void *slot, char text[RANGE_TEXT])
 
 static const char *port_text(const void *slot, char text[RANGE_TEXT])
 {
-	const struct range *r = slot;
-	const unsigned int first = (unsigned int)r->first.lo;
-	const unsigned int last = (unsigned int)r->last.lo;
+	const struct ports *r = slot;
 
-	if (last == first)
-		snprintf(text, RANGE_TEXT, "%u", first);
+	if (r->last == r->first)
+		snprintf(text, RANGE_TEXT, "%u", r->first);
 	else
-		snprintf(text, RANGE_TEXT, "%u-%u", first, last);
+		snprintf(text, RANGE_TEXT, "%u-%u", r->first, r->last);
 	return text;
 }
 

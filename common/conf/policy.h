@@ -31,10 +31,15 @@ enum policy_use {
 	USE_MAIN,
 };
 
-/* From @first to @last, both included: addresses in host order, ports. */
+/* Addresses from @first to @last, both included, in host order. */
 struct range {
-	uint8_t family;		/* of addresses: AF_INET or AF_INET6 */
+	uint8_t family;		/* AF_INET or AF_INET6; of ports 0 */
 	struct wide first, last;
+};
+
+/* The same of ports. A configuration has thousands of them. */
+struct ports {
+	uint16_t first, last;
 };
 
 /* Which new connections it is about (an empty list: all) and what becomes of
@@ -50,8 +55,8 @@ struct policy {
 	 * none. That of IPv6 is called NAME6.
 	 */
 	char set[POLICY_SET];
-	struct range source_port[POLICY_PORTS];
-	struct range destination_port[POLICY_PORTS];
+	struct ports source_port[POLICY_PORTS];
+	struct ports destination_port[POLICY_PORTS];
 	uint8_t protocol[POLICY_PROTOCOLS];
 	char interface[POLICY_INTERFACES][IFNAMSIZ];
 	char use_name[IFNAMSIZ];	/* as the file has it */

@@ -729,26 +729,43 @@ static void remember_marked(struct build *b, bool all_new)
 	add(b, by_mark(b, TO_META_MARK, b->is_by_mark));
 }
 
-/* Ranges of a family (0: ports) as the kernel wants them: sorted, and none in
- * another.
- */
-static uint8_t add_ranges(struct build *b, const struct range *from,
-			  unsigned int count, uint8_t family, uint16_t *first)
+/* Ranges as the kernel wants them: sorted, and none in another. */
+static uint8_t add_merged(struct build *b, struct range *r, unsigned int n,
+			  unsigned int bits, uint16_t *first)
 {
-	struct range r[POLICY_ADDRESSES + POLICY_PORTS];
-	unsigned int i, n = 0, bits = 16;
+	unsigned int i;
 
-	if (family)
-		bits = family == AF_INET ? 32 : 128;
-	for (i = 0; i < count; i++)
-		if (from[i].family == family)
-			r[n++] = from[i];
 	if (n)
 		n = ranges_merge(r, n, wide_ones(bits));
 	*first = (uint16_t)b->rs->n_elements;
 	for (i = 0; i < n; i++)
 		add_range(b, r[i].first, r[i].last);
 	return (uint8_t)n;
+}
+
+static uint8_t add_of_family(struct build *b, const struct range *from,
+			     unsigned int count, uint8_t family,
+			     uint16_t *first)
+{
+	struct range r[POLICY_ADDRESSES];
+	unsigned int i, n = 0;
+
+	for (i = 0; i < count; i++)
+		if (from[i].family == family)
+			r[n++] = from[i];
+	return add_merged(b, r, n, family == AF_INET ? 32 : 128, first);
+}
+
+static uint8_t add_ports(struct build *b, const struct ports *from,
+			 unsigned int count, uint16_t *first)
+{
+	struct range r[POLICY_PORTS];
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		r[i] = (struct range){ .first = wide(from[i].first),
+				       .last = wide(from[i].last) };
+	return add_merged(b, r, count, 16, first);
 }
 
 static void add_protocols(struct build *b, const struct policy *y,
@@ -783,18 +800,18 @@ static void add_match(struct build *b, const struct policy *y,
 	enum family f;
 
 	for (f = 0; f < conf_families(b->conf); f++) {
-		m->n_source[f] = add_ranges(b, y->source, y->n_source,
-					    family_af(f), &m->source[f]);
-		m->n_destination[f] = add_ranges(b, y->destination,
-						 y->n_destination,
-						 family_af(f),
-						 &m->destination[f]);
+		m->n_source[f] = add_of_family(b, y->source, y->n_source,
+					       family_af(f), &m->source[f]);
+		m->n_destination[f] = add_of_family(b, y->destination,
+						    y->n_destination,
+						    family_af(f),
+						    &m->destination[f]);
 	}
-	m->n_source_port = add_ranges(b, y->source_port, y->n_source_port, 0,
-				      &m->source_port);
-	m->n_destination_port = add_ranges(b, y->destination_port,
-					   y->n_destination_port, 0,
-					   &m->destination_port);
+	m->n_source_port = add_ports(b, y->source_port, y->n_source_port,
+				     &m->source_port);
+	m->n_destination_port = add_ports(b, y->destination_port,
+					  y->n_destination_port,
+					  &m->destination_port);
 	add_protocols(b, y, m);
 	m->interface = (uint16_t)b->rs->n_elements;
 	for (i = 0; i < y->n_interface; i++) {

@@ -599,6 +599,17 @@ static void random_ranges(struct range *r, uint8_t *n, uint8_t max,
 	}
 }
 
+static void random_ports(struct ports *p, uint8_t *n)
+{
+	struct range r[14];
+	unsigned int i;
+
+	random_ranges(r, n, 14, 0xffff);
+	for (i = 0; i < *n; i++)
+		p[i] = (struct ports){ (uint16_t)r[i].first.lo,
+				       (uint16_t)r[i].last.lo };
+}
+
 /* Some of them of IPv6, by bits above those of IPv4. */
 static void random_addresses(struct range *r, uint8_t *n, uint32_t top)
 {
@@ -639,9 +650,8 @@ static void random_policy(struct policy *y, unsigned int n_links)
 		y->n_protocol = 2;
 		y->protocol[0] = IPPROTO_TCP;
 		y->protocol[1] = IPPROTO_UDP;
-		random_ranges(y->source_port, &y->n_source_port, 14, 0xffff);
-		random_ranges(y->destination_port, &y->n_destination_port,
-			      14, 0xffff);
+		random_ports(y->source_port, &y->n_source_port);
+		random_ports(y->destination_port, &y->n_destination_port);
 	}
 	for (i = 0; i < unit_random(4); i++)
 		snprintf(y->interface[y->n_interface++], IFNAMSIZ, "+%u",
@@ -661,6 +671,15 @@ static bool same_ranges(const struct range *a, const struct range *b,
 		if (!wide_equal(a[n].first, b[n].first) ||
 		    !wide_equal(a[n].last, b[n].last) ||
 		    a[n].family != b[n].family)
+			return false;
+	return true;
+}
+
+static bool same_ports(const struct ports *a, const struct ports *b,
+		       unsigned int n)
+{
+	while (n--)
+		if (a[n].first != b[n].first || a[n].last != b[n].last)
 			return false;
 	return true;
 }
@@ -685,10 +704,10 @@ static bool same_policy(const struct policy *a, const struct policy *b)
 	       same_ranges(a->source, b->source, a->n_source) &&
 	       same_ranges(a->destination, b->destination,
 			   a->n_destination) &&
-	       same_ranges(a->source_port, b->source_port,
-			   a->n_source_port) &&
-	       same_ranges(a->destination_port, b->destination_port,
-			   a->n_destination_port);
+	       same_ports(a->source_port, b->source_port,
+			  a->n_source_port) &&
+	       same_ports(a->destination_port, b->destination_port,
+			  a->n_destination_port);
 }
 
 static void random_deal(struct conf *c)

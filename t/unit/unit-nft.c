@@ -520,7 +520,7 @@ static void test_policy_text(void)
 	struct policy y = { .name = "x", .use = USE_LINK, .link = 1,
 			    .n_protocol = 1, .protocol = { 6 },
 			    .n_destination_port = 1,
-			    .destination_port[0] = { 0, { 0, 25 }, { 0, 25 } },
+			    .destination_port = { { 25, 25 } },
 			    .unreachable = true };
 
 	one_policy(y);
@@ -553,8 +553,7 @@ static void test_policy_text(void)
 	   "not for the router itself, and before lan");
 	conf.policy[1] = y;
 	conf.policy[1].unreachable = true;
-	conf.policy[1].destination_port[0] = (struct range){
-		.first = wide(80), .last = wide(90) };
+	conf.policy[1].destination_port[0] = (struct ports){ 80, 90 };
 	conf.n_policies = 2;
 	build();
 	ok(has("\t\ttcp dport 25 return\n\t\ttcp dport 80-90 ct state new"),
@@ -640,8 +639,8 @@ static void test_largest(void)
 			.n_protocol = POLICY_PROTOCOLS,
 			.n_interface = POLICY_INTERFACES };
 		for (k = 0; k < POLICY_PORTS; k++) {
-			y->source_port[k] = (struct range){
-				.first = wide(3 * k), .last = wide(3 * k) };
+			y->source_port[k] = (struct ports){
+				(uint16_t)(3 * k), (uint16_t)(3 * k) };
 			y->destination_port[k] = y->source_port[k];
 		}
 		for (k = 0; k < POLICY_ADDRESSES; k++) {
