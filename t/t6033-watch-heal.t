@@ -90,6 +90,19 @@ ok "20,000 changes of others' routes wake nobody" test "$busy" -lt \
 	$((idle + 20))
 is "and nothing runs" "$(kids)" "$runs"
 
+# Somebody who takes our nexthops away all the time is not fought all the time.
+: >"$log"
+start=$(date +%s%N)
+for i in $(seq 60); do
+	ip nexthop flush protocol 119 >/dev/null 2>&1
+	sleep 0.03
+done
+took=$((($(date +%s%N) - start) / 1000000))
+runs=$(grep -c event=healed "$log")
+diag "$runs repairs in $took ms"
+ok "five repairs a second at the most" test "$runs" -le $((took / 200 + 1))
+ok "and in the end all is there" wait_for 20 whole
+
 # Hooks and it at the same time: one result, no quarrel.
 : >"$log"
 for i in 1 2 3 4 5; do

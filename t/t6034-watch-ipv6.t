@@ -136,6 +136,31 @@ for probe in dns "tcp 7001"; do
 	watch_stop
 done
 
+# Without CAP_NET_RAW it uses sockets for echoes, where a group may.
+conf
+powerless() {
+	rm -f /run/mwan/watched
+	setpriv --bounding-set=-net_raw --inh-caps=-net_raw \
+		"$BIN/mwan-rules" watch >"$T/powerless" 2>&1 &
+	watcher=$!
+}
+sysctl -qw net.ipv4.ping_group_range="1 0"
+powerless
+said() {
+	grep -q 'cannot ask anybody by ppp0: .*net.ipv4.ping_group_range' \
+		"$T/powerless"
+}
+ok "without CAP_NET_RAW it says what it lacks" wait_for 20 said
+watch_stop
+sysctl -qw net.ipv4.ping_group_range="0 2147483647"
+powerless
+ok "with net.ipv4.ping_group_range it asks" wait_for 20 watching
+sever
+ok "a dead line is found" wait_for 20 held
+mend
+ok "and back" wait_for 20 not_held
+watch_stop
+
 sed -i 's/^ipv6 = yes/ipv6 = no/' /etc/ppp/mwan.ini
 ok "ipv6 = no" mwan-rules apply
 mwan-rules watch >>"$T/watch.out" 2>&1 &

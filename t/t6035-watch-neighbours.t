@@ -82,6 +82,20 @@ like "the log" "$(grep 'if=eth1' $log)" \
 	'event=failed if=eth1 cause=silent .*'
 lives 1
 ok "it lives" wait_for 20 test ! -e /run/mwan/held
+whole() {
+	[ -z "$(mwan-rules apply -n 2>/dev/null)" ]
+}
+wait_for 20 whole
+pull 2
+has_nexthop() {
+	ip nexthop show proto 119 dev eth2 | grep -q "via 192.168.1.1"
+}
+is "a cable is pulled: the kernel takes the nexthop away" \
+	"$(has_nexthop || echo gone)" gone
+plug 2
+ok "it is plugged in, and nobody calls a hook: it is back" \
+	wait_for 20 has_nexthop
+ok "as is all else" wait_for 20 whole
 kill "$watcher"
 wait "$watcher"
 

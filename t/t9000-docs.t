@@ -315,12 +315,12 @@ ok "example of mwan-rules(8)" sh -e "$T/example.sh"
 is "the keys of the log are those of the page" "$(
 	awk '/^\.It Va/ { $1 = $2 = ""; gsub(/Va|,/, ""); print }' "$hooks" |
 		xargs -n 1 | set_of)" "$(
-	(echo ts && sed -nE 's/.*\b(log_)?addr?\([^"]*, "([a-z_]*)",.*/\2/p' \
+	(echo ts && sed -nE 's/.*\b(log_)?addr?\([^"]*, "([a-z0-9_]*)",.*/\2/p' \
 		"$cmd"/*.c "$root"/common/*/*.c) | set_of)"
 is "the hooks' variables are those of the page" "$(
 	awk '/^\.It Ev/ { $1 = $2 = ""; gsub(/Ev|,/, ""); print }' "$hooks" |
 		xargs -n 1 | set_of)" "$(
-	sed -n 's/.*variable("\([A-Z]*_*[A-Z]*\)").*/\1/p' \
+	sed -n 's/.*variable("\([A-Z0-9_]*\)").*/\1/p' \
 		"$root/common/tool/ppp.c" | set_of)"
 ip link del ppp0
 CONNECT_TIME=61 BYTES_SENT=12 BYTES_RCVD=34 \
@@ -338,7 +338,7 @@ hook up ppp1 fe80::1 fe80::2 2>/dev/null
 hook down ppp1 fe80::1 fe80::2 2>/dev/null
 mwan-rules drain ppp1 2>/dev/null
 mwan-rules undrain ppp1
-echo ppp1 99999999999 >/run/mwan/held
+printf 'ppp1 99999999999%s\n' "" " ipv6" >/run/mwan/held
 hook up ppp1 10.64.2.100
 rm /run/mwan/held
 ip link set ppp1 arp on
@@ -363,7 +363,7 @@ flock /run/mwan/lock ip-up.local ppp1 eth1 0 10.64.2.100 10.64.2.1 2>/dev/null
 ip nexthop flush protocol 119 >/dev/null 2>&1
 ip nexthop add id 77002 blackhole
 hook up ppp1 10.64.2.100 2>/dev/null
-keys=$(sed 's/\\"//g; s/"[^"]*"/x/g' "$log" | grep -o '[a-z_]*=' | tr -d = |
+keys=$(sed 's/\\"//g; s/"[^"]*"/x/g' "$log" | grep -o '[a-z0-9_]*=' | tr -d = |
 	set_of)
 # Those of mwan-rules watch are in t6031.
 is "every key of the page was seen" "$keys" "$(

@@ -66,17 +66,10 @@ static int read_addr(struct addr *a, enum family f, const char *text,
 	return 0;
 }
 
-static void read_resolvers(struct ppp_event *e)
+static void read_resolver(struct addr *a, const char *text)
 {
-	static const char *const names[RESOLVERS] = { "DNS1", "DNS2" };
-	struct addr *a;
-	unsigned int i;
-
-	for (i = 0; i < RESOLVERS; i++) {
-		a = &e->resolver[i];
-		if (addr_parse(a, variable(names[i])) || !gateway_possible(a))
-			a->family = 0;
-	}
+	if (addr_parse(a, text) || !gateway_possible(a))
+		a->family = 0;
 }
 
 /* Is a hook that is called by this path one of IPv6: ipv6-up.local, or whatever
@@ -114,7 +107,8 @@ int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 	int code;
 
 	*e = (struct ppp_event){ .up = up, .family = f };
-	read_resolvers(e);
+	read_resolver(&e->resolver[0], variable("DNS1"));
+	read_resolver(&e->resolver[1], variable("DNS2"));
 	e->connect_time = number_variable("CONNECT_TIME");
 	e->sent = number_variable("BYTES_SENT");
 	e->received = number_variable("BYTES_RCVD");
