@@ -1,11 +1,13 @@
 #!/bin/bash
 # doc/two-boxes.md, the thread's second system: boxes A and B dial a line each and
 # masquerade, with no hook of ours; C, the machine itself, shares over both. A's
-# line dies, while A lives, and comes back: by source, by flow, round-robin.
+# line dies, while A lives, and comes back: by source, by flow, round-robin; without
+# mwan-rules watch on C, and with it (by flow; with --long each way).
 #
 #	lan ---lan0- C -wan1--- boxA -eth1/ppp0--- isp1 --- inet
 #	             C -wan2--- boxB -eth2/ppp1--- isp2 --- inet
 #
+# shellcheck disable=SC2317	# functions that ok calls
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 [ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/retry" "$0" "$@"
 . "$(dirname "$0")/lib/lib.sh"
@@ -78,8 +80,70 @@ ok "which is fine" mwan-rules check
 for n in 1 2; do
 	ok "box $n has dialled" wait_for 60 box_is_up $n
 done
-flows_start
+flows_start ""
 
+# --- with mwan-rules watch on C ---
+watching() {
+	[ "$(awk '$1 ~ /^wan/ && $10 >= 4' /run/mwan/watched | wc -l)" = 2 ]
+}
+
+held() {
+	grep -q '^wan1 [0-9]*$' /run/mwan/held
+}
+
+not_held() {
+	! held
+}
+
+# Every flow of the group that lives is answered by line 2.
+by_b() { # GROUP PROTO
+	[ "$(links_of "$1" "$2" all)" = 2 ]
+}
+
+watched() { # BALANCE
+	local group=watched-$1 proto
+
+	mwan-rules watch >>"$T/watch" 2>&1 &
+	watcher=$!
+	ok "$1, watched: both lines answer" wait_for 30 watching
+	ok "$1, watched: flows" open_group "$group"
+	flows mark "held-$1"
+	ip -n isp1 link set line down
+	ok "$1, watched: A's line dies: C holds its link" wait_for 30 held
+	is "$1, watched: A lives" "$(mwan-rules status --json |
+		jq -c '[.links[] | .up, .held]')" '[true,true,true,false]'
+	ok "$1, watched: every UDP flow is answered, by B" \
+		wait_for 30 by_b "$group" udp
+	all_answer
+	diag "$1, watched: gap $(flow_lines "held-$1" "$group" udp all |
+		sed -n 's/.* gap_ms=\([0-9]*\).*/\1/p' | sort -n |
+		tail -n 1) ms, $(log_last event=failed |
+		sed -n 's/.*\(silent_ms=[0-9]*\) .*/\1/p')"
+	flows_open "held-new-$1"
+	ok "$1, watched: new connections are answered" wait_for 20 flows_ready
+	is "$1, watched: all by B" "$(links_of "held-new-$1" udp all)" 2
+	ip -n isp1 link set line up
+	ok "$1, watched: A's line is back: so is its link" wait_for 90 not_held
+	flows mark "back-$1"
+	flows_open "back-new-$1"
+	ok "$1, watched: new connections" wait_for 20 flows_ready
+	is "$1, watched: by both" "$(links_of "back-new-$1" udp all)" "1 2"
+	flows_settle
+	ok "$1, watched: UDP by B: nothing lost, none moved" \
+		others_untouched "" "$group" udp
+	ok "$1, watched: TCP by B: nothing lost, none moved" \
+		others_untouched "" "$group" tcp
+	is "$1, watched: those that A had stay with B" \
+		"$(links_of "$group" udp all)" 2
+	for n in "$group" "held-new-$1" "back-new-$1"; do
+		close_group "$n"
+	done
+	kill "$watcher"
+	wait "$watcher"
+}
+
+sed -i "/^balance = /a targets = $server $server2\nrecover = 1s" \
+	/etc/ppp/mwan.ini
 for balance in source flow round-robin; do
 	sed -i "s/^balance = .*/balance = $balance/" /etc/ppp/mwan.ini
 	ok "$balance: apply" mwan-rules apply
@@ -116,5 +180,8 @@ for balance in source flow round-robin; do
 	done
 	close_group "$balance"
 	close_group "new-$balance"
+	if [ "$balance" = flow ] || [ -n "${TEST_LONG-}" ]; then
+		watched "$balance"
+	fi
 done
 done_testing
