@@ -24,7 +24,7 @@ enum {
 	DRAINED_MAX = LINKS_MAX * IFNAMSIZ,
 	/* A number of 64 bits, a word and spaces more. */
 	HELD_WORDS = FAMILIES + 1,
-	HELD_MAX = HELD_WORDS * LINKS_MAX * (IFNAMSIZ + 21 + sizeof(POOR)),
+	HELD_MAX = (IFNAMSIZ + 21 + sizeof(POOR)) * LINKS_MAX * HELD_WORDS,
 	/* Two addresses of a link. */
 	SAID = 2,
 	SAID_MAX = SAID * LINKS_MAX * (IFNAMSIZ + ADDR_TEXT + 1),

@@ -18,7 +18,8 @@
 
 enum {
 	/* Names, a word, an address and eight numbers. */
-	LINE = IFNAMSIZ + sizeof(IPV6) + WATCHED_WHY + ADDR_TEXT + 9 * 21,
+	NUMBERS = 9 * 21,
+	LINE = IFNAMSIZ + sizeof(IPV6) + WATCHED_WHY + ADDR_TEXT + NUMBERS,
 	TEXT = FAMILIES * LINE * LINKS_MAX + 64,
 };
 
