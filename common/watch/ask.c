@@ -81,20 +81,22 @@ static int open_icmp4(struct ask *a)
 	return socket(AF_INET, SOCK_DGRAM | FLAGS, IPPROTO_ICMP);
 }
 
-/* Only those types, of all that come in. */
-static void filter_icmp6(int fd, const int *type, unsigned int n)
+/* Only those types, of all that come in. (The headers' own words for it have signs
+ * that they should not have with musl.)
+ */
+static void filter_icmp6(int fd, const uint8_t *type, unsigned int n)
 {
 	struct icmp6_filter wanted;
 
-	ICMP6_FILTER_SETBLOCKALL(&wanted);
+	memset(&wanted, 0xff, sizeof(wanted));
 	while (n--)
-		ICMP6_FILTER_SETPASS(type[n], &wanted);
+		wanted.icmp6_filt[type[n] / 32] &= ~(1U << type[n] % 32);
 	setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &wanted, sizeof(wanted));
 }
 
 static int open_icmp6(struct ask *a)
 {
-	static const int wanted[] = { ICMP6_ECHO_REPLY, ICMP6_DST_UNREACH,
+	static const uint8_t wanted[] = { ICMP6_ECHO_REPLY, ICMP6_DST_UNREACH,
 				      ICMP6_TIME_EXCEEDED };
 	int fd = socket(AF_INET6, SOCK_RAW | FLAGS, IPPROTO_ICMPV6);
 
@@ -139,7 +141,7 @@ static int open_arp(struct ask *a)
 
 static int open_neighbours(struct ask *a)
 {
-	static const int wanted[] = { ND_NEIGHBOR_ADVERT };
+	static const uint8_t wanted[] = { ND_NEIGHBOR_ADVERT };
 	const int hops = NEIGHBOUR_HOPS;
 	int fd = socket(AF_INET6, SOCK_RAW | FLAGS, IPPROTO_ICMPV6);
 
