@@ -104,6 +104,9 @@ is "in JSON, too" "$(mwan-rules status --json | jq -c '.links[] |
 [false,false,null,true]'
 like "and in the metrics" "$(mwan-rules status --prometheus)" \
 	'mwan_link_ipv6_held\{link="ppp0"\} 1'
+like "why says it" "$(mwan-rules why $U::15 $server udp 1 7000 \
+	-f /etc/ppp/mwan.ini | tr -s '\n ' ' ')" \
+	'ppp0, which is held: it is up and leads nowhere'
 ok "a hook keeps it out" hook up ppp1 10.64.1.100 10.64.1.1
 ok "which both know it" held
 is "that rule is still gone" "$(rules6 | grep -c 'fwmark 0x1/')" 0

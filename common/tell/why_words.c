@@ -295,7 +295,7 @@ static void tell_policy(const struct telling *t, unsigned int number)
 		number, t->conf->n_policies, link);
 	if (y->use == USE_LINK)
 		fprintf(t->out, "%s, if_down = %s",
-			t->present->link[y->link].held[FAMILY_IPV4] ?
+			t->present->link[y->link].held[t->why->family] ?
 			" (held)" :
 			t->present->link[y->link].drained ? " (drained)" : "",
 			y->unreachable ? "unreachable" : "balance");
