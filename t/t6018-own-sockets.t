@@ -179,7 +179,8 @@ while (<STDIN>) {
 }
 END
 mkfifo "$T/peer.in" "$T/peer.out"
-inet perl "$T/peer.pl" inet $inet <"$T/peer.in" >"$T/peer.out" 2>&1 &
+ip netns exec inet perl "$T/peer.pl" inet $inet \
+	<"$T/peer.in" >"$T/peer.out" 2>&1 &
 daemons+=($!)
 exec {peer_in}>"$T/peer.in" {peer_out}<"$T/peer.out"
 read -rt 60 line <&"$peer_out"

@@ -29,9 +29,10 @@ watch_net() {
 	for t in $targets; do
 		ip -n inet addr add "$t/32" dev lo
 	done
-	inet "$flows" serve "$inet:7700" >/dev/null 2>&1 &
+	# See daemon(): a function in the background would be a shell.
+	ip netns exec inet "$flows" serve "$inet:7700" >/dev/null 2>&1 &
 	daemons+=($!)
-	lan "$flows" client "$T/flows" >/dev/null 2>&1 &
+	ip netns exec lan "$flows" client "$T/flows" >/dev/null 2>&1 &
 	daemons+=($!)
 	wait_for 20 test -S "$T/flows"
 }
