@@ -63,6 +63,12 @@ ok "a link is no link any more" mwan-rules apply
 is "its queue goes" "$(kinds ppp0); $(kinds ppp1 | grep -c sfq)" "$original; 0"
 conf prio-sfq
 ok "and is one again" mwan-rules apply
+printf '[mwan]\nqdisc = prio-sfq\n[link ppp0]\n' >/etc/ppp/mwan.ini
+ok "a hook is the first to see that it is none" \
+	hook up ppp0 10.64.1.100 10.64.1.1
+is "and its queue goes" "$(kinds ppp0); $(kinds ppp1 | grep -c sfq)" "$original; 0"
+conf prio-sfq
+ok "and is one again" mwan-rules apply
 ini '[link ppp0]'
 ok "flush with a file that does not have it" mwan-rules flush
 is "takes both queues away" "$(kinds ppp0; kinds ppp1)" "0: noqueue root

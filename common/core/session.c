@@ -22,6 +22,17 @@ enum {
 	ROUNDS_MAX = 32,
 };
 
+/* The links that @old has and the new one has not. */
+static void note_past(struct conf *c, const struct conf *old)
+{
+	unsigned int i, n = c->n_links;
+
+	for (i = 0; i < old->n_links && n < LINKS_MAX; i++)
+		if (conf_link_index(c, old->link[i].name) < 0)
+			c->link[n++] = old->link[i];
+	c->n_past = n - c->n_links;
+}
+
 bool session_recall(struct session *s)
 {
 	static struct conf old;
@@ -31,6 +42,7 @@ bool session_recall(struct session *s)
 		conf_give_marks(&s->conf, &old);
 		conf_keep_standby(&s->conf, &old);
 		same = conf_same(&s->conf, &old);
+		note_past(&s->conf, &old);
 	}
 	if (!drained_read(&s->conf, &s->verdicts, &s->bad_drained))
 		s->bad_drained.msg[0] = '\0';
@@ -45,15 +57,9 @@ bool session_recall(struct session *s)
 void session_note_past(struct session *s)
 {
 	static struct conf old;
-	struct conf *c = &s->conf;
-	unsigned int i, n = c->n_links;
 
-	if (accepted_read(&old, NULL))
-		return;
-	for (i = 0; i < old.n_links && n < LINKS_MAX; i++)
-		if (conf_link_index(c, old.link[i].name) < 0)
-			c->link[n++] = old.link[i];
-	c->n_past = n - c->n_links;
+	if (!accepted_read(&old, NULL))
+		note_past(&s->conf, &old);
 }
 
 void session_force(struct session *s)

@@ -70,6 +70,8 @@ static int carry_out(struct task *t, enum plan_goal goal)
 	struct session *s = &t->session;
 	struct outcome *o = &t->outcome;
 	struct plan_event what = { .goal = goal };
+	struct err why;
+	int code;
 
 	t->goal = goal;
 	outcome_begin(o);
@@ -78,6 +80,13 @@ static int carry_out(struct task *t, enum plan_goal goal)
 		renumber(s, o);
 	if (!o->code)
 		session_carry_out(s, &what, t->dry ? stdout : NULL, o);
+	if (t->accept_last && !t->dry) {
+		code = accepted_write(&s->conf, s->source, &why);
+		if (code && !o->code) {
+			o->code = code;
+			o->err = why;
+		}
+	}
 	/* A flush that was killed is still to be done; an apply is done when
 	 * what is in force is known.
 	 */
@@ -96,6 +105,15 @@ static int carry_out(struct task *t, enum plan_goal goal)
 	return outcome_report(&t->report, s, t->dry, &words, o);
 }
 
+static bool is_file_in_force(const struct task *t)
+{
+	char source[LOG_PATH_MAX];
+	struct err err;
+
+	return !accepted_source(source, &err) &&
+	       !strcmp(source, t->session.source);
+}
+
 int change_apply(struct task *t)
 {
 	struct err err;
@@ -108,12 +126,13 @@ int change_apply(struct task *t)
 		return code;
 	if (task_recall(t, &err))
 		return task_fail(t, "failed", &err, EXIT_CONFIG);
-	session_note_past(&t->session);
 	renumber_note(&t->session.conf, t->dry ? stdout : NULL);
 	/* Do this before the first change: if this apply is killed, the next
-	 * hook completes it.
+	 * hook completes it. Where a link has gone the copy in force is all that
+	 * knows whose queue has to go, and the file is what the hook reads.
 	 */
-	if (!t->dry)
+	t->accept_last = t->session.conf.n_past && is_file_in_force(t);
+	if (!t->dry && !t->accept_last)
 		code = accepted_write(&t->session.conf, t->session.source,
 				      &err);
 	if (code)

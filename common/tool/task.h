@@ -17,6 +17,7 @@ struct task {
 	char told[PREFIXES_MAX * PREFIX_TEXT];	/* ... in words; "": none yet */
 	bool dry;
 	enum plan_goal goal;	/* of what is changed */
+	bool accept_last;		/* the copy is written when all is done */
 	struct report report;
 	struct session session;
 	struct outcome outcome;
