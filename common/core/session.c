@@ -345,7 +345,12 @@ static int is_ours(const struct nlmsghdr *nlh, void *data)
 {
 	const struct session *s = data;
 	struct iface l;
+	struct addr a;
+	uint8_t len;
 
+	/* We have given it to the link, or taken it: nothing to look at. */
+	if (iface_event_addr(nlh, &a, &len) && own_is_ours(&a, len))
+		return 0;
 	return iface_event(nlh, &l) || !s->looked ||
 	       present_link_of(&s->present, &s->conf, l.ifindex) >= 0 ||
 	       conf_link_index(&s->conf, l.name) >= 0;

@@ -80,6 +80,27 @@ int iface_event(const struct nlmsghdr *nlh, struct iface *l)
 	       -EBADMSG : 0;
 }
 
+/* On a point-to-point interface IFA_ADDRESS is the peer's. */
+static const struct nlattr *local_of(const struct nlattr *const *tb)
+{
+	return tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
+}
+
+bool iface_event_addr(const struct nlmsghdr *nlh, struct addr *a, uint8_t *len)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[IFA_LOCAL + 1], *local;
+
+	if ((nlh->nlmsg_type != RTM_NEWADDR &&
+	     nlh->nlmsg_type != RTM_DELADDR) ||
+	    nl_attrs(nlh, sizeof(*ifa), tb, IFA_LOCAL))
+		return false;
+	local = local_of(tb);
+	*len = ifa->ifa_prefixlen;
+	return local && !addr_set(a, mnl_attr_get_payload(local),
+				  mnl_attr_get_payload_len(local));
+}
+
 static int on_stats(const struct nlmsghdr *nlh, void *data)
 {
 	const struct nlattr *tb[IFLA_STATS_LINK_64 + 1], *a;
@@ -130,8 +151,7 @@ static int on_addr(const struct nlmsghdr *nlh, void *data)
 	if (ifa->ifa_family != AF_INET && ifa->ifa_family != AF_INET6)
 		return 0;
 	flags = tb[IFA_FLAGS] ? nl_u32(tb[IFA_FLAGS]) : ifa->ifa_flags;
-	/* On a point-to-point interface IFA_ADDRESS is the peer's. */
-	local = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
+	local = local_of(tb);
 	/* Kernels without the strict check answer with every interface. */
 	if (!local || !tb[IFA_ADDRESS] ||
 	    (d->ifindex && ifa->ifa_index != d->ifindex))

@@ -53,6 +53,10 @@ int iface_reply(const struct nlmsghdr *nlh, struct iface *l);
  */
 int iface_event(const struct nlmsghdr *nlh, struct iface *l);
 
+/* Is it a message about the address @a of @len bits? */
+bool iface_event_addr(const struct nlmsghdr *nlh, struct addr *a,
+		      uint8_t *len);
+
 /* What an interface has carried since it was made. */
 struct iface_bytes {
 	uint64_t rx, tx;
