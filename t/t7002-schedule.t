@@ -22,7 +22,7 @@ schedule() {
 	mkdir "$T/$mode"
 	(cd "$T/$mode" && unshare --net bash -c '
 		ip link set lo up
-		sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+		sysctl -qw net.ipv6.conf.default.addr_gen_mode=1
 		exec "$@"' - "$BIN/../t/schedule" "$mode" "$BIN" "$@") \
 		>"$T/figures" 2>&1
 	status=$?

@@ -17,7 +17,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_addr.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -56,10 +58,14 @@ enum {
 /* A device, and the session on it. */
 struct dev {
 	int fd;			/* of the tun device; -1: none */
+	bool on;		/* it is up ... */
 	bool up;		/* with an address */
+	bool up6;		/* with those of IPV6CP */
 	unsigned int session;	/* its address and the one before it */
 	unsigned int last;
 };
+
+enum family { IPV4, IPV6 };
 
 enum trick { NONE, KILL, FLAP, HOLD };
 
@@ -81,7 +87,7 @@ static unsigned int n_renamed;
 static struct job job[JOBS];
 static unsigned int n_jobs, running;
 static const char *bin;
-static int sock;
+static int sock, rtnl;
 
 static unsigned long hooks, kills, flaps, late, busy, unsettled;
 static unsigned long failures, n_times;
@@ -157,6 +163,7 @@ static void set_addr(unsigned int link, unsigned long what, const char *text)
 		die("address");
 }
 
+/* The kernel takes IPv6 from what is down. */
 static void set_up(unsigned int link, bool up)
 {
 	struct ifreq r;
@@ -165,6 +172,84 @@ static void set_up(unsigned int link, bool up)
 	r.ifr_flags = (short)(IFF_POINTOPOINT | (up ? IFF_UP : 0));
 	if (ioctl(sock, SIOCSIFFLAGS, &r))
 		die("flags");
+	dev[link].on = up;
+	dev[link].up6 = dev[link].up6 && up;
+}
+
+/* Every sixth link has IPv6 too, which comes and goes by itself. */
+static bool is_ipv6(unsigned int link)
+{
+	return link % 6 == 0;
+}
+
+/* The end of IPV6CP, as pppd writes it. */
+static void end6(unsigned int link, char end, char text[40])
+{
+	snprintf(text, 40, "fe80::0000:0000:0000:%c%03x", end, link);
+}
+
+static void put_attr(struct nlmsghdr *h, unsigned short type, const void *data,
+		     unsigned int len)
+{
+	struct rtattr *a = (void *)((char *)h + NLMSG_ALIGN(h->nlmsg_len));
+
+	a->rta_type = type;
+	a->rta_len = (unsigned short)RTA_LENGTH(len);
+	memcpy(RTA_DATA(a), data, len);
+	h->nlmsg_len = NLMSG_ALIGN(h->nlmsg_len) + RTA_SPACE(len);
+}
+
+/* IPV6CP opens or ends: pppd's two addresses. */
+static void set_ipv6(unsigned int link, bool up)
+{
+	struct {
+		struct nlmsghdr h;
+		struct ifaddrmsg ifa;
+		char attrs[64];
+	} m = {
+		.h = { .nlmsg_len = NLMSG_LENGTH(sizeof(m.ifa)),
+		       .nlmsg_type = up ? RTM_NEWADDR : RTM_DELADDR,
+		       .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
+		.ifa = { .ifa_family = AF_INET6, .ifa_prefixlen = 128,
+			 .ifa_flags = IFA_F_NODAD },
+	};
+	struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+	} answer;
+	char text[40], dev_name[IFNAMSIZ + 16];
+	struct in6_addr a;
+
+	snprintf(dev_name, sizeof(dev_name), "ppp%u", link);
+	m.ifa.ifa_index = if_nametoindex(dev_name);
+	end6(link, 'a', text);
+	inet_pton(AF_INET6, text, &a);
+	put_attr(&m.h, IFA_LOCAL, &a, sizeof(a));
+	end6(link, 'b', text);
+	inet_pton(AF_INET6, text, &a);
+	put_attr(&m.h, IFA_ADDRESS, &a, sizeof(a));
+	if (send(rtnl, &m, m.h.nlmsg_len, 0) < 0 ||
+	    recv(rtnl, &answer, sizeof(answer), 0) < (ssize_t)sizeof(answer))
+		die("rtnetlink");
+	errno = -answer.e.error;
+	if (errno)
+		die("address of IPv6");
+	dev[link].up6 = up;
+}
+
+static void dev_new(unsigned int link)
+{
+	struct dev *d = &dev[link];
+	struct ifreq r;
+
+	if (d->fd >= 0)
+		return;
+	d->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	name(&r, link);
+	r.ifr_flags = is_ethernet(link) ? IFF_TAP | IFF_NO_PI :
+					  IFF_TUN | IFF_NO_PI;
+	if (d->fd < 0 || ioctl(d->fd, TUNSETIFF, &r))
+		die("tun");
 }
 
 /* The order is pppd's. */
@@ -172,22 +257,16 @@ static void dev_up(unsigned int link)
 {
 	static unsigned int sessions;
 	struct dev *d = &dev[link];
-	struct ifreq r;
 	char text[20], peer[20];
 
-	if (d->fd < 0) {
-		d->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-		name(&r, link);
-		r.ifr_flags = is_ethernet(link) ? IFF_TAP | IFF_NO_PI :
-						  IFF_TUN | IFF_NO_PI;
-		if (d->fd < 0 || ioctl(d->fd, TUNSETIFF, &r))
-			die("tun");
-	}
+	dev_new(link);
 	d->session = ++sessions;
 	address(link, d->session, text);
 	set_addr(link, SIOCSIFADDR, text);
 	gateway(link, peer);
 	set_addr(link, SIOCSIFDSTADDR, peer);
+	/* Or one that leaves its name would have the network of all. */
+	set_addr(link, SIOCSIFNETMASK, "255.255.255.255");
 	set_up(link, true);
 	d->up = true;
 }
@@ -235,7 +314,7 @@ static void dev_rename(unsigned int link)
 	renamed[n_renamed++] = d->fd;
 	d->last = d->session;
 	d->fd = -1;
-	d->up = false;
+	d->on = d->up = d->up6 = false;
 }
 
 /* --- hooks --- */
@@ -245,7 +324,7 @@ static void begin(struct job *j, const char *tool, const char *arg,
 {
 	/* LeakSanitizer cannot run in what is traced. */
 	static char *const env[] = { "ASAN_OPTIONS=detect_leaks=0", NULL };
-	char path[4096], ifname[IFNAMSIZ + 16], via[20];
+	char path[4096], ifname[IFNAMSIZ + 16], via[20], peer6[40];
 	int null;
 
 	snprintf(path, sizeof(path), "%s/%s", bin, tool);
@@ -267,6 +346,7 @@ static void begin(struct job *j, const char *tool, const char *arg,
 	if (j->trick != NONE)
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
 	gateway(j->link, via);
+	end6(j->link, 'b', peer6);
 	if (arg && !local)
 		execle(path, tool, arg, NULL, env);
 	else if (arg && !strcmp(arg, "up"))
@@ -274,8 +354,8 @@ static void begin(struct job *j, const char *tool, const char *arg,
 	else if (arg)
 		execle(path, tool, arg, ifname, NULL, env);
 	else
-		execle(path, tool, ifname, "eth9", "0", local, "10.63.0.1",
-		       NULL, env);
+		execle(path, tool, ifname, "eth9", "0", local,
+		       strchr(local, ':') ? peer6 : "10.63.0.1", NULL, env);
 	_exit(127);
 }
 
@@ -307,6 +387,20 @@ static struct job *hook(bool up, unsigned int link, unsigned int session,
 	else
 		begin(j, up ? "ip-up.local" : "ip-down.local", NULL, local);
 	return j;
+}
+
+/* The hook of the family that is_ipv6() means. */
+static void hook6(bool up, unsigned int link, enum trick trick,
+		  unsigned int at)
+{
+	struct job *j = new_job(link, trick, at);
+	char local[40];
+
+	end6(link, 'a', local);
+	note("#   ipv6-%s ppp%u%s", up ? "up" : "down", link,
+	     trick == KILL ? " killed" : "");
+	note(trick == NONE ? "\n" : " at call %u\n", at);
+	begin(j, up ? "ip-up.local" : "ip-down.local", NULL, local);
 }
 
 /* The trick's moment has come. Does the process go on? */
@@ -453,13 +547,19 @@ static unsigned int weight(unsigned int link)
 	return 1 + link % 5;
 }
 
+/* Can this family use the link? */
+static bool serves(unsigned int link, enum family f)
+{
+	return f == IPV6 ? dev[link].up6 : dev[link].up;
+}
+
 /* The best tier of a link that is up; 0: none is. */
-static unsigned int best_tier(void)
+static unsigned int best_tier(enum family f)
 {
 	unsigned int i;
 
 	for (i = 0; i < LINKS; i++)
-		if (dev[i].up)
+		if (serves(i, f))
 			return tier(i);
 	return 0;
 }
@@ -472,13 +572,15 @@ static void configure(void)
 
 	if (!f)
 		die("/etc/ppp/mwan.ini");
-	fprintf(f, "[mwan]\nqdisc = none\nbalance = source\n");
+	fprintf(f, "[mwan]\nqdisc = none\nbalance = source\nipv6 = yes\n");
 	for (i = 0; i < LINKS; i++) {
 		fprintf(f, "[link ppp%u]\ntable = %u\nweight = %u\ntier = "
 			"%u\n", i, TABLE + i, weight(i), tier(i));
 		gateway(i, via);
 		if (is_ethernet(i))
 			fprintf(f, "gateway = %s\n", via);
+		if (is_ipv6(i))
+			fprintf(f, "prefix6 = 2001:db8:a%02x::/48\n", i);
 	}
 	fclose(f);
 }
@@ -503,34 +605,63 @@ static void want_rules(FILE *f)
 	fprintf(f, "1900:\tnot from all fwmark 0/0xff lookup 200 proto 119\n"
 		"32766:\tfrom all lookup main\n"
 		"32767:\tfrom all lookup default\n");
-	if (best_tier())
+	if (best_tier(IPV4))
 		fprintf(f, "32768:\tfrom all lookup BEST proto 119\n");
 	fprintf(f, "32769:\tfrom all lookup 200 proto 119\n");
 }
 
-static void want_nexthops(FILE *f)
+/* Of IPv6: the network that is remembered goes before the marks. */
+static void want_rules6(FILE *f)
 {
+	unsigned int i;
+
+	fprintf(f, "6 0:\tfrom all lookup local\n"
+		"6 1000:\tfrom all lookup main suppress_prefixlength 0 proto "
+		"119\n6 1001:\tfrom all lookup 199 proto 119\n");
+	for (i = 0; i < LINKS; i++) {
+		fprintf(f, "6 %u:\tfrom all fwmark 0x%x/0xff lookup %u proto "
+			"119\n", 1002 + i, i + 1, TABLE + i);
+		if (dev[i].up6)
+			fprintf(f, "6 %u:\tfrom 2001:db8:a%02x::/48 lookup %u "
+				"proto 119\n", 1301 + i, i, TABLE + i);
+	}
+	fprintf(f, "6 1900:\tnot from all fwmark 0/0xff lookup 200 proto 119\n"
+		"6 32766:\tfrom all lookup main\n");
+	if (best_tier(IPV6))
+		fprintf(f, "6 32768:\tfrom all lookup BEST proto 119\n");
+	fprintf(f, "6 32769:\tfrom all lookup 200 proto 119\n");
+}
+
+/* Nexthops and groups have ids of their family. */
+static void want_nexthops(FILE *f, enum family of)
+{
+	const unsigned int base = 77001 + 512 * of;
 	unsigned int i, t;
 	const char *sep;
 	char via[20];
 
 	for (i = 0; i < LINKS; i++) {
 		gateway(i, via);
-		if (dev[i].up && is_ethernet(i))
+		if (!serves(i, of))
+			continue;
+		if (of == IPV6)
+			fprintf(f, "id %u via fe80::b%03x dev ppp%u scope link "
+				"proto 119\n", base + i, i, i);
+		else if (is_ethernet(i))
 			fprintf(f, "id %u via %s dev ppp%u scope link proto "
-				"119 onlink\n", 77001 + i, via, i);
-		else if (dev[i].up)
+				"119 onlink\n", base + i, via, i);
+		else
 			fprintf(f, "id %u dev ppp%u scope host proto 119\n",
-				77001 + i, i);
+				base + i, i);
 	}
 	for (t = 1; t <= 2; t++) {
 		sep = "";
 		for (i = 0; i < LINKS; i++) {
-			if (!dev[i].up || tier(i) != t)
+			if (!serves(i, of) || tier(i) != t)
 				continue;
 			if (!*sep)
-				fprintf(f, "id %u group ", 77256 + t);
-			fprintf(f, "%s%u", sep, 77001 + i);
+				fprintf(f, "id %u group ", base + 255 + t);
+			fprintf(f, "%s%u", sep, base + i);
 			if (weight(i) > 1)
 				fprintf(f, ",%u", weight(i));
 			sep = "/";
@@ -566,62 +697,98 @@ static void want_routes(FILE *f)
 		fprintf(f, "default nhid %u table default proto 119 metric "
 			"%u\n", 77256 + t, 65536 + t);
 	}
-	if (best_tier())
+	if (best_tier(IPV4))
 		fprintf(f, "default dev BEST table default proto 119 scope "
 			"link metric 65536\n");
 }
 
-/* Where each mark leads: the standby by any link of the best tier. */
-static void want_ways(FILE *f)
+static void want_routes6(FILE *f)
 {
+	bool used[3] = { false };
+	unsigned int i, t;
+
+	for (i = 0; i < LINKS; i++) {
+		if (!dev[i].up6)
+			continue;
+		used[tier(i)] = true;
+		fprintf(f, "6 default via fe80::b%03x dev ppp%u table %u proto "
+			"119 metric 1024 pref medium\n", i, i, TABLE + i);
+		fprintf(f, "6 ppp%u 2001:db8:a%02x:ffff::6d77:%x/128\n", i, i,
+			i + 1);
+	}
+	for (t = 1; t <= 2; t++) {
+		if (!used[t])
+			continue;
+		fprintf(f, "6 default nhid %u table 200 proto 119 metric %u "
+			"pref medium\n", 77768 + t, t);
+		fprintf(f, "6 default nhid %u table default proto 119 metric "
+			"%u pref medium\n", 77768 + t, 65536 + t);
+	}
+	if (best_tier(IPV6))
+		fprintf(f, "6 default via BEST table default proto 119 metric "
+			"65536 pref medium\n");
+}
+
+/* Where each mark leads: the standby by any link of the best tier. */
+static void want_ways(FILE *f, enum family of)
+{
+	const char *six = of == IPV6 ? "6 " : "";
 	unsigned int i;
 
-	for (i = 0; i < LINKS && best_tier(); i++) {
-		if (dev[i].up)
-			fprintf(f, "mark %u ppp%u\n", i + 1, i);
+	for (i = 0; i < LINKS && best_tier(of); i++) {
+		if (serves(i, of))
+			fprintf(f, "%smark %u ppp%u\n", six, i + 1, i);
 		else
-			fprintf(f, "mark %u BEST\n", i + 1);
+			fprintf(f, "%smark %u BEST\n", six, i + 1);
 	}
 }
 
 /* A sed script for what "ip" shows: where one link of several may be. */
-static void write_names(void)
+static void write_names(FILE *f, enum family of)
 {
-	FILE *f = fopen("names.sed", "w");
-	unsigned int i, best = best_tier();
+	const char *six = of == IPV6 ? "6 " : "";
+	unsigned int i, k, best = best_tier(of);
 
 	for (i = 0; i < LINKS; i++) {
-		if (!dev[i].up || tier(i) != best)
+		if (!serves(i, of) || tier(i) != best)
 			continue;
-		fprintf(f, "s/^(32768:.* )%u /\\1BEST /\n", TABLE + i);
+		fprintf(f, "s/^(%s32768:.* )%u /\\1BEST /\n", six, TABLE + i);
+		fprintf(f, "s/^(6 default via )[0-9a-f:]* dev ppp%u (table "
+			"default)/\\1BEST \\2/\n", i);
 		fprintf(f, "s/^(default dev )ppp%u (table default)/"
 			"\\1BEST \\2/\n", i);
 		fprintf(f, "s/^default via [0-9.]* dev ppp%u table default "
 			"proto 119 metric 65536 onlink/default dev BEST table "
 			"default proto 119 scope link metric 65536/\n", i);
+		for (k = 0; k < LINKS; k++)
+			if (!serves(k, of))
+				fprintf(f, "s/^%smark %u ppp%u$/%smark %u "
+					"BEST/\n", six, k + 1, i, six, k + 1);
 	}
 	/* The memory of the last address waits for a link. */
 	if (!best)
-		fprintf(f, "/^13[0-9][0-9]:/d\n");
-	for (i = 0; i < LINKS; i++)
-		if (dev[i].up && tier(i) == best)
-			for (unsigned int k = 0; k < LINKS; k++)
-				if (!dev[k].up)
-					fprintf(f, "s/^mark %u ppp%u$/mark %u "
-						"BEST/\n", k + 1, i, k + 1);
-	fclose(f);
+		fprintf(f, "/^%s13[0-9][0-9]:/d\n", six);
 }
 
 /* Is the kernel as it should be? Shows the difference. */
 static bool look(void)
 {
 	static const char show[] =
-		"{ ip rule; ip nexthop; ip route show table all | sed -E '"
+		"{ ip rule; ip nexthop; ip -4 route show table all | sed -E '"
 		"/ table local /d; / proto kernel /d; /^\tnexthop /d;"
 		"/ nhid /s/( via [0-9.]*)? dev ppp[0-9]*//; / nhid /s/ onlink//';"
 		"ip -force -batch marks 2>&1 |"
 		"sed -nE 's/.* dev ([^ ]*) .*/\\1/p' | awk '"
-		"{ print \"mark\", NR, $1 }'; } | sed -E -f names.sed |"
+		"{ print \"mark\", NR, $1 }';"
+		"{ ip -6 rule; ip -6 route show table all | sed -E '"
+		"/ table local /d; / proto kernel /d; /^\tnexthop /d;"
+		"/ nhid /s/( via [0-9a-f:]*)? dev ppp[0-9]*//';"
+		"ip -6 -br addr show scope global | awk '"
+		"!/^was/ { for (i = 3; i <= NF; i++) print $1, $i }';"
+		"ip -6 -force -batch marks6 2>&1 | sed -nE "
+		"'s/^2001:db8::([^ ]*) .* dev ([^ ]*) .*/\\1 \\2/p' |"
+		"while read -r n dev; do echo mark $((0x$n)) $dev; done;"
+		"} | sed 's/^/6 /'; } | sed -E -f names.sed |"
 		"sed 's/ *$//' | grep -v -e '^multicast' -e 'dev lo ' |"
 		"sort >got; sort -o want want; diff want got | head -n 40 |"
 		"sed 's/^/# /'; cmp -s want got";
@@ -630,11 +797,20 @@ static bool look(void)
 	if (!f)
 		die("want");
 	want_rules(f);
-	want_nexthops(f);
+	want_rules6(f);
+	want_nexthops(f, IPV4);
+	want_nexthops(f, IPV6);
 	want_routes(f);
-	want_ways(f);
+	want_routes6(f);
+	want_ways(f, IPV4);
+	want_ways(f, IPV6);
 	fclose(f);
-	write_names();
+	f = fopen("names.sed", "w");
+	if (!f)
+		die("names.sed");
+	write_names(f, IPV4);
+	write_names(f, IPV6);
+	fclose(f);
 	fflush(stdout);
 	return system(show) == 0;
 }
@@ -738,11 +914,29 @@ static void both_hooks(unsigned int link)
 	}
 }
 
+/* IPV6CP opens or ends, whatever IPCP does. */
+static void event_ipv6(unsigned int link)
+{
+	unsigned int at;
+	enum trick trick = some_trick(&at);
+	bool up = !dev[link].up6;
+
+	note("# IPv6 of ppp%u %s\n", link, up ? "comes" : "goes");
+	if (up && !dev[link].on) {
+		dev_new(link);
+		set_up(link, true);
+	}
+	set_ipv6(link, up);
+	hook6(up, link, trick, at);
+}
+
 static void event_absent(unsigned int link)
 {
 	unsigned int kind = unit_random(4), at = 1 + unit_random(CALLS);
 
 	note("# ppp%u comes, %u\n", link, kind);
+	if (is_ipv6(link) && unit_random(2))
+		event_ipv6(link);
 	dev_up(link);
 	switch (kind) {
 	case 0:
@@ -765,6 +959,10 @@ static void event_present(unsigned int link)
 {
 	unsigned int kind = unit_random(9), at = 1 + unit_random(CALLS);
 
+	if (is_ipv6(link) && unit_random(2)) {
+		event_ipv6(link);
+		return;
+	}
 	note("# ppp%u is there, %u\n", link, kind);
 	switch (kind) {
 	case 0:
@@ -816,6 +1014,8 @@ static void event_all(bool up)
 			continue;
 		if (up) {
 			dev_up(i);
+			if (is_ipv6(i) && !dev[i].up6)
+				event_ipv6(i);
 			hook(true, i, dev[i].session, NONE, 0);
 		} else {
 			dev_gone(i);
@@ -961,26 +1161,32 @@ static void report(void)
 /* The configuration in force, and every link up. */
 static void prepare(void)
 {
-	FILE *f = fopen("marks", "w");
+	FILE *f = fopen("marks", "w"), *f6 = fopen("marks6", "w");
 	sigset_t set;
 	unsigned int i;
 
-	if (!f)
+	if (!f || !f6)
 		die("marks");
 	for (i = 0; i < LINKS; i++) {
 		fprintf(f, "route get 192.0.2.1 mark %u\n", i + 1);
+		fprintf(f6, "route get 2001:db8::%x mark %u\n", i + 1, i + 1);
 		dev[i].fd = -1;
 	}
 	fclose(f);
+	fclose(f6);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (sock < 0)
+	rtnl = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (sock < 0 || rtnl < 0)
 		die("socket");
 	configure();
-	for (i = 0; i < LINKS; i++)
+	for (i = 0; i < LINKS; i++) {
 		dev_up(i);
+		if (is_ipv6(i))
+			set_ipv6(i, true);
+	}
 	begin(new_job(0, NONE, 0), "mwan-rules", "apply", NULL);
 	attend(true);
 	n_jobs = 0;
