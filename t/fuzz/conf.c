@@ -45,6 +45,10 @@ static void check_links(void)
 		must(ifname_valid(l->name));
 		must(l->mark && !(l->mark & ~conf.mark_mask));
 		must(l->table && l->weight && l->tier);
+		must(l->prefix6.n <= PREFIXES_MAX);
+		for (k = 0; k < l->prefix6.n; k++)
+			must(addr_is_global6(&l->prefix6.item[k].addr) &&
+			     l->prefix6.item[k].len <= 128);
 		must(l->table != conf.standby_table);
 		for (k = 0; k < i; k++)
 			must(conf.link[k].mark != l->mark &&

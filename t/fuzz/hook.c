@@ -149,9 +149,11 @@ static void set_environment(void)
 static void run_hook(void)
 {
 	static char text[ARGS_MAX][TEXT_MAX];
-	char *argv[ARGS_MAX + 2] = { "hook" };
 	struct part head = { 0 };
 	const uint8_t *data = kernel_part(PART_ARGUMENTS, &head);
+	char *argv[ARGS_MAX + 2] = {
+		head.flags & PART_IPV6 ? "ipv6-hook" : "hook"
+	};
 	struct ppp_event event;
 	struct err err;
 	size_t at = 0;
@@ -194,6 +196,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	set_file(RUN_DIR "/drained", PART_DRAINED);
 	set_file(RUN_DIR "/held", PART_HELD);
 	set_file(RUN_DIR "/gateway", PART_GATEWAY);
+	set_file(PREFIX6_PATH, PART_PREFIX6);
 	files_set("/etc/iproute2", "", 0);
 	files_set("rt_tables", "201 ppp0\n202 ppp1\n", 18);
 	set_environment();

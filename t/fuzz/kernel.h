@@ -30,6 +30,7 @@ enum part_type {
 	PART_ENVIRONMENT,	/* NAME=VALUE, a NUL behind each */
 	PART_HELD,
 	PART_GATEWAY,
+	PART_PREFIX6,
 	PART_TYPES,
 };
 
@@ -39,6 +40,7 @@ enum part_flags {
 	PART_UNSENT = 4,	/* the error is sendto()'s */
 	PART_DOWN = 8,		/* of arguments: ip-down.local */
 	PART_TOLD = 32,		/* of arguments: mwan-rules up or down */
+	PART_IPV6 = 64,		/* ... of the hooks of IPv6 */
 	PART_EXACT = 16,	/* take the answer's lengths as they are */
 };
 

@@ -171,21 +171,25 @@ static int read_counts(void)
 }
 
 /* What "why" asks about one packet. */
-static int ask(void)
+static int ask(uint8_t family)
 {
-	static const struct ct_tuple tuple = {
-		.source = { .family = AF_INET },
-		.destination = { .family = AF_INET }, .protocol = IPPROTO_UDP,
+	const struct ct_tuple tuple = {
+		.source = { .family = family },
+		.destination = { .family = family }, .protocol = IPPROTO_UDP,
+		.zone = family == AF_INET6 ? RULESET_ZONE : 0,
 	};
 	const struct fib_packet packet = { .destination = tuple.destination };
 	struct ct_flow flow;
 	struct fib fib;
 	uint32_t mark;
+	bool moved;
 	int code = ct_find(&nl, &tuple, &flow, &err);
 
 	must(code || !flow.known || addr_len(&flow.to));
 	if (!code)
 		code = nft_sticky(&nl, &tuple.source, &mark, &err);
+	if (!code && family == AF_INET6)
+		code = nft_moved(&nl, &tuple, &moved, &err);
 	return code ? code : fib_ask(&nl, &packet, &fib, &err);
 }
 
@@ -198,7 +202,6 @@ static int on_onlink(const struct onlink *o, void *data)
 
 static int on_sock(const struct sock *s, void *data)
 {
-	must(s->source.family == AF_INET);
 	must(addr_equal(&s->source, data));
 	return 0;
 }
@@ -209,29 +212,36 @@ static void verdict(int code)
 	err.msg[0] = '\0';
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void read_all(uint8_t family)
 {
-	static const struct addr local = { .family = AF_INET };
+	const struct addr local = { .family = family };
 	static const struct prefix of = { .addr = { .family = AF_INET6 } };
 	uint32_t table = 201;
 
-	kernel_begin(data, size);
 	kernel_open(&nl);
 	verdict(send_some());
-	verdict(iface_addr_dump(&nl, AF_INET, 0, on_addr, NULL, &err));
+	verdict(iface_addr_dump(&nl, family, 0, on_addr, NULL, &err));
 	verdict(nexthop_dump(&nl, on_nexthop, NULL, &err));
-	verdict(rule_dump(&nl, AF_INET, PROTO_MWAN, on_rule, NULL, &err));
-	verdict(route_dump_defaults(&nl, AF_INET, table, on_route, &table,
+	verdict(rule_dump(&nl, family, PROTO_MWAN, on_rule, NULL, &err));
+	verdict(route_dump_defaults(&nl, family, table, on_route, &table,
 				    &err));
 	verdict(read_qdisc());
 	verdict(sysctl_dump(&nl, on_sysctl, NULL, &err));
 	verdict(read_nft());
 	verdict(ct_forget(&nl, &local, &err));
-	verdict(ct_end(&nl, AF_INET6, 1, 0xff, &err));
+	verdict(ct_end(&nl, family, 1, 0xff, &err));
 	verdict(sock_dump(&nl, &local, on_sock, (void *)&local, &err));
 	verdict(read_counts());
-	verdict(ask());
+	verdict(ask(family));
 	verdict(onlink_dump(&nl, table, on_onlink, &table, &err));
 	verdict(ct_forget_prefix(&nl, &of, 1, 0xff, &err));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	kernel_begin(data, size);
+	read_all(AF_INET);
+	kernel_begin(data, size);
+	read_all(AF_INET6);
 	return 0;
 }

@@ -57,6 +57,7 @@ static int record_hook(FILE *out, char **argv)
 	write_file(out, PART_DRAINED, RUN_DIR "/drained");
 	write_file(out, PART_HELD, RUN_DIR "/held");
 	write_file(out, PART_GATEWAY, RUN_DIR "/gateway");
+	write_file(out, PART_PREFIX6, PREFIX6_PATH);
 	write_strings(out, PART_ARGUMENTS, up ? 0 : PART_DOWN, argv + 1);
 	write_strings(out, PART_ENVIRONMENT, 0, environ);
 	return hook_main("hook", up, argc, argv);
