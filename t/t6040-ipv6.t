@@ -33,9 +33,10 @@ hook6() {
 # shellcheck disable=SC2317 # ok calls them
 rules6() { ip -6 rule | grep 'proto 119' | sed 's/ proto 119//' | tr -s '\t ' ' '; }
 table6() { ip -6 route show table "$1" 2>/dev/null | sed 's/ *pref medium *//'; }
+# The kernel makes the routes of an address some time later: those do not count.
 all6() {
 	ip -6 rule
-	ip -6 route show table all | grep -v multicast | sort
+	ip -6 route show table all | grep -v 'multicast\|proto kernel' | sort
 	ip -6 nexthop
 	ip -6 addr show scope global | grep inet6
 }
@@ -162,6 +163,34 @@ link6_new 0
 ok "ipv6-up comes before ip-up" hook6 up 0
 ok "and ip-up after it" hook up ppp0 10.64.0.100
 like "which has nothing left to do" "$(last)" 'event=up .*changes=0 '
+
+# --- IPV6CP opens before IPCP, and the other way round ---
+four() { ip rule; ip route show table 201; ip nexthop show dev ppp0 2>/dev/null; }
+ip link del ppp0
+ok "a line goes" hook down ppp0 10.64.0.100
+without=$(four)
+link6_new 0
+ip -4 addr flush dev ppp0
+ok "IPV6CP opens first" hook6 up 0
+like "the line serves IPv6" "$(table6 201)" 'default via fe80::b0 dev ppp0'
+is "and IPv4 not yet" "$(four | grep -v 77513)" "$without"
+six=$(all6)
+ip addr add 10.64.0.100 peer 10.64.0.1 dev ppp0
+ok "then IPCP" hook up ppp0 10.64.0.100
+like "it serves IPv4, too" "$(four)" 'from 10.64.0.100 lookup.*default dev ppp0'
+is "IPv6 is untouched" "$(all6)" "$six"
+ip link del ppp0
+hook down ppp0 10.64.0.100
+without=$(all6)
+link6_new 0
+ip -6 addr del fe80::a0 peer fe80::b0/128 dev ppp0
+ok "IPCP opens first" hook up ppp0 10.64.0.100
+is "IPv6 is not there yet" "$(all6)" "$without"
+both=$(four)
+ll_add 0
+ok "then IPV6CP" hook6 up 0
+is "and IPv4 is untouched" "$(four | grep -v 77513)" "$both"
+like "the line serves both" "$(table6 201)" 'default via fe80::b0 dev ppp0'
 
 # --- another address than ours ---
 ip -6 addr add $A:1::5/64 dev ppp0 nodad
