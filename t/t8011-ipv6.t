@@ -2,7 +2,7 @@
 # IPv6 on real PPPoE lines: two providers that each delegate a prefix, hosts of
 # either and with unique local addresses. The first line is cut for 15 s while
 # all four hooks of pppd do nothing, and comes back with another prefix; then
-# IPV6CP ends alone.
+# IPV6CP ends alone, and then IPCP of the other line.
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 [ -n "${LAB_INSIDE-}" ] || exec "$(dirname "$0")/lab/retry" "$0" "$@"
 LIB_INSIDE=1
@@ -187,31 +187,8 @@ ctl close new
 open last
 ok "flows before IPV6CP ends" wait_for 30 answered last
 v6_closed() { ! has_ll 0; }
-# The provider's pppd ends it: the router's keeps IPv4 and the device.
-in_ns isp1 nft -f - <<-'N'
-table netdev ipv6cp {
-	chain to {
-		type filter hook egress device line priority 0
-		@ll,160,16 0x8057 @ll,176,8 != 5 drop
-	}
-}
-N
-in_ns isp1 perl - line "$(cat /sys/class/net/eth1/address)" \
-	"$(cat "$lab/isp1/run/session")" <<-'P'
-	use strict;
-	use Socket;
-	my ($device, $to, $session) = @ARGV;
-	my $index = `cat /sys/class/net/$device/ifindex`;
-	my $from = `cat /sys/class/net/$device/address`;
-	my $mac = sub { pack "C6", map { hex } split /:/, shift };
-	$session =~ s/:.*//;
-	my $cp = pack "n C C n", 0x8057, 5, 99, 4;
-	my $frame = $mac->($to) . $mac->($from) .
-		pack("n C C n n", 0x8864, 0x11, 0, $session, length $cp) . $cp;
-	socket my $socket, 17, SOCK_RAW, 0 or die "socket: $!";
-	send $socket, $frame, 0, pack("S n i S C C a8", 17, 0x8864, $index,
-		0, 0, 6, $mac->($to)) or die "send: $!";
-P
+# The provider ends it: the router's pppd keeps IPv4 and the device.
+link_ipv6cp_cut 1
 ok "IPV6CP ends" wait_for 30 v6_closed
 ok "IPv4 stays" link_is_up 1
 moved() { [ "$(ip -6 nexthop | grep -c 'dev ppp0')" = 0 ]; }
@@ -224,6 +201,30 @@ ok "and its flows go on by the other line" wait_for 20 by_line2
 is "IPv4 is untouched" "$(ip route show table 201)" \
 	"default dev ppp0 proto 119 scope link "
 is "still no packet from a foreign address" "$(foreign 1) $(foreign 2)" "0 0"
-undisturbed 1 0
+
+# --- IPCP alone ends, of the line that all of IPv6 leaves by ---
+has_v4() { ip -4 addr show dev ppp1 | grep -q inet; }
+no_v4() { ! has_v4; }
+six() { ip -6 rule; ip -6 route show table 202; ip -6 nexthop; ip -6 addr; }
+ctl close last
+open four
+ok "flows before IPCP ends" wait_for 30 answered four
+before=$(six)
+ends=$(grep -c 'event=down if=ppp1' /var/log/ifchang.log)
+link_ipcp_cut 2
+ok "IPCP ends" wait_for 30 no_v4
+ended() { [ "$(grep -c 'event=down if=ppp1' /var/log/ifchang.log)" -gt "$ends" ]; }
+ok "its hook comes" wait_for 30 ended
+sleep 2
+is "IPv6 is untouched" "$(six)" "$before"
+is "nothing of it is lost, none moved, none reset" "$(
+	for host in $hosts; do
+		sum four "$host" udp lost
+		sum four "$host" udp changes
+		sum four "$host" tcp changes
+		sum four "$host" tcp resets
+	done | awk '{ n += $1 } END { print n }')" 0
+link_ipcp_mend 2
+undisturbed 1 1
 
 done_testing

@@ -369,50 +369,52 @@ link_unsilence() # N
 	in_ns "isp$1" nft delete table netdev silence
 }
 
-# IPCP alone is terminated, by one frame in the ISP's name, and the ISP's
-# attempts to open it again are dropped. IPV6CP stays open, so the router's
-# device stays up and only its IPv4 address goes. (pppd itself offers no way to
-# close IPCP alone. Debian's pppd negotiates IPv6 unless told otherwise.)
-link_ipcp_cut() # N
+# One family alone is terminated, by one frame in the ISP's name, and the ISP's
+# attempts to open it again are dropped. The other one stays open, so the router's
+# device stays up and only the addresses of the one go. (pppd itself offers no way
+# to close one alone. Debian's pppd negotiates IPv6 unless told otherwise.) PPP's
+# number of a family's control protocol is that of its packets plus 0x8000.
+link_ipcp_cut() { link_family_cut "$1" 0x0021; }	# N
+link_ipv6cp_cut() { link_family_cut "$1" 0x0057; }	# N
+
+link_family_cut() # N PROTOCOL
 {
 	# Behind 14 bytes of Ethernet and 6 of PPPoE: the PPP protocol and the
 	# packet's code, of which 5 is the Terminate-Request that follows. With
 	# IPCP closed no IPv4 may come either (RFC 1661, 2): the router has no
 	# such address any more, would send it on by the other link, and in an
 	# emulated machine what runs in circles leaves no time for the rest.
-	in_ns "isp$1" nft -f - <<-'EOF'
-	table netdev ipcp {
+	in_ns "isp$1" nft -f - <<-EOF
+	table netdev family {
 		chain to {
 			type filter hook egress device line priority 0
-			@ll,160,16 0x8021 @ll,176,8 != 5 drop
-			@ll,160,16 0x0021 drop
+			@ll,160,16 $(($2 + 0x8000)) @ll,176,8 != 5 drop
+			@ll,160,16 $2 drop
 		}
 	}
 	EOF
-	link_ipcp_terminate "$1"
+	link_family_terminate "$1" "$2"
 }
 
-link_ipcp_mend() # N
-{
-	in_ns "isp$1" nft delete table netdev ipcp
-}
+link_ipcp_mend() { in_ns "isp$1" nft delete table netdev family; }	# N
 
 # Alone it makes both ends negotiate anew at once.
-link_ipcp_terminate() # N
+link_ipcp_terminate() { link_family_terminate "$1" 0x0021; }	# N
+
+link_family_terminate() # N PROTOCOL
 {
 	in_ns "isp$1" perl - line "$(cat "/sys/class/net/eth$1/address")" \
-		"$(cat "$lab/isp$1/run/session")" <<-'EOF'
+		"$(cat "$lab/isp$1/run/session")" "$2" <<-'EOF'
 	use strict;
 	use Socket;
-	my ($device, $to, $session) = @ARGV;
+	my ($device, $to, $session, $protocol) = @ARGV;
 	my $index = `cat /sys/class/net/$device/ifindex`;
 	my $from = `cat /sys/class/net/$device/address`;
 	my $mac = sub { pack "C6", map { hex } split /:/, shift };
 	$session =~ s/:.*//;
-	my $ipcp = pack "n C C n", 0x8021, 5, 99, 4;
+	my $cp = pack "n C C n", 0x8000 + hex $protocol, 5, 99, 4;
 	my $frame = $mac->($to) . $mac->($from) .
-		pack("n C C n n", 0x8864, 0x11, 0, $session, length $ipcp) .
-		$ipcp;
+		pack("n C C n n", 0x8864, 0x11, 0, $session, length $cp) . $cp;
 	socket my $socket, 17, SOCK_RAW, 0 or die "socket: $!";
 	send $socket, $frame, 0, pack("S n i S C C a8", 17, 0x8864, $index,
 		0, 0, 6, $mac->($to)) or die "send: $!";
