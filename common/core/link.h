@@ -69,6 +69,8 @@ struct link {
 	bool has_own6;		/* it has an address that others gave it, ... */
 	struct addr others6;	/* ... this one */
 	struct addr ours6;	/* it has this one from us; family 0: none */
+	/* ... and this one, which is not wanted any more. */
+	struct addr stale6;
 };
 
 /* Can the link be used for this family: it exists, is its own session's, is up,

@@ -74,6 +74,17 @@ static bool is_on_lan(const struct present *p, const struct prefix *of)
 	return false;
 }
 
+/* Of two addresses of ours the one that is wanted comes first. */
+static void sort_ours(struct link *l, unsigned int i)
+{
+	const struct addr want = own_address(l, i), one = l->ours6;
+
+	if (!l->stale6.family || !addr_equal(&l->stale6, &want))
+		return;
+	l->ours6 = l->stale6;
+	l->stale6 = one;
+}
+
 static void decide_link(struct present *p, const struct conf *conf,
 			const struct prefix6 *known, unsigned int i)
 {
@@ -96,6 +107,7 @@ static void decide_link(struct present *p, const struct conf *conf,
 	l->past6.n = 0;
 	if (known)
 		l->past6 = past_of(own, known, i);
+	sort_ours(l, i);
 }
 
 void own_decide(struct present *p, const struct conf *conf,

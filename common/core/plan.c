@@ -1606,25 +1606,33 @@ static void plan_addresses(struct making *m, enum family f)
 	}
 }
 
+static void remove_address(struct making *m, unsigned int i,
+			   const struct addr *a)
+{
+	struct op *op = push(m, OP_ADDR_DEL);
+
+	op->own.ifindex = m->present->link[i].ifindex;
+	op->own.addr = *a;
+	set_dev(op, m->conf->link[i].name);
+}
+
 /* Also of a link that IPv6 has left while its interface stays. */
 static void plan_address_removal(struct making *m)
 {
 	const struct link *is;
 	struct addr want;
-	struct op *op;
 	unsigned int i;
 
 	for (i = 0; i < m->conf->n_links; i++) {
 		is = &m->present->link[i];
 		want = own_address(is, i);
+		if (is->stale6.family)
+			remove_address(m, i, &is->stale6);
 		if (!is->ours6.family ||
 		    (m->af[FAMILY_IPV6].usable[i] && !is->has_own6 &&
 		     addr_equal(&want, &is->ours6)))
 			continue;
-		op = push(m, OP_ADDR_DEL);
-		op->own.ifindex = is->ifindex;
-		op->own.addr = is->ours6;
-		set_dev(op, m->conf->link[i].name);
+		remove_address(m, i, &is->ours6);
 	}
 }
 

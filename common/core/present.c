@@ -154,6 +154,9 @@ static void add_addr6(struct link *pl, const struct iface_addr *a)
 		return;
 	}
 	if (own_is_ours(&a->local, a->len)) {
+		/* A run was killed before it deleted the one. */
+		if (pl->ours6.family)
+			pl->stale6 = pl->ours6;
 		pl->ours6 = a->local;
 		return;
 	}
@@ -610,7 +613,7 @@ static void forget_addrs(struct link *pl)
 	memset(pl->af, 0, sizeof(pl->af));
 	pl->own6.n = pl->seen6.n = pl->past6.n = 0;
 	pl->known6 = pl->has_own6 = false;
-	pl->ours6.family = pl->others6.family = 0;
+	pl->ours6.family = pl->stale6.family = pl->others6.family = 0;
 }
 
 /* One family, or all (AF_UNSPEC). */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/own.h"
 #include "model.h"
 
 enum { SETTLE_MAX = 8 };
@@ -79,6 +80,12 @@ bool alive(const struct dev *d)
 {
 	return d->ifindex && d->up && d->carrier && d->local.family &&
 	       (!d->shared || d->gateway.family);
+}
+
+bool alive6(const struct dev *d)
+{
+	return d->ifindex && d->up && d->carrier && d->local6.family &&
+	       d->own6.n;
 }
 
 bool waits(const struct dev *d)
@@ -224,6 +231,8 @@ void dev_down(struct kernel *k, unsigned int dev)
 			route_drop(k, i);
 	nexthops_drop(k, d->ifindex);
 	d->up = d->carrier = false;
+	d->local6.family = d->peer6.family = 0;
+	d->ours6[0].family = d->ours6[1].family = 0;
 	k->flows[dev] = k->flows[dev] && !k->masquerade;
 	for (i = k->n_stuck; i-- > 0;)
 		if (k->masquerade && k->stuck[i].dev == dev)
@@ -280,10 +289,38 @@ int do_nexthop_set(struct kernel *k, const struct nexthop *nh)
 	return 0;
 }
 
+/* Those of a test may have none. */
+static uint8_t family_of(const struct route *r)
+{
+	return r->family ? r->family : AF_INET;
+}
+
+static uint8_t rule_family(const struct rule *r)
+{
+	return r->family ? r->family : AF_INET;
+}
+
+/* fib6_add_rt2node() with NLM_F_REPLACE: one of its metric and its kind. */
+static void replace6(struct kernel *k, const struct route *r)
+{
+	const struct route *is;
+	unsigned int i;
+
+	for (i = 0; i < k->n_routes; i++) {
+		is = &k->route[i];
+		if (is->family == AF_INET6 && is->table == r->table &&
+		    is->metric == r->metric &&
+		    !is->gateway.family == !r->gateway.family) {
+			route_drop(k, i);
+			return;
+		}
+	}
+}
+
 bool route_same(const struct route *a, const struct route *b)
 {
 	return a->table == b->table && a->metric == b->metric &&
-	       a->ifindex == b->ifindex && a->nhid == b->nhid &&
+	       family_of(a) == family_of(b) && a->ifindex == b->ifindex && a->nhid == b->nhid &&
 	       a->protocol == b->protocol && a->type == b->type &&
 	       addr_equal(&a->gateway, &b->gateway);
 }
@@ -300,6 +337,8 @@ int do_route_add(struct kernel *k, const struct route *r)
 	for (i = 0; i < k->n_routes; i++)
 		if (route_same(&k->route[i], r))
 			return -EEXIST;
+	if (r->family == AF_INET6)
+		replace6(k, r);
 	for (i = 0; i < k->n_routes; i++)
 		if (k->route[i].table == r->table &&
 		    k->route[i].metric >= r->metric)
@@ -320,7 +359,7 @@ static int do_route_del(struct kernel *k, const struct route *r)
 	for (i = 0; i < k->n_routes; i++) {
 		is = &k->route[i];
 		if (is->table == r->table && is->type == r->type &&
-		    (!r->metric || is->metric == r->metric) &&
+		    family_of(is) == family_of(r) && (!r->metric || is->metric == r->metric) &&
 		    (!r->protocol || is->protocol == r->protocol) &&
 		    is->scope == r->scope &&
 		    (r->nhid ? is->nhid == r->nhid :
@@ -345,8 +384,9 @@ int do_rule_add(struct kernel *k, const struct rule *r)
 		if (is->priority <= r->priority)
 			at = i + 1;
 		if (is->priority == r->priority && is->table == r->table &&
+		    rule_family(is) == rule_family(r) &&
 		    is->mark == r->mark && is->mask == r->mask &&
-		    is->suppress_default == r->suppress_default &&
+		    is->from_len == r->from_len && is->suppress_default == r->suppress_default &&
 		    is->protocol == r->protocol && !is->foreign &&
 		    (!r->from.family || addr_equal(&is->from, &r->from)) &&
 		    (!r->to.family || addr_equal(&is->to, &r->to)))
@@ -368,7 +408,7 @@ static int do_rule_del(struct kernel *k, const struct rule *r)
 	for (i = 0; i < k->n_rules; i++) {
 		is = &k->rule[i];
 		if (is->priority == r->priority && is->table == r->table &&
-		    (!r->foreign || is->foreign) &&
+		    rule_family(is) == rule_family(r) && (!r->foreign || is->foreign) &&
 		    (!r->mark || is->mark == r->mark) &&
 		    (!r->mask || is->mask == r->mask) &&
 		    (!r->suppress_default || is->suppress_default) &&
@@ -483,6 +523,32 @@ static int do_end(struct kernel *k, uint32_t mark)
 	return 0;
 }
 
+static int do_addr(struct kernel *k, const struct op *op)
+{
+	const bool add = op->kind == OP_ADDR_ADD;
+	struct dev *d = dev_of(k, op->own.ifindex);
+	unsigned int i;
+
+	if (!d || !d->up)
+		return -ENODEV;
+	for (i = 0; i < 2; i++)
+		if (addr_equal(&d->ours6[i], &op->own.addr))
+			break;
+	if (add ? i < 2 : i == 2)
+		return add ? -EEXIST : -EADDRNOTAVAIL;
+	if (!add) {
+		d->ours6[i].family = 0;
+		return 0;
+	}
+	/* The new one comes before the old one goes. */
+	for (i = 0; i < 2 && d->ours6[i].family; i++)
+		;
+	if (i == 2)
+		return -EINVAL;
+	d->ours6[i] = op->own.addr;
+	return 0;
+}
+
 int do_op(struct kernel *k, const struct op *op)
 {
 	switch (op->kind) {
@@ -518,9 +584,11 @@ int do_op(struct kernel *k, const struct op *op)
 		return do_end(k, op->mark.value);
 	case OP_ADDR_ADD:
 	case OP_ADDR_DEL:
+		return do_addr(k, op);
+	case OP_CT_PREFIX:
+		return 0;
 	case OP_ONLINK_SET:
 	case OP_ONLINK_DEL:
-	case OP_CT_PREFIX:
 		return -EINVAL;
 	case OP_CT_STRAY:
 		k->strays = !k->nft;
@@ -651,6 +719,14 @@ static void see_links(struct kernel *k)
 				.needs_gateway = d->shared,
 				.skips_linkdown = d->skips_linkdown,
 			},
+			.af[FAMILY_IPV6] = {
+				.local = d->local6, .peer = d->peer6,
+				.gateway = d->peer6, .skips_linkdown = true,
+			},
+			.seen6 = d->own6,
+			.ours6 = d->ours6[!d->ours6[0].family],
+			.stale6 = d->ours6[0].family ? d->ours6[1] :
+						       (struct addr){ 0 },
 		};
 		if (!alive(d))
 			continue;
@@ -659,6 +735,8 @@ static void see_links(struct kernel *k)
 		    QDISC_NONE)
 			p->link[i].qdisc = d->qdisc;
 	}
+	p->ipv6 = conf.ipv6;
+	own_decide(p, &conf, NULL);
 	links_judge(p->link, conf.n_links);
 	p->n_addrs = 0;
 	p->addrs_complete = true;
@@ -759,13 +837,14 @@ bool passed_over(struct kernel *k, const struct route *r)
 }
 
 /* By the first route of a table; false: it has none. */
-bool way_of_table(struct kernel *k, uint32_t table, struct path *w)
+static bool way_by(struct kernel *k, uint8_t family, uint32_t table,
+		   struct path *w)
 {
 	unsigned int i;
 
 	for (i = 0; i < k->n_routes; i++) {
 		if (k->route[i].table != table ||
-		    passed_over(k, &k->route[i]))
+		    family_of(&k->route[i]) != family || passed_over(k, &k->route[i]))
 			continue;
 		path_of_route(k, &k->route[i], w);
 		w->table = table;
@@ -774,11 +853,16 @@ bool way_of_table(struct kernel *k, uint32_t table, struct path *w)
 	return false;
 }
 
+bool way_of_table(struct kernel *k, uint32_t table, struct path *w)
+{
+	return way_by(k, AF_INET, table, w);
+}
+
 /* Walk the rules by their priority; main is empty, and the table default comes
  * before 32768.
  */
-void find_path(struct kernel *k, uint32_t mark, const struct addr *from,
-		     struct path *w)
+static void walk_rules(struct kernel *k, uint8_t family, uint32_t mark,
+		       const struct addr *from, struct path *w)
 {
 	const struct rule *r;
 	unsigned int i;
@@ -787,9 +871,11 @@ void find_path(struct kernel *k, uint32_t mark, const struct addr *from,
 	w->n = w->nowhere = 0;
 	for (i = 0; i < k->n_rules; i++) {
 		r = &k->rule[i];
+		if (rule_family(r) != family)
+			continue;
 		if (!asked && r->priority >= PRIORITY_PRIMARY) {
 			asked = true;
-			if (way_of_table(k, TABLE_DEFAULT, w))
+			if (way_by(k, family, TABLE_DEFAULT, w))
 				return;
 		}
 		match = (mark & r->mask) == r->mark &&
@@ -798,11 +884,23 @@ void find_path(struct kernel *k, uint32_t mark, const struct addr *from,
 		/* No packet here is to a peer. */
 		if (match == r->invert || r->suppress_default || r->to.family)
 			continue;
-		if (way_of_table(k, r->table, w))
+		if (way_by(k, family, r->table, w))
 			return;
 	}
 	if (!asked)
-		way_of_table(k, TABLE_DEFAULT, w);
+		way_by(k, family, TABLE_DEFAULT, w);
+}
+
+void find_path(struct kernel *k, uint32_t mark, const struct addr *from,
+	       struct path *w)
+{
+	walk_rules(k, AF_INET, mark, from, w);
+}
+
+void find_path6(struct kernel *k, uint32_t mark, const struct prefix *from,
+		struct path *w)
+{
+	walk_rules(k, AF_INET6, mark, from ? &from->addr : NULL, w);
 }
 
 /* A way for everything that takes it. */

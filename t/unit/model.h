@@ -4,7 +4,7 @@
 
 #include "core/plan.h"
 
-/* A model of what the kernel does with IPv4 routes, rules and nexthops, for
+/* A model of what the kernel does with routes, rules and nexthops, for
  * tests without one: the operations of a plan change it, observe() reads it as
  * present_read() would, and find_path() says where it sends a packet. Its
  * device of number N is the interface pppN.
@@ -25,6 +25,11 @@ struct dev {
 	struct addr local;
 	struct addr peer;	/* family 0: none */
 	struct addr extra;	/* one more; family 0: none */
+	/* What IPV6CP has agreed on, what the line's provider takes from it, and
+	 * the address that we have given it; family 0: none.
+	 */
+	struct addr local6, peer6, ours6[2];
+	struct prefixes own6;
 	/* On Ethernet, whose routes need a gateway; family 0: none is known. */
 	bool shared;
 	struct addr gateway;
@@ -91,8 +96,9 @@ bool addr_present(const struct kernel *k, const struct addr *a);
 bool table_known(uint32_t table);
 bool route_same(const struct route *a, const struct route *b);
 
-/* Can it carry packets? */
+/* Can it carry packets, of IPv4, of IPv6? */
 bool alive(const struct dev *d);
+bool alive6(const struct dev *d);
 
 /* It lacks its carrier alone, and its routes are passed over until that is
  * back.
@@ -154,7 +160,11 @@ struct path {
 void find_path(struct kernel *k, uint32_t mark, const struct addr *from,
 	       struct path *w);
 
-/* By the first route of a table; false: it has none. */
+/* The same of IPv6, from an address of the prefix @from. */
+void find_path6(struct kernel *k, uint32_t mark, const struct prefix *from,
+		struct path *w);
+
+/* By the first route of a table for IPv4; false: it has none. */
 bool way_of_table(struct kernel *k, uint32_t table, struct path *w);
 
 /* Is there a way, and is it good for everything that takes it? */

@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: MIT
-/* What is planned for IPv6, and in which order. */
+/* What is planned for IPv6, and in which order; and both families at random, on a
+ * model of the kernel.
+ */
+#include <errno.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 
 #include "core/plan.h"
+#include "model.h"
 #include "unit.h"
 
-static struct conf conf;
-static struct present present;
-static struct plan plan;
+enum {
+	WORLDS = 1500, WORLDS_LONG = 20000,	/* TEST_LONG */
+	EVENTS = 30,
+	ROUNDS_MAX = 8,
+};
+
 static const struct ruleset no_ruleset;
 static struct err err;
 static char text[16384];
@@ -204,8 +212,317 @@ static void test_address(void)
 	   "and ours goes");
 }
 
+/* --- both families at random --- */
+
+static struct kernel both, alone;	/* with IPv6, and the same without */
+static unsigned long n_checked, n_bad[9];
+static char first[300];
+
+enum { B_ENDS, B_REFUSED, B_MARK, B_UNMARKED, B_OWN, B_EVERY, B_IPV4, B_FLUSH,
+       B_ADDRESS };
+static const char *const what[] = {
+	[B_ENDS] = "a run has an end, and the next has nothing to do",
+	[B_REFUSED] = "the kernel refuses nothing",
+	[B_MARK] = "a mark goes by its link, else by those of the best rank",
+	[B_UNMARKED] = "unmarked traffic goes by one link that lives",
+	[B_OWN] = "a prefix goes by its own link",
+	[B_EVERY] = "after every operation each mark that had a way has one",
+	[B_IPV4] = "IPv4 is what it is without IPv6",
+	[B_FLUSH] = "a flush leaves nothing",
+	[B_ADDRESS] = "a link that IPv6 uses has one address of ours, of its prefix",
+};
+
+static void bad(unsigned int property, bool is_bad, const char *why)
+{
+	n_checked++;
+	if (is_bad && !n_bad[property]++)
+		printf("# %s: %s\n", what[property], why);
+	if (is_bad && !first[0])
+		snprintf(first, sizeof(first), "%s", why);
+}
+
+/* IPV6CP opens or ends. */
+static void set_ll(struct dev *d, unsigned int i, bool up)
+{
+	char text_of[ADDR_TEXT];
+
+	d->local6.family = d->peer6.family = 0;
+	if (!up)
+		return;
+	snprintf(text_of, sizeof(text_of), "fe80::a:%u", i);
+	addr_parse(&d->local6, text_of);
+	snprintf(text_of, sizeof(text_of), "fe80::b:%u", i);
+	addr_parse(&d->peer6, text_of);
+}
+
+/* None, or one that nobody had before. */
+static void set_prefix(struct dev *d)
+{
+	static unsigned int serial;
+	char word[PREFIX_TEXT];
+
+	d->own6.n = 0;
+	if (!unit_random(3))
+		return;
+	serial = (serial + 1) % 0xffff;
+	snprintf(word, sizeof(word), "2001:db8:%x::/48", serial);
+	prefixes_add(&d->own6, word, &err);
+}
+
+static void event_of(struct dev *d, struct kernel *k, unsigned int i,
+		     unsigned int kind, const struct dev *like)
+{
+	static const struct addr none;
+
+	switch (kind) {
+	case 0:
+	case 1:
+		if (d->ifindex)
+			dev_gone(k, i);
+		dev_add(k, i, kind ? like->local : none);
+		break;
+	case 2:
+		dev_gone(k, i);
+		break;
+	case 3:
+		if (d->ifindex)
+			dev_down(k, i);
+		break;
+	case 4:
+		if (d->ifindex && d->local.family)
+			addr_drop(k, i);
+		break;
+	case 5:
+		if (d->ifindex && d->up && !d->local.family)
+			d->local = like->local;
+		break;
+	}
+	/* One kernel has what the other one has. */
+	if (!d->ifindex || !d->up)
+		return;
+	d->local6 = like->local6;
+	d->peer6 = like->peer6;
+	d->own6 = like->own6;
+}
+
+static void some_event(void)
+{
+	static uint32_t serial;
+	unsigned int i = unit_random(conf.n_links), kind = unit_random(10);
+	struct dev like = both.dev[i];
+
+	like.local = (struct addr){ .family = AF_INET,
+				    .v4.s_addr = htonl(0x0a400001 + ++serial) };
+	/* A new interface begins without, a session may get it before IPv4. */
+	if (kind < 2)
+		like.local6.family = 0;
+	if (kind == 6 || (kind < 2 && unit_random(2)))
+		set_ll(&like, i, !like.local6.family);
+	if (kind == 7 || (kind < 2 && unit_random(2)))
+		set_prefix(&like);
+	if (kind == 8)
+		drained[i] = !drained[i];
+	if (kind == 9)
+		held[i] = !held[i];
+	event_of(&both.dev[i], &both, i, kind, &like);
+	event_of(&alone.dev[i], &alone, i, kind, &like);
+}
+
+static bool has_way6(uint32_t mark)
+{
+	struct path w;
+	unsigned int i;
+
+	find_path6(&both, mark, NULL, &w);
+	for (i = 0; i < w.n; i++)
+		if (!w.dev[i] || !alive6(w.dev[i]))
+			return false;
+	return w.n;
+}
+
+/* What took its place has deleted it; apply.c forgives that. */
+static bool is_replaced(const struct op *op, int code)
+{
+	return op->kind == OP_ROUTE_DEL && op->route.family == AF_INET6 &&
+	       code == -ESRCH;
+}
+
+/* @stop: so many operations are done, and the rest is for the next run. */
+static void run(struct kernel *k, enum plan_goal goal, unsigned int stop)
+{
+	struct plan_event event = { .goal = goal, .gone_link = -1 };
+	bool good[LINKS_MAX];
+	unsigned int round, i, m;
+	char line[200];
+	int code;
+
+	for (round = 0; round < ROUNDS_MAX; round++) {
+		observe(k, goal);
+		plan_make(&plan, &conf, &present, &ruleset, &event, &err);
+		if (!plan.n_ops)
+			return;
+		for (m = 0; m < conf.n_links; m++)
+			good[m] = k == &both && goal != PLAN_FLUSH &&
+				  has_way6(m + 1);
+		for (i = 0; i < plan.n_ops; i++) {
+			if (!stop--)
+				return;
+			code = do_op(k, &plan.op[i]);
+			snprintf(line, sizeof(line), "operation %u, kind %u: "
+				 "%s", i, plan.op[i].kind, strerror(-code));
+			bad(B_REFUSED, code && !is_replaced(&plan.op[i], code),
+			    line);
+			for (m = 0; m < conf.n_links; m++)
+				bad(B_EVERY, good[m] && !has_way6(m + 1), line);
+		}
+	}
+	bad(B_ENDS, true, "it goes round and round");
+}
+
+/* The best rank that a link of IPv6 has; RANKS: none is usable. */
+static unsigned int best_rank(void)
+{
+	unsigned int i, rank, best = RANKS;
+
+	for (i = 0; i < conf.n_links; i++) {
+		rank = link_rank(&conf.link[i], &present.link[i], FAMILY_IPV6);
+		if (alive6(&both.dev[i]) && rank < best)
+			best = rank;
+	}
+	return best;
+}
+
+static bool goes_by(const struct path *w, unsigned int rank)
+{
+	unsigned int i, n = 0;
+	bool among = true;
+
+	for (i = 0; i < conf.n_links; i++)
+		n += alive6(&both.dev[i]) && rank == link_rank(&conf.link[i],
+			&present.link[i], FAMILY_IPV6);
+	for (i = 0; i < w->n; i++)
+		among = among && w->dev[i] && alive6(w->dev[i]);
+	return among && w->n == n;
+}
+
+static void check_addresses(void)
+{
+	const struct dev *d;
+	unsigned int i, n;
+
+	for (i = 0; i < conf.n_links; i++) {
+		d = &both.dev[i];
+		n = (d->ours6[0].family ? 1U : 0U) +
+		    (d->ours6[1].family ? 1U : 0U);
+		bad(B_ADDRESS, n != alive6(d) || (n && !prefix_has(
+		    &d->own6.item[0], &d->ours6[!d->ours6[0].family])),
+		    "of a link");
+	}
+}
+
+static void check_ways(void)
+{
+	const unsigned int best = best_rank();
+	const struct dev *d;
+	struct path w;
+	unsigned int i;
+	char line[80];
+
+	for (i = 0; i < conf.n_links; i++) {
+		d = &both.dev[i];
+		find_path6(&both, i + 1, NULL, &w);
+		snprintf(line, sizeof(line), "link %u, %u ways, alive %d", i,
+			 w.n, alive6(d));
+		bad(B_MARK, alive6(d) && !present.link[i].af[FAMILY_IPV6].held ?
+		    !only_way(&w, d) : best == RANKS ? w.n :
+		    !goes_by(&w, best), line);
+		if (!alive6(d) || present.link[i].af[FAMILY_IPV6].held)
+			continue;
+		find_path6(&both, 0, &d->own6.item[0], &w);
+		bad(B_OWN, !only_way(&w, d), line);
+	}
+	find_path6(&both, 0, NULL, &w);
+	bad(B_UNMARKED, best == RANKS ? w.n : w.n != 1 || !alive6(w.dev[0]),
+	    "unmarked");
+}
+
+/* A number of all that is of IPv4. */
+static uint64_t digest4(const struct kernel *k)
+{
+	const struct nexthop *nh;
+	uint64_t d = 0;
+	unsigned int i, n;
+
+	for (i = 0; i < k->n_rules; i++)
+		if (k->rule[i].family == AF_INET)
+			d += k->rule[i].priority * 131ULL + k->rule[i].table;
+	for (i = 0; i < k->n_routes; i++)
+		if (k->route[i].family == AF_INET)
+			d += (k->route[i].table * 131ULL + k->route[i].metric) *
+			     (k->route[i].ifindex + 7 * k->route[i].nhid + 1);
+	for (i = 0; i < k->n_nexthops; i++) {
+		nh = &k->nexthop[i].nh;
+		if (nh->id >= conf.nexthop_base + NEXTHOP_SPAN)
+			continue;
+		d += nh->id * 1009ULL + nh->ifindex;
+		for (n = 0; n < nh->n_members; n++)
+			d += k->nexthop[i].member[n].id * 31ULL +
+			     k->nexthop[i].member[n].weight;
+	}
+	return d;
+}
+
+static void one_world(bool killed)
+{
+	unsigned int i, e;
+
+	model_begin(&alone, 2 + unit_random(4));
+	model_begin(&both, conf.n_links);
+	conf.onlink_table = 199;
+	for (i = 0; i < conf.n_links; i++) {
+		conf.link[i].tier = (uint8_t)(1 + unit_random(2));
+		conf.link[i].weight = (uint8_t)(1 + unit_random(3));
+	}
+	for (e = 0; e < EVENTS; e++) {
+		some_event();
+		conf.ipv6 = true;
+		if (killed && !unit_random(3)) {
+			run(&both, PLAN_ALL, unit_random(unit_random(2) ?
+							 4 : 24));
+			continue;
+		}
+		run(&both, PLAN_ALL, UINT32_MAX);
+		check_ways();
+		check_addresses();
+		conf.ipv6 = false;
+		if (killed)
+			continue;
+		run(&alone, PLAN_ALL, UINT32_MAX);
+		bad(B_IPV4, digest4(&both) != digest4(&alone), "differs");
+	}
+	conf.ipv6 = true;
+	run(&both, PLAN_FLUSH, UINT32_MAX);
+	for (i = e = 0; i < conf.n_links; i++)
+		e += both.dev[i].ours6[0].family || both.dev[i].ours6[1].family;
+	bad(B_FLUSH, both.n_rules || both.n_routes || both.n_nexthops || e,
+	    "something is left");
+}
+
+static void test_random(void)
+{
+	unsigned int i, n = getenv("TEST_LONG") ? WORLDS_LONG : WORLDS;
+
+	unit_seed = 20261127;
+	for (i = 0; i < n; i++)
+		one_world(i % 2);
+	for (i = 0; i < sizeof(what) / sizeof(what[0]); i++)
+		ok(!n_bad[i], "%u worlds: %s (%lu)", n, what[i], n_bad[i]);
+	ok(n_checked > 100UL * n, "%lu checks", n_checked);
+}
+
 int main(void)
 {
+	test_random();
 	test_up();
 	test_nothing();
 	test_lost();
