@@ -18,7 +18,7 @@ judge() {
 }
 export -f judge
 
-share=0.0125
+share=0.009
 [ -z "${TEST_LONG-}" ] || share=1
 # brk(2) cannot fail with an error: it returns where the break is; and without
 # the memory that they map, the sanitizers themselves give up.

@@ -17,8 +17,13 @@ diag "SEED=$SEED"
 
 a0='10.64.0.100 10.64.0.1'
 a1='10.64.1.100 10.64.1.1'
-ini='[mwan]\nqdisc = none\nsticky = 300s\n[link ppp0]\nweight = 2\n[link ppp1]\n'
-ini+='[link ppp2]\ntier = 2\n'
+# As pppd writes them. The third line's prefix is told by its DHCPv6 client.
+s0='fe80::0000:0000:0000:00a0 fe80::0000:0000:0000:00b0'
+s1='fe80::0000:0000:0000:00a1 fe80::0000:0000:0000:00b1'
+p2='prefix ppp2 2001:db8:a2::/48'
+ini='[mwan]\nqdisc = none\nsticky = 300s\nipv6 = yes\n'
+ini+='[link ppp0]\nweight = 2\nprefix6 = 2001:db8:a0::/48\n'
+ini+='[link ppp1]\nprefix6 = 2001:db8:a1::/48\n[link ppp2]\ntier = 2\n'
 export ini a1
 
 declare -A command=(
@@ -35,30 +40,37 @@ declare -A command=(
 	[undrain]='mwan-rules undrain ppp0'
 	[told-up]="mwan-rules up ppp1 $a1"
 	[told-down]='mwan-rules down ppp1'
+	[ipv6-up]="ip-up.local ppp1 eth9 0 $s1"
+	[ipv6-down]="ip-down.local ppp0 eth9 0 $s0"
+	[prefix]="mwan-rules $p2"
 	[first-cprt]='cprt 300 301'
 	[changed-cprt]='cprt 300 301'
 )
-# Other runs that come next, with / between; the same command is one of them.
+# Other runs that come next, with | between; the same command is one of them.
 up="ip-up.local ppp0 eth9 0 $a0"
 declare -A others=(
-	[first-up]="mwan-rules apply/ip-down.local ppp1 eth9 0 $a1"
-	[second-up]="mwan-rules apply/$up"
+	[first-up]="mwan-rules apply|ip-up.local ppp0 eth9 0 $s0"
+	[second-up]="mwan-rules apply|$up"
 	[lone-up]="ip-down.local ppp1 eth9 0 $a1"
-	[down]="mwan-rules apply/ip-up.local ppp1 eth9 0 $a1"
-	[address-down]="mwan-rules apply/ip-up.local ppp1 eth9 0 $a1"
-	[last-down]="mwan-rules apply/ip-down.local ppp1 eth9 0 $a1"
+	[down]="mwan-rules apply|ip-down.local ppp0 eth9 0 $s0"
+	[address-down]="mwan-rules apply|ip-up.local ppp1 eth9 0 $a1"
+	[last-down]="mwan-rules apply|ip-down.local ppp1 eth9 0 $a1"
 	[apply]="$up"
-	[changed-apply]="$up/mwan-rules drain ppp1"
-	[flush]="mwan-rules apply/$up"
-	[drain]="mwan-rules apply/$up/mwan-rules undrain ppp0"
-	[undrain]="mwan-rules apply/$up/mwan-rules drain ppp1"
-	[told-up]="mwan-rules apply/$up"
-	[told-down]="mwan-rules apply/$up"
+	[changed-apply]="$up|mwan-rules drain ppp1"
+	[flush]="mwan-rules apply|$up"
+	[drain]="mwan-rules apply|$up|mwan-rules undrain ppp0"
+	[undrain]="mwan-rules apply|$up|mwan-rules drain ppp1"
+	[told-up]="mwan-rules apply|$up"
+	[told-down]="mwan-rules apply|$up"
+	[ipv6-up]="mwan-rules apply|ip-up.local ppp1 eth9 0 $a1"
+	[ipv6-down]="mwan-rules apply|$up"
+	[prefix]="mwan-rules $p2|$up"
 	[first-cprt]=''
 	[changed-cprt]=''
 )
 events=(first-up second-up lone-up down address-down last-down apply
-	changed-apply flush drain undrain told-up told-down first-cprt changed-cprt)
+	changed-apply flush drain undrain told-up told-down ipv6-up ipv6-down
+	prefix first-cprt changed-cprt)
 
 dial() { # NUMBER...
 	local i
@@ -67,6 +79,13 @@ dial() { # NUMBER...
 		echo "link set ppp$i up"
 		echo "addr add 10.64.$i.100 peer 10.64.$i.1 dev ppp$i"
 	done | ip -batch -
+	for i; do
+		echo "addr add fe80::a$i peer fe80::b$i/128 dev ppp$i nodad"
+	done | ip -6 -batch -
+}
+
+undial6() { # NUMBER
+	ip -6 addr del "fe80::a$1" peer "fe80::b$1/128" dev "ppp$1"
 }
 
 # A flow that has left by the address of ppp0. Masquerading, which forgets it by
@@ -75,6 +94,13 @@ flow() {
 	conntrack -I -p udp -s 192.168.1.5 -d 192.0.2.7 --sport 1000 \
 		--dport 53 -r 192.0.2.7 -q 10.64.0.100 --reply-port-src 53 \
 		--reply-port-dst 1000 -t 600
+} >/dev/null 2>&1
+
+# The same of IPv6, with the mark of ppp0.
+flow6() {
+	conntrack -I -f ipv6 -p udp -s 2001:db8:a0:1::5 -d 2001:db8:f::7 \
+		--sport 1000 --dport 53 -r 2001:db8:f::7 -q 2001:db8:a0:1::5 \
+		--reply-port-src 53 --reply-port-dst 1000 -t 600 -m 1
 } >/dev/null 2>&1
 
 # The network and the files as they are when the event comes.
@@ -92,6 +118,7 @@ before() { # EVENT
 	case $1 in
 	first-up)	mwan-rules apply; dial 0 ;;
 	second-up)	dial 0; mwan-rules apply; dial 1 ;;
+	ipv6-up)	dial 0 1 2; undial6 1; mwan-rules apply; dial 1 ;;
 	lone-up)	dial 0 1 ;;
 	last-down)	dial 0; mwan-rules apply; ip link del ppp0 ;;
 	apply)		dial 0 1 2 ;;
@@ -106,7 +133,8 @@ before() { # EVENT
 	esac 2>/dev/null
 	case $1 in
 	down)		ip addr flush dev ppp0; ip link set ppp0 down ;;
-	address-down)	ip addr flush dev ppp0; flow ;;
+	address-down)	ip -4 addr flush dev ppp0; flow ;;
+	ipv6-down)	undial6 0; flow6 ;;
 	changed-apply)	echo -e "${ini/sticky = 300s/balance = flow}" \
 				>/etc/ppp/mwan.ini ;;
 	undrain)	mwan-rules drain ppp0 ;;
@@ -158,13 +186,19 @@ before_cprt() { # EVENT
 state() {
 	printf '%s\n' 'route show table all' rule nexthop |
 		ip -d -force -batch - | grep -v 'table local'
-	ip -d -6 route show table all | grep -v 'table local\|^multicast'
+	printf '%s\n' 'route show table all' rule 'addr show scope global' |
+		ip -d -6 -force -batch - |
+		grep -v 'table local\|^multicast\|^unicast.*proto kernel\|link/ether'
 	nft list ruleset
 	conntrack -L 2>/dev/null | grep -o 'src=.*'
+	conntrack -L -f ipv6 2>/dev/null | grep -o 'src=.*'
 	(
 		cd /proc/sys/net/ipv4 &&
 			grep -H . ip_forward fib_multipath_hash_* \
 				conf/{all,ppp?}/{rp_filter,ignore_routes_with_linkdown}
+		cd ../ipv6 &&
+			grep -H . fib_multipath_hash_* \
+				conf/{all,ppp?}/ignore_routes_with_linkdown
 		cd /run/mwan 2>/dev/null && find . -type f \
 			! -name '*.new' ! -name lock \
 			! -name 'cprt-*' ! -name verified -printf '%m %p\n' \
@@ -172,18 +206,23 @@ state() {
 	)
 }
 
-# Which link each mark takes: "MARK LINK" lines, none for those that take none.
+# Which link each mark takes: "MARK LINK" lines, none for those that take none; of
+# IPv6, whose answers do not tell the mark, "6:MARK 6:LINK".
 ways() {
 	printf 'route get 192.0.2.1 mark %s\n' 0 1 2 3 |
 		ip -force -batch - 2>/dev/null | awk '{
 			m = "0x0"
 			for (i = 1; i < NF; i++) {
 				if ($i == "dev") d = $(i + 1)
-				if ($i == "mark") m = $(i + 1)
+				if ($i == "mark") m = "0x" $(i + 1)
 			}
 			if (d) print m, d
 			d = ""
-		}' | grep '^0x'
+		}'
+	printf 'route get 2001:db8:f::%s mark %s\n' 9 0 1 1 2 2 3 3 |
+		ip -6 -force -batch - 2>/dev/null |
+		sed -n 's/^2001:db8:f::\([0-9]*\) .* dev \([^ ]*\) .*/6:0x\1 6:\2/p' |
+		sed s/^6:0x9/6:0x0/
 }
 
 # The files of an uninterrupted run: below $T/EVENT, "ways" and "usable" before
@@ -194,7 +233,10 @@ learn() { # EVENT
 	mkdir "$d"
 	before "$1"
 	ways >"$d/ways"
-	ip -4 -br addr show up | sed 's/@.*10.64.*//' >"$d/usable"
+	{
+		ip -4 -br addr show up | sed 's/@.*10.64.*//'
+		ip -6 -br addr show up | sed -n 's/\(.*\)@.* fe80.*/6:\1/p'
+	} >"$d/usable"
 	# shellcheck disable=SC2086 # words of a command
 	strace -o "$d/trace" $2 >/dev/null 2>&1 || return
 	state >"$d/after" 2>/dev/null
@@ -233,7 +275,7 @@ wrong_ways() { # EVENT STATE
 		if [ -n "${is[$mark]-}" ]; then
 			grep -q "^${is[$mark]} *$" "$d/usable" ||
 				echo "mark $mark takes ${is[$mark]}"
-		elif [[ $none$mark != ?0x0 && $none != 0 ]] || grep -q "^$mark " "$d/ways.after"; then
+		elif [[ $mark != *0x0 && $none != 0 ]] || grep -q "^$mark " "$d/ways.after"; then
 			[ ! -s "$d/usable" ] || echo "mark $mark takes nothing"
 		fi
 	done <"$d/ways"
@@ -295,7 +337,7 @@ point() { # EVENT COMMAND CALL NUMBER FAULT MENDS
 # The runs that may come next, a line each.
 mends() { # EVENT
 	echo "${command[$1]}"
-	[ -z "${others[$1]}" ] || tr / '\n' <<<"${others[$1]}"
+	[ -z "${others[$1]}" ] || tr "|" "\n" <<<"${others[$1]}"
 }
 
 # One of two that take every other line of the points.
@@ -338,7 +380,7 @@ try() {
 }
 
 export T
-export -f dial flow before before_cprt state ways learn learn_mend wrong_ways \
+export -f dial undial6 flow flow6 before before_cprt state ways learn learn_mend wrong_ways \
 	interfere mend mends point worker
 for lib_event in "${events[@]}"; do
 	unshare --net bash -c 'learn "$@"' - "$lib_event" \
