@@ -111,6 +111,7 @@ install(FILES t/failover.svg DESTINATION ${mwan_doc}/t)
 install(DIRECTORY etc/ DESTINATION ${mwan_doc}/examples
 	USE_SOURCE_PERMISSIONS PATTERN mwan-*.service EXCLUDE
 	PATTERN bash-completion EXCLUDE PATTERN zsh-completion EXCLUDE)
+install(DIRECTORY pkg/selinux DESTINATION ${mwan_doc}/examples)
 
 if(MWAN_DEB)
 	include(cmake/package.cmake)
