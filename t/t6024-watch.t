@@ -75,6 +75,35 @@ ok "with a configuration that is wrong" sh -c "
 ok "... it says so, and goes on" wait_for 9 shows "$T/bad.ini:1"
 term send-keys q
 
+# --- bars, loss and latency ---
+term send-keys 'clear; mwan-rules status --watch 1' Enter
+wait_for 9 shows '^LINK +STATE'
+not_ok "nothing is known of them: no such table" shows LATENCY
+sed -i 's/^\[link ppp1\]/&\nqdisc = cake bandwidth 8kbit/' /etc/ppp/mwan.ini
+{
+	echo "until 99999999999999"
+	echo "ppp0 1 answers 1700000000 2500 12345 1 192.0.2.1 9 9 1"
+} >"$T/watched"
+# As mwan-rules watch writes it.
+chmod 644 "$T/watched" && cp "$T/watched" /run/mwan/watched
+ok "a bar to the link's bandwidth" wait_for 9 shows \
+	'^ppp1 +\[\.{20}\] +0% of 8000 +- +-$'
+ok "loss and latency" wait_for 9 shows '^ppp0 +- +0\.2% +12\.3 ms$'
+not_ok "all within 80 columns" shows '.{81}'
+# A stream of 4 kbit/s: 500 bytes a second, in packets of 100.
+ip route add 192.0.2.99/32 dev ppp1
+perl -MSocket -e 'socket(my $s, PF_INET, SOCK_DGRAM, 0);
+	for (1 .. 3000) {
+		send($s, "x" x 72, 0, sockaddr_in(9, inet_aton("192.0.2.99")));
+		select undef, undef, undef, 0.2;
+	}' &
+stream=$!
+ok "the bar grows with the rate" wait_for 20 shows \
+	'^ppp1 +\[#{3,20}\.*\] +[1-9][0-9]+% of 8000 '
+kill $stream
+term send-keys q
+rm /run/mwan/watched
+
 # --- where it is no terminal ---
 mwan-rules status --watch 1 </dev/null 2>/dev/null |
 	awk '{ print } /^LINK/ && ++n == 3 { exit }' >"$T/plain"

@@ -7,8 +7,7 @@
 #include "tell/history.h"
 #include "tell/link_facts.h"
 
-/* A number in at most 6 characters: "9999", "12.3k", "123M". */
-static void scaled_text(uint64_t n, char text[FACT_TEXT])
+void scaled_text(uint64_t n, char text[FACT_TEXT])
 {
 	const char *unit = "kMGTPE";
 

@@ -85,6 +85,9 @@ struct link_fact {
 			   const struct fact_value *v, char *text);
 };
 
+/* A number in at most 6 characters: "9999", "12.3k", "123M". */
+void scaled_text(uint64_t n, char text[FACT_TEXT]);
+
 extern const struct link_fact link_facts[FACTS];
 
 /* The name of the @k-th interface that carries the packets of @link now; NULL:

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "tell/link_facts.h"
+#include "tell/live_print.h"
 #include "tell/status_print.h"
 
 enum { SENTENCE_MAX = 4 * sizeof(((struct err *)NULL)->msg) };
@@ -247,6 +248,7 @@ void status_print(const struct status *s, bool full, bool colour, FILE *out)
 		print_long(s, colour, out);
 	else
 		print_brief(s, colour, out);
+	status_print_live(s, out);
 	if (!s->in_force && !s->facts->conf_exists)
 		fprintf(out, "\nRules and nftables are not in force: "
 			"\"mwan-rules apply\" puts them in force.\n");
