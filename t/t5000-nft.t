@@ -417,7 +417,7 @@ is "somebody's map holds a chain that must go" "$(load)" "changed"
 is "it goes" "$(check)" "intact"
 
 out=$("$unit" -n 3 stale 2>&1)
-like "a change since the reading" "$out" "nftables changed.*restart"
+like "a change since the reading" "$out" "nftables changed.*: try again"
 is "leaves all as it was" "$(check)" "intact"
 out=$("$unit" -n 3 broken 2>&1)
 like "a refused rule is named" "$out" \

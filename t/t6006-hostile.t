@@ -355,7 +355,8 @@ mwan-rules flush
 umount /run/mwan
 mwan-rules apply
 is "what is in force cannot be read" "$(strace -o /dev/null -P $accepted \
-	-e inject=read:error=EIO mwan-rules status 2>&1; echo $?)" \
+	-e inject=read:error=EIO mwan-rules status 2>&1 |
+	sed 's|I/O error|Input/output error|'; echo "${PIPESTATUS[0]}")" \
 	"mwan-rules: cannot read from $accepted what is in force: Input/output \
 error; run \"mwan-rules apply\", which makes it again
 1"
