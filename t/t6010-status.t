@@ -101,9 +101,9 @@ ppp1 up $(grep 'event=up if=ppp1' /var/log/ifchang.log | cut -c4-22) \
 10.64.2.100 10.64.2.1
  202 0x2 1 1 0 0 0 ppp1"
 is "JSON: every member of a link" "$(json '.links[0] | keys_unsorted')" \
-	'["name","up","since","local","peer","gateway","table","mark","weight","tier","flows","rx_bytes","tx_bytes","default","ipv6_up","ipv6_peer","ipv6_prefix","drained","held","poor","cause","judged","loss_ppm","rtt_us","answer_age_ms","answer_from","ipv6_held","ipv6_cause","ipv6_loss_ppm","ipv6_rtt_us","ipv6_answer_age_ms","ipv6_answer_from"]'
+	'["name","up","since","local","peer","gateway","table","mark","weight","tier","flows","rx_bytes","tx_bytes","default","ipv6_up","ipv6_local","ipv6_peer","ipv6_prefix","drained","held","poor","cause","judged","loss_ppm","rtt_us","answer_age_ms","answer_from","ipv6_held","ipv6_cause","ipv6_loss_ppm","ipv6_rtt_us","ipv6_answer_age_ms","ipv6_answer_from"]'
 is "JSON: their values" "$(json '.links[0] | del(.since)')" \
-	'{"name":"ppp0","up":true,"local":"10.64.1.100","peer":"10.64.1.1","gateway":null,"table":201,"mark":1,"weight":1,"tier":1,"flows":0,"rx_bytes":0,"tx_bytes":0,"default":["ppp0"],"ipv6_up":null,"ipv6_peer":null,"ipv6_prefix":null,"drained":false,"held":false,"poor":false,"cause":null,"judged":null,"loss_ppm":null,"rtt_us":null,"answer_age_ms":null,"answer_from":null,"ipv6_held":null,"ipv6_cause":null,"ipv6_loss_ppm":null,"ipv6_rtt_us":null,"ipv6_answer_age_ms":null,"ipv6_answer_from":null}'
+	'{"name":"ppp0","up":true,"local":"10.64.1.100","peer":"10.64.1.1","gateway":null,"table":201,"mark":1,"weight":1,"tier":1,"flows":0,"rx_bytes":0,"tx_bytes":0,"default":["ppp0"],"ipv6_up":null,"ipv6_local":null,"ipv6_peer":null,"ipv6_prefix":null,"drained":false,"held":false,"poor":false,"cause":null,"judged":null,"loss_ppm":null,"rtt_us":null,"answer_age_ms":null,"answer_from":null,"ipv6_held":null,"ipv6_cause":null,"ipv6_loss_ppm":null,"ipv6_rtt_us":null,"ipv6_answer_age_ms":null,"ipv6_answer_from":null}'
 is "JSON: since is the log's date" "$(json '.links[0].since')" \
 	"$(sed -n 's/^ts=\([^ ]*\) .*event=up if=ppp0.*/\1/p' \
 		/var/log/ifchang.log)"

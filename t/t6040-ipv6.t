@@ -112,9 +112,11 @@ ok "and apply again" mwan-rules apply
 is "leaves it so" "$(all6)" "$state"
 
 json() { mwan-rules status --json | jq -c "$1"; }
-is "status" "$(json '.links[] | [.ipv6_up, .ipv6_prefix, .ipv6_peer]')" \
-	"[true,\"$A::/56\",\"fe80::b0\"]
-[true,\"$B::/56\",\"fe80::b1\"]"
+is "status" "$(json '.links[] | [.ipv6_up, .ipv6_prefix, .ipv6_peer,
+	.ipv6_local]')" "[true,\"$A::/56\",\"fe80::b0\",\"$A:ff::6d77:1\"]
+[true,\"$B::/56\",\"fe80::b1\",\"$B:ff::6d77:2\"]"
+like "check tells the prefixes" "$(mwan-rules check)" \
+	"ppp0: table 201, .*, prefix6 $A::/56"
 like "for people" "$(mwan-rules status --long)" \
 	"  IPV6 +PREFIX +PEER.*  up +$B::/56 +fe80::b1"
 sysctl -qw net.ipv6.conf.all.forwarding=0
@@ -145,6 +147,9 @@ six=$(all6)
 ok "ip-down" hook down ppp0 10.64.0.100
 is "IPv6 is untouched" "$(all6)" "$six"
 is "IPv4 has moved" "$(ip route show table 201)" ""
+like "status tells the families apart" "$(mwan-rules status)" \
+	"ppp0 +IPv6 only .*ppp0 is down, the interface has no IPv4 address: .* \
+?.*IPv6 goes on by it\\."
 ip addr add 10.64.0.100 peer 10.64.0.1 dev ppp0
 ok "ip-up" hook up ppp0 10.64.0.100
 

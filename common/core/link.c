@@ -22,6 +22,11 @@ bool link_usable(const struct link *l, enum family f)
 	return is_there(l, f) && l->carrier && has_gateway(&l->af[f]);
 }
 
+const struct addr *link_address6(const struct link *l)
+{
+	return l->has_own6 ? &l->others6 : &l->ours6;
+}
+
 bool link_stays(const struct link *l, enum family f)
 {
 	return is_there(l, f) && has_gateway(&l->af[f]) &&

@@ -234,6 +234,12 @@ static bool get_up6(const struct status *s, unsigned int i,
 	return s->ipv6;
 }
 
+static bool get_local6(const struct status *s, unsigned int i,
+		       struct fact_value *v)
+{
+	return s->ipv6 && get_addr(link_address6(s->link[i].is), v);
+}
+
 static bool get_peer6(const struct status *s, unsigned int i,
 		      struct fact_value *v)
 {
@@ -308,6 +314,10 @@ static void show_state(const struct status *s, unsigned int i,
 	const struct link *is = s->link[i].is;
 	bool drained = is->drained && !is->poor;
 
+	if (!v->number && link_usable(is, FAMILY_IPV6)) {
+		strcpy(text, "IPv6 only");
+		return;
+	}
 	strcpy(text, !v->number ? (drained ? "down,drained" : "down") :
 	       is->held[FAMILY_IPV4] ? "held" : drained ? "drained" :
 	       is->poor ? "poor" : "up");
@@ -428,6 +438,8 @@ const struct link_fact link_facts[FACTS] = {
 		"mwan_link_ipv6_up", "gauge",
 		"Whether the link can be used for IPv6.",
 		.get = get_up6, .show = show_up6 },
+	[FACT_LOCAL6] = { "ipv6_local", KIND_WORD, -25, "ADDRESS",
+		INFO, .get = get_local6, .show = show_address },
 	[FACT_PEER6] = { "ipv6_peer", KIND_WORD, -25, "PEER",
 		INFO, .get = get_peer6, .show = show_address },
 	[FACT_PREFIX6] = { "ipv6_prefix", KIND_WORD, -24, "PREFIX",

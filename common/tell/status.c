@@ -101,14 +101,15 @@ static void tell_down(struct status *s, const struct status_link *l)
 
 	snprintf(where, sizeof(where), pppd ? "pppd's messages about it in the "
 		 "system log" : "\"ip addr show dev %s\"", name);
-	say(s, "link-down", name, "%s is down, %s: see %s.", name,
+	say(s, "link-down", name, "%s is down, %s: see %s.%s", name,
 	    !l->is->ifindex ? "there is no such interface (a link is called "
 	    "like its interface: see \"ip -br link\")" :
 	    !l->is->up ? "the interface is not up" :
 	    !l->is->carrier ? "the interface has no carrier" :
 	    "the interface has no IPv4 address", !pppd && l->is->ifindex &&
 	    l->is->up && l->is->carrier ? "the messages of its DHCP client in "
-	    "the system log" : where);
+	    "the system log" : where, link_usable(l->is, FAMILY_IPV6) ?
+	    " IPv6 goes on by it." : "");
 }
 
 static void last_answer(const struct status *s, enum family f, unsigned int i,

@@ -159,9 +159,9 @@ int task_check(struct task *t)
 	static struct conf_faults faults;
 	struct session *s = &t->session;
 	const struct conf_link *l;
-	char gateway[GATEWAY_TEXT];
+	char gateway[GATEWAY_TEXT], prefix[PREFIX_TEXT];
 	struct err err;
-	unsigned int i;
+	unsigned int i, k;
 	int code;
 
 	code = task_conf(t, &faults, &err);
@@ -179,9 +179,13 @@ int task_check(struct task *t)
 	for (i = 0; i < s->conf.n_links; i++) {
 		l = &s->conf.link[i];
 		gateway_text(&l->gateway, gateway);
-		printf("%s: table %u, mark 0x%x, weight %u, tier %u%s%s\n",
+		printf("%s: table %u, mark 0x%x, weight %u, tier %u%s%s",
 		       l->name, l->table, l->mark, l->weight, l->tier,
 		       *gateway ? ", gateway " : "", gateway);
+		for (k = 0; k < l->prefix6.n; k++)
+			printf("%s%s", k ? " " : ", prefix6 ",
+			       prefix_text(&l->prefix6.item[k], prefix));
+		putchar('\n');
 	}
 	/* Something missing now is no mistake in the file. */
 	if (!session_open(s, &err) && !session_read(s, PLAN_LINKS, true, &err))

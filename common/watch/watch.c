@@ -302,7 +302,7 @@ static const struct addr *local_of(const struct link *is, enum family f,
 {
 	if (f == FAMILY_IPV4 || kind == WATCH_ARP)
 		return &is->af[f].local;
-	return is->has_own6 ? &is->others6 : &is->ours6;
+	return link_address6(is);
 }
 
 static void set_line(struct watch *w, enum family f, unsigned int i)

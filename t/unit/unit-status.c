@@ -321,7 +321,8 @@ static void test_forms(void)
 	}
 	ok(strstr(text, "mwan_link_since_seconds{link=\"ppp0\"} 77\n") &&
 	   strstr(text, "mwan_link_info{link=\"ppp0\",local=\"10.0.0.1\","
-		  "peer=\"10.0.0.2\",gateway=\"\",ipv6_peer=\""
+		  "peer=\"10.0.0.2\",gateway=\"\",ipv6_local=\"\","
+		  "ipv6_peer=\""
 		  "2001:db80:c000:d000:e000:f000:a000:b000\",ipv6_prefix="
 		  "\"2001:db80:c000:d000::/64\",cause=\"answers\","
 		  "ipv6_cause=\"answers\"} 1\n") &&
