@@ -127,7 +127,12 @@ is "history counts no outage: those are of IPv4" \
 	"$(mwan-rules history --json | jq -c '[.. | objects |
 		select(.state? == "held")] | length')" 0
 ctl close a
+sever
+ok "it falls again" wait_for 20 held
 watch_stop
+ok "who ends by a signal holds nobody out" as_before
+ok "nor says so" test ! -e /run/mwan/held
+mend
 
 for probe in dns "tcp 7001"; do
 	conf "probe = $probe"

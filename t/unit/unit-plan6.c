@@ -122,6 +122,29 @@ static void test_up(void)
 	   "a rule for each prefix");
 }
 
+/* A verdict is of one family. */
+static void test_held(void)
+{
+	const char *all;
+
+	begin();
+	present.link[0].held[FAMILY_IPV4] = true;
+	links_judge(present.link, 2);
+	ok(strstr(planned(PLAN_ALL), "fwmark 0x1/0xff") != NULL,
+	   "held in IPv4 alone: nothing of it in IPv6");
+	present.link[0].held[FAMILY_IPV4] = false;
+	present.link[0].held[FAMILY_IPV6] = true;
+	links_judge(present.link, 2);
+	all = planned(PLAN_ALL);
+	ok(!strstr(all, "fwmark 0x1/0xff") && strstr(all, "fwmark 0x2/0xff") &&
+	   strstr(all, "from 2001:db8:a00::/56 lookup 201"),
+	   "held in IPv6: no rule for its mark, that of its prefix stays");
+	present.link[1].held[FAMILY_IPV6] = true;
+	links_judge(present.link, 2);
+	ok(strstr(planned(PLAN_ALL), "fwmark 0x1/0xff") != NULL,
+	   "both are: as if none were");
+}
+
 /* Nothing of IPv6 in each of these. */
 static void test_nothing(void)
 {
@@ -524,6 +547,7 @@ int main(void)
 {
 	test_random();
 	test_up();
+	test_held();
 	test_nothing();
 	test_lost();
 	test_renumbered();
