@@ -1452,9 +1452,19 @@ static void forget_gone(struct making *m, const struct addr *gone, int link)
 static void forget_prefix(struct making *m, const struct prefix *gone,
 			  unsigned int i)
 {
-	struct op *op = push(m, OP_CT_PREFIX);
+	static const struct prefix all = { .addr = { .family = AF_INET6 } };
+	bool any = m->af[FAMILY_IPV6].usable[i];
+	const struct op *last = &m->plan->op[m->plan->n_ops];
+	struct op *op;
 
-	op->lost.prefix = *gone;
+	/* No flow of a link that cannot be used lives on, whatever its prefix:
+	 * that is one deletion, and a cheap one.
+	 */
+	if (!any && m->plan->n_ops && last[-1].kind == OP_CT_PREFIX &&
+	    last[-1].lost.value == m->conf->link[i].mark)
+		return;
+	op = push(m, OP_CT_PREFIX);
+	op->lost.prefix = any ? *gone : all;
 	op->lost.value = m->conf->link[i].mark;
 	op->lost.mask = m->conf->mark_mask;
 	set_dev(op, m->conf->link[i].name);

@@ -128,7 +128,7 @@ struct op {
 			struct addr addr;
 		} own;			/* OP_ADDR_ADD, OP_ADDR_DEL */
 		struct {
-			struct prefix prefix;
+			struct prefix prefix;	/* ::/0: any */
 			uint32_t value, mask;
 		} lost;			/* OP_CT_PREFIX */
 		struct {

@@ -13,6 +13,7 @@
 enum {
 	CT_GET = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
 	CT_NEW = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
+	CT_STATS = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS,
 	CT_DELETE = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
 	/* Dumps until one shows no entry: the first finds them, the next one
 	 * confirms that they are gone, the others are for what a resize of the
@@ -20,6 +21,10 @@ enum {
 	 */
 	ROUNDS_MAX = 16,
 	STRAY_ROUNDS = 2,
+	/* With 10,000 entries a dump takes 5 to 19 ms and the other way 2 to
+	 * 12; with 100,000 it is 65 and 130.
+	 */
+	FEW = 20000,
 	/* The original tuple, as the kernel writes it, is below 60 bytes. */
 	TUPLE_MAX = 128,
 	/* CTA_FILTER_F_CTA_IP_DST, which the kernel keeps to itself
@@ -305,12 +310,45 @@ int ct_forget(struct nl *nl, const struct addr *local, struct err *err)
 		       "translate to it?", f.found, addr_text(local, text));
 }
 
+static int on_stats(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *tb[CTA_STATS_GLOBAL_ENTRIES + 1];
+	uint32_t *n = data;
+
+	if (nl_attrs(nlh, sizeof(struct nfgenmsg), tb,
+		     CTA_STATS_GLOBAL_ENTRIES))
+		return -EBADMSG;
+	if (tb[CTA_STATS_GLOBAL_ENTRIES])
+		*n = nl_be32(tb[CTA_STATS_GLOBAL_ENTRIES]);
+	return 0;
+}
+
+/* Is it cheaper to have the kernel delete by mark than to dump? It then waits
+ * for masquerading, which walks through the table when a device goes, and a dump
+ * does not.
+ */
+static bool are_few(struct nl *nl)
+{
+	struct nfgenmsg nfg = { .nfgen_family = AF_UNSPEC };
+	uint32_t n = UINT32_MAX;
+	struct nl_ask ask;
+	struct err err;
+
+	nl_ask(&ask, nl, CT_STATS, &nfg, sizeof(nfg));
+	return !nl_ask_send(&ask, NULL, on_stats, &n, &err) && n <= FEW;
+}
+
 int ct_forget_prefix(struct nl *nl, const struct prefix *of, uint32_t mark,
 		     uint32_t mask, struct err *err)
 {
 	struct forget f = { .prefix = of, .mark = mark, .mask = mask, .nl = nl,
 			    .one_by_one = true, .err = err };
+	int n;
 
+	if (!of->len && are_few(nl)) {
+		n = ct_end(nl, of->addr.family, mark, mask, err);
+		return n ? n : 1;
+	}
 	/* New ones of this kind do not begin: the prefix is no line's. */
 	return forget(&f, STRAY_ROUNDS);
 }

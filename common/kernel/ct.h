@@ -24,7 +24,8 @@ int ct_forget(struct nl *nl, const struct addr *local, struct err *err);
 
 /* The same for the entries that have @mark under @mask and whose replies go to an
  * address of the IPv6 prefix @of: the flows of a line whose prefix is gone. They
- * are few enough to be deleted one by one.
+ * are few enough to be deleted one by one. With ::/0 the kernel deletes them at
+ * once where that is cheaper; then it does not tell how many, and 1 is returned.
  */
 int ct_forget_prefix(struct nl *nl, const struct prefix *of, uint32_t mark,
 		     uint32_t mask, struct err *err);

@@ -175,6 +175,11 @@ static void test_lost(void)
 		  "rule del pref 1301 from 2001:db8:a00::/56"),
 	   "the rule that remembers the prefix goes after its flows");
 	ok(!strstr(text, "77513"), "the group is made of the other link");
+	rule_seen(1301, 201, "2001:db8:a77::/56");
+	planned(PLAN_ALL);
+	ok(strstr(text, "conntrack") &&
+	   !strstr(strstr(text, "conntrack") + 1, "conntrack"),
+	   "one deletion is for all prefixes of a link that is down");
 	present.link[1].af[FAMILY_IPV6].local.family = 0;
 	present.link[1].known6 = false;
 	planned(PLAN_ALL);
