@@ -339,7 +339,7 @@ static void renumber(struct build *b)
 {
 	struct ruleset_statement s = among(TO_CT_MARK, b->to_by_old, b->n_old);
 
-	if (!b->n_old)
+	if (!b->was || !b->n_old)
 		return;
 	s.mask = b->was->mask;
 	add_rule(b, s, end(), end());
