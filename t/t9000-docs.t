@@ -378,8 +378,8 @@ for key in event result; do
 done
 is "words seen" "$(grep -Eo ' (event|result)=[a-z0-9-]*' "$log" |
 	cut -d= -f2 | set_of)" \
-	"apply busy config down drain failed flush ignored ipv6-down ipv6-up ok prefix unchanged \
-undrain up usage "
+	"apply busy config down drain failed flush ignored ipv6-down ipv6-up ok partial prefix \
+unchanged undrain up usage "
 
 # --- other samples ---
 is "logrotate's file is the log" \
