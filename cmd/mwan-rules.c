@@ -333,7 +333,7 @@ static const struct command {
 	unsigned int takes;
 	/* Read what follows the name: 0, or EXIT_USAGE with a sentence. */
 	int (*read)(struct call *c, int argc, char **argv);
-	/* What does it: one of both. */
+	/* The function that does it: one of both. */
 	int (*task)(struct task *t);
 	int (*run)(struct call *c);
 } commands[] = {

@@ -116,11 +116,11 @@ struct conf_faults {
 #define CONF_LOG "/var/log/ifchang.log"
 
 /* Read the configuration @path into @conf, with every default filled in. When
- * there is no such file, or no [link] in it, the links are the rt_tables entries ppp0, ppp1, ...
- * in the order of their numbers; there may be none. Returns 0, or a negative
- * errno with "PATH:LINE: sentence" in @err; -EINVAL is a mistake in the file.
- * The file must be a plain one, of root or the caller, that nobody else can
- * write. -ENOENT is returned only when @must_exist.
+ * there is no such file, or no [link] in it, the links are the rt_tables
+ * entries ppp0, ppp1, ... in the order of their numbers; there may be none.
+ * Returns 0, or a negative errno with "PATH:LINE: sentence" in @err; -EINVAL is
+ * a mistake in the file. The file must be a plain one, of root or the caller,
+ * that nobody else can write. -ENOENT is returned only when @must_exist.
  */
 int conf_read(struct conf *conf, const char *path, bool must_exist,
 	      struct err *err);

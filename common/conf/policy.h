@@ -20,7 +20,7 @@ enum {
 	POLICY_PORTS = 32,
 	POLICY_PROTOCOLS = 16,
 	POLICY_INTERFACES = 12,
-	/* With a "6" behind it for IPv6, and what nft has for names. */
+	/* A "6" may follow for IPv6; nft allows such names. */
 	POLICY_SET = 16,
 };
 
@@ -98,8 +98,8 @@ unsigned int ranges_merge(struct range *r, unsigned int count,
 enum { RANGE_TEXT = 2 * ADDR_TEXT };
 const char *range_text(const struct range *r, char text[RANGE_TEXT]);
 
-/* "tcp", "udp", "icmp", "ipv6-icmp", or the number. protocol_parse() returns 0, or -EINVAL
- * with a sentence.
+/* "tcp", "udp", "icmp", "ipv6-icmp", or the number. protocol_parse() returns 0,
+ * or -EINVAL with a sentence.
  */
 enum { PROTOCOL_TEXT = 10 };
 const char *protocol_text(uint8_t protocol, char text[PROTOCOL_TEXT]);

@@ -212,7 +212,7 @@ static unsigned long long boot_seconds(void)
 	return (unsigned long long)now.tv_sec;
 }
 
-/* What a line of the file may end in says. */
+/* The verdicts that the last word of a line stands for. */
 static bool *held_words(struct verdicts *v, unsigned int word)
 {
 	return word < FAMILIES ? v->held[word] : v->poor;

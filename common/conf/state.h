@@ -76,8 +76,9 @@ int gateways_read(const struct conf *conf, struct gateways *g,
 int gateways_write(const struct conf *conf, const struct gateways *g,
 		   struct err *err);
 
-/* The provider's resolvers, as pppd was told by it (DNS1 and DNS2); family 0 if it
- * was told none. They are kept like gateways, and mwan-rules watch asks them.
+/* The provider's resolvers, as pppd was told by it (DNS1 and DNS2); family 0 if
+ * it was told none. They are kept like gateways, and mwan-rules watch asks
+ * them.
  */
 enum { RESOLVERS = 2 };
 
@@ -90,8 +91,8 @@ int resolvers_read(const struct conf *conf, struct resolvers *r,
 int resolvers_write(const struct conf *conf, const struct resolvers *r,
 		    struct err *err);
 
-/* Those of two links that get a new prefix each day for two weeks; older ones
- * are no host's any more.
+/* Room for two links that get a new prefix each day for two weeks; no host has
+ * older ones any more.
  */
 enum { PAST6_MAX = 32 };
 
@@ -107,8 +108,8 @@ struct table_state {
 		struct prefixes own6;
 	} link[LINKS_MAX];
 	/* Earlier prefixes of any link: some hosts may still use them. They are
-	 * translated everywhere. What is global and neither here nor a link's
-	 * is not our business.
+	 * translated everywhere. A global prefix that is neither here nor a
+	 * link's is not our business.
 	 */
 	unsigned int n_past;
 	struct prefix past6[PAST6_MAX];
@@ -119,15 +120,16 @@ struct table_state {
  */
 const bool *verdicts_aside(struct verdicts *v);
 
-/* Which links are held, in a file of lines "NAME UNTIL" beside it, in IPv6 "NAME
- * UNTIL ipv6", and which are poor, "NAME UNTIL poor". UNTIL are the seconds of CLOCK_BOOTTIME from which on
- * the line counts no more: whoever holds a link has to say so again in time. Set
- * held and poor of every link of @conf. The rest as drained_read().
+/* Which links are held, in a file of lines "NAME UNTIL" beside it, in IPv6
+ * "NAME UNTIL ipv6", and which are poor, "NAME UNTIL poor". UNTIL are the
+ * seconds of CLOCK_BOOTTIME from which on the line counts no more: whoever
+ * holds a link has to say so again in time. Set held and poor of every link of
+ * @conf. The rest as drained_read().
  */
 int held_read(const struct conf *conf, struct verdicts *v, struct err *err);
 
-/* Write which links are held or poor, from now on for @seconds, in one step; none:
- * remove the file. Returns 0 or a negative errno with a sentence.
+/* Write which links are held or poor, from now on for @seconds, in one step;
+ * none: remove the file. Returns 0 or a negative errno with a sentence.
  */
 int held_write(const struct conf *conf, struct verdicts *v,
 	       unsigned int seconds, struct err *err);

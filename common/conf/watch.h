@@ -53,8 +53,8 @@ int watch_probe_parse(const char *text, struct watch_probe *p,
 int watch_targets_parse(const char *text, struct watch_targets *t,
 			struct err *err);
 
-/* Those of one family, or anycast resolvers of three operators where there are
- * none. Returns whether these were given.
+/* The targets of one family, or anycast resolvers of three operators if none
+ * are given. Returns whether these were given.
  */
 bool watch_targets_of(const struct watch_targets *given, enum family f,
 		      struct watch_targets *t);

@@ -102,12 +102,12 @@ int copy_plan(struct copy *c, struct nl *nl, struct err *err);
 typedef int (*copy_op_cb)(const struct nlmsghdr *nlh, void *data);
 int copy_each(const struct copy *c, copy_op_cb cb, void *data);
 
-/* Make the target equal to the source: plan, apply, read both tables again,
- * and go round again where they differ. Nothing is written when they are
- * equal. SIGTERM, SIGINT and SIGHUP wait while a prefix has something that is
- * not to stay. Returns 0 also when the kernel refused routes (count.refused);
- * -EBUSY when a table kept changing for COPY_ROUNDS; -EPERM without CAP_NET_ADMIN;
- * or another negative errno.
+/* Make the target equal to the source: plan, apply, read both tables again, and
+ * go round again where they differ. Nothing is written when they are equal.
+ * SIGTERM, SIGINT and SIGHUP wait while a prefix has something that is not to
+ * stay. Returns 0 also when the kernel refused routes (count.refused); -EBUSY
+ * when a table kept changing for COPY_ROUNDS; -EPERM without CAP_NET_ADMIN; or
+ * another negative errno.
  */
 int copy_run(struct copy *c, struct nl *nl, struct err *err);
 

@@ -79,7 +79,8 @@ struct link {
  */
 bool link_usable(const struct link *l, enum family f);
 
-/* The address of IPv6 that it has, from others or else from us; family 0: none. */
+/* The address of IPv6 that it has, from others or else from us; family 0: none.
+ */
 const struct addr *link_address6(const struct link *l);
 
 /* Does its default stay in its table? That of a usable link does; and that of one

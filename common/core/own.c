@@ -74,7 +74,7 @@ static bool is_on_lan(const struct present *p, const struct prefix *of)
 	return false;
 }
 
-/* Of two addresses of ours the one that is wanted comes first. */
+/* The wanted one of two addresses of ours comes first. */
 static void sort_ours(struct link *l, unsigned int i)
 {
 	const struct addr want = own_address(l, i), one = l->ours6;

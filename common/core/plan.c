@@ -490,7 +490,7 @@ static bool nexthop_stale(const struct making *m, const struct nexthop *nh)
 		 !at.rank == !nh->n_members && is_wanted(m, &at));
 }
 
-/* How many members of a group lead to usable links of @f? */
+/* The number of members of a group that lead to usable links of @f. */
 static unsigned int n_usable_members(const struct making *m, enum family f,
 				     const struct nexthop *group)
 {

@@ -20,7 +20,7 @@ enum {
 	DETOUR_TABLE = 4294967000U,
 };
 
-/* What was in force. */
+/* The configuration that was in force. */
 static struct conf old;
 static bool have_old;
 
@@ -192,7 +192,7 @@ void renumber_note(const struct conf *conf, FILE *dry)
 		print_marks(&was, &now, conf->n_links, dry);
 }
 
-/* From @before to @next. What fails is tried by the apply that follows. */
+/* Go from @before to @next. The apply that follows tries again what failed. */
 static void step(struct session *s, const struct conf *next,
 		 const struct conf *before, struct outcome *o)
 {

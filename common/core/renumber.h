@@ -4,8 +4,8 @@
 
 #include "core/session.h"
 
-/* Before the accepted copy becomes @conf: note what that copy has. @dry: and print
- * to it what becomes of marks, for people.
+/* Before the accepted copy becomes @conf: note what that copy has. @dry: and
+ * print to it what becomes of marks, for people.
  */
 void renumber_note(const struct conf *conf, FILE *dry);
 

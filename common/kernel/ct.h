@@ -60,9 +60,10 @@ struct ct_marks {
 int ct_renumber(struct nl *nl, const struct ct_marks *from,
 		const struct ct_marks *to, unsigned int n, struct err *err);
 
-/* Count the entries of @family that have each of @n marks under @mask, in one dump:
- * the kernel's own filter knows one mark, and 64 walks would cost more than to
- * pass over what is no link's. @counts is theirs to the end, or to an error.
+/* Count the entries of @family that have each of @n marks under @mask, in one
+ * dump: the kernel's own filter knows one mark, and 64 walks would cost more
+ * than to pass over what is no link's. @counts is theirs to the end, or to an
+ * error.
  */
 int ct_count(struct nl *nl, uint8_t family, uint32_t mask,
 	     const uint32_t *marks, unsigned int n, uint64_t *counts,

@@ -11,7 +11,7 @@ struct asking {
 	uint32_t first;		/* sequence number of the first question */
 };
 
-/* What IPv6 answers with a route that IPv4 has errors for. */
+/* The error that IPv4 would answer with: IPv6 answers with a route. */
 static int code_of(uint8_t type)
 {
 	switch (type) {

@@ -22,7 +22,9 @@ struct fib {
 	int code;		/* a negative errno: it refuses the packet */
 	uint32_t ifindex;	/* that it leaves by */
 	uint8_t type;		/* RTN_UNICAST, RTN_LOCAL ... */
-	/* That the router's own packet gets which has none; family 0: not told. */
+	/* The source that the router's own packet gets if it has none; family
+	 * 0: not told.
+	 */
 	struct addr source;
 	/* The route that was found. */
 	uint32_t table;

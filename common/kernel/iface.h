@@ -76,8 +76,8 @@ int iface_addr_put_add(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
 int iface_addr_put_del(struct nl_batch *b, struct nl *nl, uint32_t ifindex,
 		       const struct addr *a);
 
-/* Read the addresses of @family (AF_UNSPEC: of both), of the interface @ifindex or of all (0).
- * Errors of nl_dump().
+/* Read the addresses of @family (AF_UNSPEC: of both), of the interface @ifindex
+ * or of all (0). Errors of nl_dump().
  */
 int iface_addr_dump(struct nl *nl, uint8_t family, uint32_t ifindex,
 		   iface_addr_cb cb, void *data, struct err *err);

@@ -18,8 +18,9 @@ struct sock {
 
 typedef int (*sock_cb)(const struct sock *s, void *data);
 
-/* Hand every TCP socket of IPv4, be it an IPv6 one (::ffff:192.0.2.1), that is connected, or connecting, from @local to
- * @cb. @nl is a NETLINK_SOCK_DIAG socket. Returns 0 or a negative errno.
+/* Hand every TCP socket of IPv4, be it an IPv6 one (::ffff:192.0.2.1), that is
+ * connected, or connecting, from @local to @cb. @nl is a NETLINK_SOCK_DIAG
+ * socket. Returns 0 or a negative errno.
  */
 int sock_dump(struct nl *nl, const struct addr *local, sock_cb cb, void *data,
 	      struct err *err);

@@ -630,8 +630,8 @@ int nft_fill(struct nl *nl, const struct ruleset *rs,
 
 	make_room(nl);
 	code = fill_once(nl, rs, state, seen->generation, err);
-	/* Others commit all the time. What the sets are to hold does not depend
-	 * on that.
+	/* Others commit all the time. The wanted contents of the sets do not
+	 * depend on that.
 	 */
 	return code == -ERESTART ? fill_once(nl, rs, state, 0, err) : code;
 }
@@ -704,8 +704,8 @@ static uint64_t be64(const struct nlattr *a)
 	return be64toh(value);
 }
 
-/* Is it the name of a set that we make, now or before? One that no policy names
- * any more stays, with what others have put into it.
+/* Is it the name of a set that we make, now or before? A set that no policy
+ * names any more stays, with what others have put into it.
  */
 static bool our_set(const struct reader *r, const char *name)
 {
@@ -1075,7 +1075,7 @@ static void take_own(struct reader *r, struct prefixes *own)
 	r->seen->misfilled |= !own->n;
 }
 
-/* What no link has is an earlier prefix. */
+/* A prefix that no link has is an earlier one. */
 static void take_known(struct reader *r)
 {
 	const struct ruleset_element *e = r->element;

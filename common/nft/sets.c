@@ -145,7 +145,7 @@ static int by_key(const void *a, const void *b)
 	return wide_compare(x->key, y->key);
 }
 
-/* One that has another one in it comes before that. */
+/* A prefix comes before one that lies in it. */
 static int by_size(const void *a, const void *b)
 {
 	const struct ruleset_element *x = a, *y = b;

@@ -30,7 +30,9 @@ enum ruleset_set_kind {
 
 /* The declaration of all sets of a kind. */
 struct set_shape {
-	/* Of a link's, what it begins with; "" of those that policies name. */
+	/* The beginning of the name of a link's set; "" for sets that policies
+	 * name.
+	 */
 	const char *name;
 	const char *text;	/* nft's words for its types */
 	uint32_t flags;		/* NFT_SET_… */

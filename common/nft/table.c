@@ -1309,8 +1309,9 @@ static void guard6(struct build *b)
 	add_rule(b, among(TO_OIFNAME, guards, b->conf->n_links), end(), end());
 }
 
-/* It never gets a link's mark by itself: its later packets would be sent to that
- * link's table. What has a mark all the same has it of the user's own rules.
+/* It never gets a link's mark by itself: its later packets would be sent to
+ * that link's table. If it has a mark all the same, the user's own rules gave
+ * it.
  */
 static void unmarked_unknown6(struct build *b)
 {
@@ -1432,7 +1433,7 @@ static void add_onlink6(struct build *b)
 	}
 }
 
-/* Those that policies name, each once for all that name it. */
+/* The sets that policies name, each once for all that name it. */
 static void add_named_sets(struct build *b, enum family f)
 {
 	const struct conf *conf = b->conf;

@@ -25,7 +25,8 @@ struct walk_step {
 };
 
 /* One packet on its way through the rules, as the kernel would evaluate them.
- * The caller fills in the first part; ports and marks are in host order. Marks and the sticky map's element change on the way.
+ * The caller fills in the first part; ports and marks are in host order. Marks
+ * and the sticky map's element change on the way.
  */
 struct walk {
 	const struct ruleset *rs;
@@ -39,7 +40,7 @@ struct walk {
 	bool is_new, is_reply;		/* as conntrack sees it */
 	uint32_t mark, ct_mark;
 	uint32_t sticky;		/* the host's in the map; 0: none */
-	/* Of each named set: has it the destination? NULL: none has. */
+	/* For each named set: does it hold the destination? NULL: none has. */
 	const bool *named;
 	/* Which element of a map to take when it is by turns or at random, or by
 	 * a hash of what is not known.

@@ -4,8 +4,9 @@
 
 #include <stdbool.h>
 
-/* Is it a word of nft's language? The kernel takes any name for a set, but nft and
- * what calls its library, such as dnsmasq, cannot write to a set of such a name.
+/* Is it a word of nft's language? The kernel takes any name for a set, but nft
+ * and what calls its library, such as dnsmasq, cannot write to a set of such a
+ * name.
  */
 bool nft_is_word(const char *name);
 

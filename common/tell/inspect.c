@@ -41,8 +41,8 @@ static bool takes_any(const struct rule *r, const struct conf *conf)
 	return false;
 }
 
-/* Is it before our last rule for marks? Of one priority the older rule is first,
- * and in a dump.
+/* Is it before our last rule for marks? The older rule of one priority is
+ * first, also in a dump.
  */
 static bool is_before(struct gathering *g, const struct rule *r)
 {

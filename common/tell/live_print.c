@@ -45,7 +45,7 @@ static const char *bar(const struct status *s, unsigned int i,
 	return text;
 }
 
-/* Of a million and microseconds. */
+/* The units are parts of a million, and microseconds. */
 static void print_watched(const struct status *s, unsigned int i, FILE *out)
 {
 	struct fact_value loss = { 0 }, rtt = { 0 };

@@ -6,9 +6,9 @@
 
 #include "tell/status.h"
 
-/* Below the table of "status --watch": how much of its bandwidth each link sends,
- * where the configuration has it (cake), and what mwan-rules watch knows. Nothing,
- * where nothing of that is known or there are no rates.
+/* Below the table of "status --watch": how much of its bandwidth each link
+ * sends, where the configuration has it (cake), and what mwan-rules watch
+ * knows. Nothing, where nothing of that is known or there are no rates.
  */
 void status_print_live(const struct status *s, FILE *out);
 

@@ -265,7 +265,7 @@ static bool has_own(const struct prefixes *own, const struct addr *a)
 }
 
 /* What of srcnat6, and of the drop before it (table.c, leave_chains()), has the
- * source when it leaves by link @i. What has been translated goes on so.
+ * source when it leaves by link @i. A translated flow goes on being translated.
  */
 static enum why_source source_by(const struct why *why,
 				 const struct conf *conf,
@@ -285,7 +285,7 @@ static enum why_source source_by(const struct why *why,
 		return has_own(own, source) ? SOURCE_OWN : SOURCE_ASTRAY;
 	if (flow->known && flow->is_reply)
 		return SOURCE_ANSWER;
-	/* Whom only NAT's destination concerns has its source to itself. */
+	/* A flow that only DNAT concerns keeps its own source. */
 	if (flow->known)
 		return has_own(own, &flow->from) ||
 		       !present_has_addr(present, &flow->from) ?

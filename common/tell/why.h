@@ -53,7 +53,9 @@ struct why_seen {
 	uint32_t sticky;	/* the mark of its host in the map; 0: none */
 	bool named[RULESET_SETS];	/* the sets that have its destination */
 	bool moved;		/* its flow has a zone of its own */
-	/* What the links' providers take from them, as the rules know it. */
+	/* The prefixes that the links' providers accept, as the rules know
+	 * them.
+	 */
 	struct table_state own6;
 };
 

@@ -268,8 +268,8 @@ static bool is_unknown_hash(enum family f)
 	       sysctl_read(sysctl_hash_policy[f]) == HASH_POLICY_L4;
 }
 
-/* What the rules know of the links' prefixes: what is in the kernel's sets, or
- * would be.
+/* The links' prefixes as the rules know them: those that the kernel's sets
+ * hold, or would hold.
  */
 static void note_own(struct why *why, const struct conf *conf,
 		     const struct present *p)

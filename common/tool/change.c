@@ -128,8 +128,8 @@ int change_apply(struct task *t)
 		return task_fail(t, "failed", &err, EXIT_CONFIG);
 	renumber_note(&t->session.conf, t->dry ? stdout : NULL);
 	/* Do this before the first change: if this apply is killed, the next
-	 * hook completes it. Where a link has gone the copy in force is all that
-	 * knows whose queue has to go, and the file is what the hook reads.
+	 * hook completes it. If a link was removed, only the copy in force
+	 * knows whose queue has to go, but the hook reads the file.
 	 */
 	t->accept_last = t->session.conf.n_past && is_file_in_force(t);
 	if (!t->dry && !t->accept_last)

@@ -27,12 +27,13 @@ struct ppp_event {
 };
 
 /* Read pppd's arguments (ifname tty speed local remote [ipparam], pppd(8),
- * SCRIPTS) where there are any, else IFNAME and IPLOCAL and IPREMOTE, or LLLOCAL
- * and LLREMOTE in a hook of IPv6. Arguments tell by themselves which family they
- * are of: pppd writes the link-local addresses without "::". An ip-up needs the interface and the local address, an ip-down the interface: after
- * the interface is gone, pppd itself may not know more. With usepeerdns it knows
- * DNS1 and DNS2; what is no address of a host there counts as not told. Returns 0 or -EINVAL
- * with a sentence that quotes what is wrong.
+ * SCRIPTS) where there are any, else IFNAME and IPLOCAL and IPREMOTE, or
+ * LLLOCAL and LLREMOTE in a hook of IPv6. Arguments tell by themselves which
+ * family they are of: pppd writes the link-local addresses without "::". An
+ * ip-up needs the interface and the local address, an ip-down the interface:
+ * after the interface is gone, pppd itself may not know more. With usepeerdns
+ * it knows DNS1 and DNS2; what is no address of a host there counts as not
+ * told. Returns 0 or -EINVAL with a sentence that quotes what is wrong.
  */
 int ppp_event_read(struct ppp_event *e, bool up, int argc, char **argv,
 		   struct err *err);

@@ -24,7 +24,7 @@ struct task {
 };
 
 /* Fields of the log line: the link, the prefixes, and of a failure the command.
- * For struct outcome_words.
+ * Has the form of struct outcome_words' functions.
  */
 void task_subject(struct report *r, bool failed, void *task);
 
@@ -46,8 +46,8 @@ int task_only_root(const struct task *t, struct err *err);
 int task_conf(struct task *t, struct conf_faults *faults, struct err *err);
 int task_recall(struct task *t, struct err *err);
 
-/* Observe what there is. With @changed it is seen as packets see it: by what is
- * in force, and the file goes to @changed when that says something else by now.
+/* Observe what there is. With @changed, see it as packets do: by the
+ * configuration in force; the file goes to @changed if it differs by now.
  * Returns 0 or an exit status with a sentence.
  */
 int task_look(struct task *t, const char **changed, struct err *err);

@@ -27,7 +27,7 @@ const char *act_why(enum probe_why why)
 	return whys[why];
 }
 
-/* Of the log; IPv6's are other ones, as in the hooks. */
+/* Events of the log; IPv6's are other ones, as in the hooks. */
 static const char *const events[FAMILIES][4] = {
 	[FAMILY_IPV4] = {
 		[ACT_FAILED] = "failed",

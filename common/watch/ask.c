@@ -81,8 +81,8 @@ static int open_icmp4(struct ask *a)
 	return socket(AF_INET, SOCK_DGRAM | FLAGS, IPPROTO_ICMP);
 }
 
-/* Only those types, of all that come in. (The headers' own words for it have signs
- * that they should not have with musl.)
+/* Only those types, of all that come in. (The headers' own words for it have
+ * signs that they should not have with musl.)
  */
 static void filter_icmp6(int fd, const uint8_t *type, unsigned int n)
 {
@@ -303,7 +303,7 @@ int ask_send(const struct ask *a, const struct packet_key *key, uint16_t seq,
 	return 0;
 }
 
-/* Who has sent it, and from which port. */
+/* The sender, and its port. */
 static uint16_t sender(const union end *from, struct addr *a)
 {
 	memset(a, 0, sizeof(*a));

@@ -5,8 +5,8 @@
 #include "base/err.h"
 #include "watch/packet.h"
 
-/* The socket that asks by one link, in one family. Its packets leave by that link,
- * with that link's address, whatever rules and marks say.
+/* The socket that asks by one link, in one family. Its packets leave by that
+ * link, with that link's address, whatever rules and marks say.
  */
 struct ask {
 	int fd;			/* -1 if there is none */

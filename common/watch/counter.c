@@ -245,7 +245,7 @@ static void put_rule(struct making *m, const char *chain, unsigned int kind)
 	mnl_attr_put_strz(nlh, NFTA_RULE_CHAIN, chain);
 	nest = mnl_attr_nest_start(nlh, NFTA_RULE_EXPRESSIONS);
 	put_family(nlh, kinds[kind].family);
-	/* Those of IPv6's own that look for neighbours and routers are not
+	/* IPv6's own packets that look for neighbours and routers are not
 	 * tracked: nobody waits for an answer that would be counted.
 	 */
 	if (what == SENT)

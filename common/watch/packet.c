@@ -221,8 +221,8 @@ static bool skip_ip(struct piece *p, uint8_t protocol, size_t addr_at,
 	return true;
 }
 
-/* The same of an IPv6 header: to whom the packet was. What has more headers than
- * that one is none of ours.
+/* The same of an IPv6 header: to whom the packet was. A packet with more
+ * headers than that one is not ours.
  */
 static bool skip_ip6(struct piece *p, uint8_t protocol, struct addr *to)
 {
@@ -303,7 +303,7 @@ static enum packet_says read_tcp(const struct packet_key *key, uint16_t port,
 	return PACKET_ANSWER;
 }
 
-/* Who says that he is there is. */
+/* A sender that says it is there is there. */
 static enum packet_says read_arp(const struct packet_way *way, struct piece p,
 				 struct packet_reply *reply)
 {

@@ -34,7 +34,7 @@ enum packet_form {
 	PACKET_BARE6,
 };
 
-/* How is asked by one link. */
+/* How one link asks. */
 struct packet_way {
 	struct watch_probe how;
 	enum packet_form form;

@@ -191,8 +191,9 @@ static bool in_turn(const struct probe_line *l, const bool *witness,
 	return false;
 }
 
-/* Targets that have not answered are asked only now and then, unless none has, and
- * in a turn of their own: a common one may come to the same targets each time.
+/* Targets that have not answered are asked only now and then, unless none has,
+ * and in a turn of their own: a common one may come to the same targets each
+ * time.
  */
 static unsigned int choose(struct probe_line *l)
 {

@@ -47,7 +47,7 @@ enum {
 	FDS = 4,
 };
 
-/* Who is asked by a link, and how. */
+/* The targets that a link asks, and how. */
 struct asked {
 	struct watch_probe how;
 	struct watch_targets targets;
@@ -58,9 +58,9 @@ struct asked {
 struct watch {
 	struct session *session;
 	struct report *report;
-	/* Of each family there is all for itself: a line's IPv6 may be dead
-	 * while its IPv4 is not, and only others of its family can show that
-	 * it is the line.
+	/* Each family has its own: a line's IPv6 may be dead while its IPv4 is
+	 * not, and only other lines of the same family can show that it is the
+	 * line.
 	 */
 	struct probe probe[FAMILIES];
 	struct counter counter;
@@ -483,7 +483,7 @@ static bool is_target(const struct watch *w, enum family f, unsigned int i,
 			  &reply->target);
 }
 
-/* Of an answer that does not tell the question. */
+/* Find the question of an answer that does not name it. */
 static bool find_question(const struct watch *w, enum family f, unsigned int i,
 			  struct packet_reply *reply)
 {
