@@ -309,15 +309,18 @@ static void note_ops(const struct plan *plan, struct outcome *o)
 }
 
 /* Do this before the prefix is forgotten: its hosts may still use it. @dry: for
- * this plan alone.
+ * this plan alone. @failed: the last round could not write it. Returns 0, or a
+ * negative errno with a sentence.
  */
-static void keep_prefixes(struct session *s, enum plan_goal goal, bool dry)
+static int keep_prefixes(struct session *s, enum plan_goal goal, bool dry,
+			 bool failed, struct err *err)
 {
 	if ((goal != PLAN_ALL && goal != PLAN_APPLY) ||
-	    s->bad_prefix6.msg[0] ||
-	    !own_remember(&s->prefix6, &s->present, &s->conf) || dry)
-		return;
-	(void)prefix6_write(&s->conf, &s->prefix6, &s->bad_prefix6);
+	    s->bad_prefix6.msg[0])
+		return 0;
+	if (!own_remember(&s->prefix6, &s->present, &s->conf) && !failed)
+		return 0;
+	return dry ? 0 : prefix6_write(&s->conf, &s->prefix6, err);
 }
 
 /* The rest is done; what could not even be looked at, or stood in the way, is a
@@ -373,9 +376,9 @@ static int64_t now_ns(void)
 static int rounds(struct session *s, struct plan_event *event, FILE *dry,
 		  struct outcome *o, struct err *err)
 {
-	struct err why, no_ruleset;
+	struct err why, no_ruleset, unkept;
 	int ruleset = need_ruleset(s, event->goal, &no_ruleset);
-	int code, planned;
+	int code, planned, kept = 0;
 	bool again = false;
 
 	/* The links' part needs no ruleset. */
@@ -387,7 +390,7 @@ static int rounds(struct session *s, struct plan_event *event, FILE *dry,
 		if (code)
 			return code;
 		s->looked = now_ns();
-		keep_prefixes(s, event->goal, dry);
+		kept = keep_prefixes(s, event->goal, dry, kept, &unkept);
 		planned = plan_make(&s->plan, &s->conf, &s->present,
 				    &s->ruleset, event, &why);
 		if (dry) {
@@ -417,6 +420,8 @@ static int rounds(struct session *s, struct plan_event *event, FILE *dry,
 	if (!dry && o->result.failed)
 		return err_set(err, o->result.code, "%s", o->result.first.msg);
 	code = unread(s, planned, &why, err);
+	if (!code && kept)
+		code = err_set(err, kept, "%s", unkept.msg);
 	if (!code && again)
 		return err_set(err, -EAGAIN, "interfaces keep coming and "
 			       "going: the next event goes on from here, and "

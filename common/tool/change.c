@@ -260,7 +260,9 @@ int change_undrain(struct task *t)
 	return drain(t, false);
 }
 
-/* Do this before the first change in the kernel, as for drained links. */
+/* Do this before the first change in the kernel, as for drained links. A link
+ * without an interface (ENODEV) has the index 0.
+ */
 static int note_prefixes(struct task *t, int link, struct err *err)
 {
 	struct session *s = &t->session;
@@ -272,6 +274,9 @@ static int note_prefixes(struct task *t, int link, struct err *err)
 			prefix_text(&t->prefixes.item[i], text));
 	s->prefix6.of[link].told = t->prefixes;
 	s->prefix6.of[link].ifindex = if_nametoindex(t->link);
+	if (!s->prefix6.of[link].ifindex && errno != ENODEV)
+		return err_set(err, -errno, "the interface %s cannot be looked "
+			       "up: %s", t->link, strerror(errno));
 	if (t->dry) {
 		printf("# %s: %s told %u %s\n", PREFIX6_PATH, t->link,
 		       s->prefix6.of[link].ifindex, t->told);

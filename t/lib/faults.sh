@@ -261,7 +261,8 @@ learn_mend() { # EVENT NUMBER MEND COMMAND
 }
 
 # Does every mark that took a link before, or will, take one that is usable? A
-# mark that the event leads nowhere may go nowhere when nothing gives it.
+# mark that the event leads nowhere may go nowhere when nothing gives it; and in a
+# flush, whose table goes last, when nothing goes anywhere without a mark either.
 wrong_ways() { # EVENT STATE
 	local mark link none d=$T/$1
 
@@ -275,6 +276,8 @@ wrong_ways() { # EVENT STATE
 		if [ -n "${is[$mark]-}" ]; then
 			grep -q "^${is[$mark]} *$" "$d/usable" ||
 				echo "mark $mark takes ${is[$mark]}"
+		elif [ "$1" = flush ] && [ -z "${is[${mark%%0x*}0x0]-}" ]; then
+			:
 		elif [[ $mark != *0x0 && $none != 0 ]] || grep -q "^$mark " "$d/ways.after"; then
 			[ ! -s "$d/usable" ] || echo "mark $mark takes nothing"
 		fi
