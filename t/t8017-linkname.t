@@ -75,6 +75,7 @@ is "by the line that is up" "$(conntrack -L -p icmp -d "$server" 2>/dev/null |
 	"dst=10.64.1.100 mark=1"
 
 # The client hangs up, and the line dials.
+# shellcheck disable=SC2154	# daemon sets it
 kill "$dialin_pid"
 wait "$dialin_pid"
 link_up 2

@@ -47,7 +47,7 @@ static inline struct wide wide_ones(unsigned int bits)
 	struct wide w = { 0, 0 };
 
 	if (bits > 64)
-		w.hi = UINT64_MAX >> (128 - bits);
+		w.hi = bits < 128 ? UINT64_MAX >> (128 - bits) : UINT64_MAX;
 	if (bits)
 		w.lo = bits < 64 ? UINT64_MAX >> (64 - bits) : UINT64_MAX;
 	return w;

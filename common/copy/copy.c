@@ -60,9 +60,15 @@ static int messages_push(struct messages *m, const struct nlmsghdr *nlh)
 	return 0;
 }
 
+/* One that is known to be there. */
+static struct nlmsghdr *messages_here(const struct messages *m, size_t at)
+{
+	return (void *)(m->data + at);
+}
+
 static struct nlmsghdr *messages_at(const struct messages *m, size_t at)
 {
-	return at < m->len ? (void *)(m->data + at) : NULL;
+	return at < m->len ? messages_here(m, at) : NULL;
 }
 
 static void messages_release(struct messages *m)
@@ -725,8 +731,8 @@ static int sort_cmp(const void *a, const void *b, void *data)
 	struct rtmsg_key kx, ky;
 	int d;
 
-	rtmsg_key(messages_at(data, *x), &kx);
-	rtmsg_key(messages_at(data, *y), &ky);
+	rtmsg_key(messages_here(data, *x), &kx);
+	rtmsg_key(messages_here(data, *y), &ky);
 	d = rtmsg_key_cmp(&kx, &ky);
 	/* Routes of one key stay in the order of the dump. */
 	return d ? d : (*x > *y) - (*x < *y);
@@ -743,12 +749,12 @@ static int sort(struct messages *m, size_t n)
 
 	for (i = 0; !code && i < n; i++) {
 		index[i] = at;
-		at += messages_at(m, at)->nlmsg_len;
+		at += messages_here(m, at)->nlmsg_len;
 	}
 	if (!code)
 		qsort_r(index, n, sizeof(*index), sort_cmp, m);
 	for (i = 0; !code && i < n; i++)
-		code = messages_push(&sorted, messages_at(m, index[i]));
+		code = messages_push(&sorted, messages_here(m, index[i]));
 	free(index);
 	if (code) {
 		messages_release(&sorted);

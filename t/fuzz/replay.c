@@ -26,6 +26,9 @@ static void run_input(const char *path)
 	if (!data || !f)
 		exit(2);
 	size = fread(data, 1, INPUT_MAX, f);
+	/* A directory that could not be listed is no input. */
+	if (ferror(f))
+		exit(2);
 	fclose(f);
 	/* What the target prints is no TAP. */
 	(void)!freopen("/dev/null", "w", stdout);

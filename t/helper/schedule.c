@@ -591,8 +591,8 @@ static void want_rules(FILE *f)
 	char text[20];
 
 	fprintf(f, "0:\tfrom all lookup local\n"
-		"1000:\tfrom all lookup main suppress_prefixlength 0 proto "
-		"119\n");
+		"1000:\tnot from all fwmark 0x6d77616e lookup main "
+		"suppress_prefixlength 0 proto 119\n");
 	for (i = 0; i < LINKS; i++)
 		fprintf(f, "%u:\tfrom all fwmark 0x%x/0xff lookup %u proto "
 			"119\n", 1001 + i, i + 1, TABLE + i);
@@ -616,8 +616,8 @@ static void want_rules6(FILE *f)
 	unsigned int i;
 
 	fprintf(f, "6 0:\tfrom all lookup local\n"
-		"6 1000:\tfrom all lookup main suppress_prefixlength 0 proto "
-		"119\n6 1001:\tfrom all lookup 199 proto 119\n");
+		"6 1000:\tnot from all fwmark 0x6d77616e lookup main "
+		"suppress_prefixlength 0 proto 119\n6 1001:\tfrom all lookup 199 proto 119\n");
 	for (i = 0; i < LINKS; i++) {
 		fprintf(f, "6 %u:\tfrom all fwmark 0x%x/0xff lookup %u proto "
 			"119\n", 1002 + i, i + 1, TABLE + i);

@@ -822,7 +822,7 @@ static void reserve(void)
 static void neighbours(void)
 {
 	struct probe_rules rules = usual;
-	uint16_t seq, first;
+	uint16_t seq = 0, first;
 	unsigned int target;
 	bool good;
 
