@@ -20,7 +20,7 @@ ok "apply" mwan-rules apply
 ours0=2001:db8:0:ffff::6d77:1 ours1=2001:db8:1:ffff::6d77:2
 
 # --- a port forward ---
-lan perl -MIO::Socket::IP -e '
+ip netns exec lan perl -MIO::Socket::IP -e '
 	my $l = IO::Socket::IP->new(LocalHost => "fd00:9::7", Listen => 9,
 		LocalPort => 80, ReuseAddr => 1) or die "$@";
 	$| = 1;
