@@ -143,7 +143,7 @@ net6() {
 		ip -n lan -6 route add local "2001:db8:$k:1::/64" dev lo
 		session6 "$k"
 	done
-	inet perl -MIO::Socket::IP -MIO::Select -e '
+	ip netns exec inet perl -MIO::Socket::IP -MIO::Select -e '
 		my $all = IO::Select->new;
 		my %listens;
 		for (map { my $at = $_; map { [@$at, $_] } @ARGV }
