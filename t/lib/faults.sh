@@ -183,9 +183,11 @@ before_cprt() { # EVENT
 # nobody reads a *.new, the next write begins it anew, and a flush removes it.
 # Locks are empty. What has been verified names the namespace and generation, which
 # are never the same twice: here the table counts that a hook leaves in trust of it.
+# IPv6's own routes, which "table all" shows in either family, come when they come.
 state() {
 	printf '%s\n' 'route show table all' rule nexthop |
-		ip -d -force -batch - | grep -v 'table local'
+		ip -d -force -batch - |
+		grep -v 'table local\|^multicast\|^unicast [0-9a-f]*:.*proto kernel'
 	printf '%s\n' 'route show table all' rule 'addr show scope global' |
 		ip -d -6 -force -batch - |
 		grep -v 'table local\|^multicast\|^unicast.*proto kernel\|link/ether'
