@@ -302,6 +302,8 @@ int change_prefix(struct task *t)
 	code = known_link(t, &link, &err);
 	if (code)
 		return task_fail(t, "failed", &err, code);
+	if (s->bad_force.msg[0])
+		return task_fail(t, "failed", &s->bad_force, EXIT_FAILED);
 	/* Its lines about other links would be lost. */
 	if (s->bad_prefix6.msg[0])
 		return task_fail(t, "failed", &s->bad_prefix6, EXIT_FAILED);
