@@ -40,16 +40,6 @@ twin_clear() {
 	twin nft flush ruleset
 } >/dev/null 2>&1
 
-file() { # [MWAN-LINE...] -- LINK-LINE...
-	printf '[mwan]\nqdisc = none\n'
-	while [ "$1" != -- ]; do
-		printf '%s\n' "$1"
-		shift
-	done
-	shift
-	printf '%s\n' "$@"
-}
-
 # The numbers of a file are 1,000 and up, 200, 77,000, 0xff and 1 to 3.
 three=('[link ppp0]' 'table = 201' 'mark = 1' '[link ppp1]' 'table = 202'
 	'mark = 2' '[link ppp2]' 'table = 203' 'mark = 3')
@@ -65,7 +55,7 @@ lost() {
 step() {
 	local desc=$1 before after
 	shift
-	file "$@" >/etc/ppp/mwan.ini
+	ini "$@"
 	before=$(($(lost)))
 	ok "$desc: apply" mwan-rules apply
 	after=$(($(lost)))
@@ -88,7 +78,7 @@ export -f link_new
 for i in 0 1 2; do
 	twin bash -c "link_new ppp$i 10.64.$i.100 10.64.$i.1"
 done
-file -- "${three[@]}" >/etc/ppp/mwan.ini
+ini "${three[@]}"
 ok "start" mwan-rules apply
 for i in $(seq 12); do
 	stream "10.9.60.$i"
@@ -98,17 +88,17 @@ is "flows on every link" "$(for i in $(seq 12); do
 done | sort -u | paste -sd ' ')" "0 1 2"
 
 for base in 77256 77001 77255 77512 76745 90000 4000000000 77000; do
-	step "nexthop_base $base" "nexthop_base = $base" -- "${three[@]}"
+	step "nexthop_base $base" "nexthop_base = $base" "${three[@]}"
 done
 for table in 210 4000000000 200; do
-	step "standby_table $table" "standby_table = $table" -- "${three[@]}"
+	step "standby_table $table" "standby_table = $table" "${three[@]}"
 done
 for priority in 1001 1300 1900 20000 100 1000; do
-	step "rule_priority $priority" "rule_priority = $priority" -- \
+	step "rule_priority $priority" "rule_priority = $priority" \
 		"${three[@]}"
 done
-step "other tables" -- "${three[@]/#table = 2/table = 3}"
-step "first tables" -- "${three[@]}"
+step "other tables" "${three[@]/#table = 2/table = 3}"
+step "first tables" "${three[@]}"
 ask -s 10.9.62.1 -c 30 >"$T/asked"
 # Marks, which connections have: others, each the next one's, in a circle, under
 # another mask, and together with tables.
@@ -117,32 +107,32 @@ links() { # TABLE MARK TABLE MARK TABLE MARK
 		"$1" "$2" "$3"
 	printf 'mark = %s\n[link ppp2]\ntable = %s\nmark = %s\n' "$4" "$5" "$6"
 }
-step "other marks" -- "$(links 201 0x11 202 0x12 203 0x13)"
-step "first marks" -- "${three[@]}"
-step "marks of the next one" -- "$(links 201 2 202 3 203 4)"
-step "marks in a circle" -- "$(links 201 4 202 2 203 3)"
-step "first marks again" -- "${three[@]}"
-step "another mask" "mark_mask = 0xff00" -- \
+step "other marks" "$(links 201 0x11 202 0x12 203 0x13)"
+step "first marks" "${three[@]}"
+step "marks of the next one" "$(links 201 2 202 3 203 4)"
+step "marks in a circle" "$(links 201 4 202 2 203 3)"
+step "first marks again" "${three[@]}"
+step "another mask" "mark_mask = 0xff00" \
 	"$(links 201 0x100 202 0x200 203 0x300)"
-step "a wider one" "mark_mask = 0xffff" -- \
+step "a wider one" "mark_mask = 0xffff" \
 	"$(links 201 0x101 202 0x200 203 0x300)"
-step "first mask" -- "${three[@]}"
-step "tables in a circle" -- "$(links 202 1 203 2 201 3)"
-step "and marks" -- "$(links 202 2 203 3 201 1)"
-step "both back" -- "${three[@]}"
+step "first mask" "${three[@]}"
+step "tables in a circle" "$(links 202 1 203 2 201 3)"
+step "and marks" "$(links 202 2 203 3 201 1)"
+step "both back" "${three[@]}"
 like "connections that say nothing have the marks of now" "$(conntrack -L \
 	-p udp -s 10.9.62.1 2>&1 | grep -o ' mark=[0-9]*' | sort -u |
 	paste -sd ' ')" '^ mark=[123]( *mark=[23])*$'
 going=$(meter report | sed -n 's/.* src=\([^ ]*\) .*last=10\.64\.2\..*/\1/p' |
 	paste -sd '|')
 like "flows on the link that goes" "$going" '^10'
-step "a link is removed" -- "${three[@]:0:6}"
+step "a link is removed" "${three[@]:0:6}"
 going=none
-step "and added" -- "${three[@]}"
-step "another order" -- "${three[@]:6}" "${three[@]:0:6}"
+step "and added" "${three[@]}"
+step "another order" "${three[@]:6}" "${three[@]:0:6}"
 step "all at once" "nexthop_base = 77257" "standby_table = 210" \
-	"rule_priority = 1002" -- "${three[@]/#table = 2/table = 3}"
-step "and back" "standby_table = 200" -- "${three[@]}"
+	"rule_priority = 1002" "${three[@]/#table = 2/table = 3}"
+step "and back" "standby_table = 200" "${three[@]}"
 
 # --- an addition is refused ---
 # Where every detour has an id of somebody else, a group stands in the place of
@@ -157,19 +147,19 @@ refused() { # DESCRIPTION
 	like "$1: the standby stays" "$(ip route show table 200 proto 119)" \
 		'default nhid 77257 .*ppp0.*ppp1.*ppp2'
 }
-file "nexthop_base = 77256" -- "${three[@]}" >/etc/ppp/mwan.ini
+ini "nexthop_base = 77256" "${three[@]}"
 refused "kernel"
 like "its reason is told" "$(tail -n 1 /var/log/ifchang.log)" \
 	'error=.*was refused: Can not replace a nexthop group'
 for id in 77773 78285 78797 79309; do
 	ip nexthop del id $id
 done
-step "it is free" "nexthop_base = 77256" -- "${three[@]}"
-step "and back" -- "${three[@]}"
+step "it is free" "nexthop_base = 77256" "${three[@]}"
+step "and back" "${three[@]}"
 for id in 80001 80002 80003; do
 	ip nexthop add id $id dev lan0 protocol static
 done
-file "nexthop_base = 80000" -- "${three[@]}" >/etc/ppp/mwan.ini
+ini "nexthop_base = 80000" "${three[@]}"
 refused "ids of another program"
 cut_off 2
 ask -s 10.9.61.1 -c 100 >"$T/asked"
@@ -187,23 +177,23 @@ rest() {
 	nft list table inet mwan
 } 2>/dev/null
 links_come 2
-file -- "${three[@]}" >/etc/ppp/mwan.ini
+ini "${three[@]}"
 ok "apply" mwan-rules apply
 ip rule flush protocol 119
-file "standby_table = 210" "nexthop_base = 90000" -- '[link ppp0]' \
-	'table = 301' >/etc/ppp/mwan.ini
+ini "standby_table = 210" "nexthop_base = 90000" '[link ppp0]' \
+	'table = 301'
 ok "flush with another file, without our rules" mwan-rules flush
 is "nothing of ours is left" "$(rest)" ""
-file -- "${three[@]}" >/etc/ppp/mwan.ini
+ini "${three[@]}"
 mwan-rules apply
 ip rule flush protocol 119
 printf '[mwan]\nstandby_table = 211\n[link ppp7]\ntable = 307\n' >"$T/ini"
 ok "flush -f" mwan-rules flush -f "$T/ini"
 is "nothing of ours is left then" "$(rest)" ""
-file -- "${three[@]}" >/etc/ppp/mwan.ini
+ini "${three[@]}"
 mwan-rules apply
 ip rule flush protocol 119
-file "standby_table = 210" -- "${three[@]:0:3}" >/etc/ppp/mwan.ini
+ini "standby_table = 210" "${three[@]:0:3}"
 ok "apply with another file, without our rules" mwan-rules apply
 is "has its own tables alone" "$(ip route show table all proto 119 |
 	grep -o 'table [a-z0-9]*' | sort -u | paste -sd ' ')" \
