@@ -138,6 +138,9 @@ int iface_read_bytes(struct nl *nl, uint32_t ifindex, struct iface_bytes *bytes,
 
 static int on_addr(const struct nlmsghdr *nlh, void *data)
 {
+	/* A daemon's have no route of the kernel's. */
+	const uint32_t advertised = IFA_F_MANAGETEMPADDR | IFA_F_PERMANENT |
+				    IFA_F_NOPREFIXROUTE;
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[IFA_FLAGS + 1], *local;
 	const struct dump *d = data;
@@ -161,6 +164,7 @@ static int on_addr(const struct nlmsghdr *nlh, void *data)
 	a.len = ifa->ifa_prefixlen;
 	a.deprecated = flags & IFA_F_DEPRECATED;
 	a.unusable = flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED);
+	a.advertised = (flags & advertised) == IFA_F_MANAGETEMPADDR;
 	if (addr_set(&a.local, mnl_attr_get_payload(local),
 		     mnl_attr_get_payload_len(local)) ||
 	    addr_set(&a.peer, mnl_attr_get_payload(tb[IFA_ADDRESS]),

@@ -35,6 +35,10 @@ struct iface_addr {
 	uint8_t len;		/* bits of the network that it is in */
 	bool deprecated;	/* IPv6: not for new connections any more */
 	bool unusable;		/* IPv6: not verified, or somebody else's */
+	/* IPv6: the kernel made it of a router's advertisement, and takes it
+	 * away when no more come.
+	 */
+	bool advertised;
 };
 
 /* Called for each; a negative errno ends the reading with that error. */

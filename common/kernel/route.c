@@ -28,6 +28,20 @@ struct search {
 	bool found;
 };
 
+/* The kernel uses no such route any more, and deletes it up to half a minute later
+ * (ip-sysctl.rst, route/gc_interval): a router that has not advertised itself
+ * again.
+ */
+static bool has_expired(const struct nlattr *info)
+{
+	const struct rta_cacheinfo *life;
+
+	if (!info || mnl_attr_get_payload_len(info) < sizeof(*life))
+		return false;
+	life = mnl_attr_get_payload(info);
+	return life->rta_expires < 0;
+}
+
 static int on_route(const struct nlmsghdr *nlh, void *data)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
@@ -49,7 +63,8 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	 */
 	if (d->table && rtm->rtm_family == AF_INET && nl_u32(tb[RTA_DST]))
 		return NL_ENOUGH;
-	if (rtm->rtm_dst_len > d->max_len || (rtm->rtm_flags & RTM_F_CLONED))
+	if (rtm->rtm_dst_len > d->max_len || (rtm->rtm_flags & RTM_F_CLONED) ||
+	    has_expired(tb[RTA_CACHEINFO]))
 		return 0;
 	r.dst_len = rtm->rtm_dst_len;
 	r.metric = nl_u32(tb[RTA_PRIORITY]);

@@ -231,6 +231,47 @@ static void read_links(struct gathering *g, const struct present *present,
 				 f->flows, NULL);
 }
 
+static int on_addr6(const struct iface_addr *a, void *data)
+{
+	struct gathering *g = data;
+	int i = present_link_of(g->present, g->conf, a->ifindex);
+
+	if (i >= 0 && a->advertised)
+		g->f->ipv6[i].advertised = true;
+	return 0;
+}
+
+static int setting6(const char *dev, const char *name)
+{
+	char path[SYSCTL_PATH_MAX];
+
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/%s", dev, name);
+	return sysctl_read(path);
+}
+
+/* A router takes advertisements of others only with accept_ra 2
+ * (ip-sysctl.rst).
+ */
+static void read_ipv6(struct gathering *g, struct nl *rtnl)
+{
+	struct facts_ipv6 *f = g->f->ipv6;
+	const char *name;
+	unsigned int i;
+
+	memset(f, 0, sizeof(g->f->ipv6));
+	if (!g->conf->ipv6)
+		return;
+	(void)iface_addr_dump(rtnl, AF_INET6, 0, on_addr6, g, NULL);
+	for (i = 0; i < g->conf->n_links; i++, f++) {
+		name = g->conf->link[i].name;
+		f->off = setting6(name, "disable_ipv6") == 1;
+		f->accept_ra = setting6(name, "accept_ra");
+		f->forwarding = setting6(name, "forwarding");
+		f->deaf = f->forwarding == 1 ? f->accept_ra != 2 :
+					       f->accept_ra == 0;
+	}
+}
+
 static void read_programs(struct programs *p)
 {
 	int dir = open(PROGRAMS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -316,6 +357,7 @@ int facts_read(struct facts *f, const struct conf *conf,
 	f->forwarding6 = conf->ipv6 ? sysctl_read(SYSCTL_IPV6_FORWARD) : -1;
 	read_files(f, conf);
 	read_links(&g, present, rtnl, nfnl);
+	read_ipv6(&g, rtnl);
 	networkd_read(&f->networkd_routes, &f->networkd_rules);
 	hookfile_read(&f->up, "up");
 	hookfile_read(&f->down, "down");

@@ -29,6 +29,14 @@ struct facts_default {
 	char dev[IFNAMSIZ];
 };
 
+/* How the kernel is set to have IPv6 on a link, where that is our business. */
+struct facts_ipv6 {
+	bool off;		/* disable_ipv6 */
+	bool deaf;		/* it takes no router's advertisements */
+	bool advertised;	/* it has an address of one */
+	int accept_ra, forwarding;
+};
+
 /* What mwan-rules status tells and hooks need not know. */
 struct facts {
 	bool conf_exists;	/* mwan.ini, whether in force or not */
@@ -66,6 +74,7 @@ struct facts {
 	/* main's 0.0.0.0/1, which wins over marks; family 0: none */
 	struct facts_default half;
 	int forwarding6;	/* of IPv6; -1: it is not our business */
+	struct facts_ipv6 ipv6[LINKS_MAX];
 	bool networkd_routes, networkd_rules;	/* it deletes them */
 	struct watched watched[FAMILIES][LINKS_MAX];
 	struct since judged[LINKS_MAX];	/* since when its verdict is that */

@@ -248,8 +248,67 @@ static void check_prefix(struct status *s, const struct status_link *l)
 	    "it is not used for IPv6: let its DHCPv6 client call \"mwan-rules "
 	    "prefix\", or write prefix6 = PREFIX in mwan.ini; with "
 	    "net.ipv6.conf.all.forwarding = 1 the kernel takes an address of it "
-	    "only with net.ipv6.conf.%s.accept_ra = 2. Where the provider has no "
-	    "IPv6, tell pppd: noipv6.", name, name);
+	    "only with net.ipv6.conf.%s.accept_ra = 2.%s", name, name,
+	    link_is_pppd(l->want, l->is) ? " Where the provider has no IPv6, "
+	    "tell pppd: noipv6." : "");
+}
+
+/* Its prefix is known, from the file or from before, and it has no address that a
+ * session begins with.
+ */
+static void check_no_ipv6(struct status *s, const struct status_link *l,
+			  bool off)
+{
+	const struct link *is = l->is;
+	const char *name = l->want->name;
+	bool pppd = link_is_pppd(l->want, is);
+
+	if (is->af[FAMILY_IPV6].local.family || !is->own6.n || !is->ifindex ||
+	    !is->up || !is->carrier || is->other || is->drained)
+		return;
+	if (off)
+		say(s, "no-ipv6", name, "%s has no IPv6, as net/ipv6/conf/%s/"
+		    "disable_ipv6 is 1: \"sysctl -w net/ipv6/conf/%s/"
+		    "disable_ipv6=0\"%s.", name, name, name, pppd ? ", and dial "
+		    "again, as pppd gives it its address only at the "
+		    "beginning" : "");
+	else
+		say(s, "no-ipv6", name, "%s has no IPv6, as it has no "
+		    "link-local address: %s%s%s.", name, pppd ? "IPV6CP is not "
+		    "open, see pppd's messages about it in the system log, and "
+		    "dial again" : "see \"ip -6 addr show dev ", pppd ? "" :
+		    name, pppd ? "" : "\"");
+}
+
+static void check_gateway6(struct status *s, const struct status_link *l,
+			   const struct facts_ipv6 *f)
+{
+	const char *name = l->want->name;
+	char advice[120] = "its router does not advertise itself";
+	struct err why;
+
+	if (!link_lacks_gateway(l->want, l->is, FAMILY_IPV6, &why))
+		return;
+	if (f->deaf)
+		snprintf(advice, sizeof(advice), "let the kernel take its "
+			 "router's advertisements (\"sysctl -w net/ipv6/conf/%s/"
+			 "accept_ra=2\")", name);
+	say(s, "no-gateway", name, "%s is not used for IPv6, as nobody says who "
+	    "its gateway is: %s, or write \"gateway = ADDRESS\" below [link "
+	    "%s] in mwan.ini.", name, advice, name);
+}
+
+static void check_accept_ra(struct status *s, const struct status_link *l,
+			    const struct facts_ipv6 *f)
+{
+	const char *name = l->want->name;
+
+	if (f->advertised && f->deaf)
+		say(s, "accept-ra", name, "%s will lose its IPv6 address, which "
+		    "is of a router's advertisement, as with net/ipv6/conf/%s/"
+		    "accept_ra = %d and forwarding = %d the kernel takes no "
+		    "more of them: \"sysctl -w net/ipv6/conf/%s/accept_ra=2\".",
+		    name, name, f->accept_ra, f->forwarding, name);
 }
 
 /* Nothing keeps strangers from the LAN when it is on: it is never ours. */
@@ -259,8 +318,12 @@ static void check_ipv6(struct status *s, const struct session *now)
 
 	if (!now->conf.ipv6 || !own_any(&now->present, &now->conf))
 		return;
-	for (i = 0; i < s->n_links; i++)
+	for (i = 0; i < s->n_links; i++) {
 		check_prefix(s, &s->link[i]);
+		check_no_ipv6(s, &s->link[i], s->facts->ipv6[i].off);
+		check_gateway6(s, &s->link[i], &s->facts->ipv6[i]);
+		check_accept_ra(s, &s->link[i], &s->facts->ipv6[i]);
+	}
 	if (s->facts->forwarding6 == 0 && now->in_force)
 		say(s, "ip-forward", "", "net/ipv6/conf/all/forwarding is 0, and "
 		    "nothing of IPv6 is forwarded: see first that your firewall "
@@ -505,9 +568,15 @@ static void tell(struct status *s, const struct session *now,
 		    "of a link that is held" : "gone");
 		return;
 	case OP_CT_PREFIX:
-		say(s, "conntrack", "", "There may still be connections of "
-		    "the prefix %s, which %s has no more: " APPLY ".",
-		    prefix_text(&op->lost.prefix, prefix), op->dev);
+		if (!op->lost.prefix.len)
+			say(s, "conntrack", op->dev, "There may still be IPv6 "
+			    "connections of %s, which cannot be used for it: "
+			    APPLY ".", op->dev);
+		else
+			say(s, "conntrack", "", "There may still be "
+			    "connections of the prefix %s, which %s has no "
+			    "more: " APPLY ".",
+			    prefix_text(&op->lost.prefix, prefix), op->dev);
 		return;
 	case OP_CT_STRAY:
 		if (now->present.nft.masquerades)

@@ -17,17 +17,20 @@
 #define RTM_PROTOCOL (NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol))
 
 /* A filter loads words in network order, and netlink has them in the host's.
- * For routes listen only to removals of ours, for rules only to removals.
+ * For routes listen only to removals of ours, and to those that come of router
+ * advertisements: no client tells us of them. For rules only to removals.
  */
 static int filter_rtnl(int fd)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, TYPE),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 5, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWRULE), 4, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 2),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWRULE), 7, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 4),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, RTM_PROTOCOL),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PROTO_MWAN, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PROTO_MWAN, 2, 1),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, RTM_PROTOCOL),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RTPROT_RA, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, UINT16_MAX),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};

@@ -500,6 +500,41 @@ static void has_no_prefix(void)
 	addr_parse(&session.present.link[1].af[FAMILY_IPV6].local, "fe80::1");
 }
 
+/* The first link has a prefix and no address that a session begins with. */
+static void has_no_ipv6(void)
+{
+	has_no_prefix();
+	session.present.link[0].known6 = false;
+}
+
+static void has_ipv6_off(void)
+{
+	has_no_ipv6();
+	facts.ipv6[0].off = true;
+}
+
+static void hears_nobody(void)
+{
+	has_no_prefix();
+	facts.ipv6[0].advertised = facts.ipv6[0].deaf = true;
+	facts.ipv6[0].accept_ra = facts.ipv6[0].forwarding = 1;
+}
+
+static void lacks_gateway6(void)
+{
+	struct link *is = &session.present.link[0];
+
+	hears_nobody();
+	addr_parse(&is->af[FAMILY_IPV6].local, "fe80::2");
+	is->af[FAMILY_IPV6].needs_gateway = true;
+}
+
+static void lacks_advertisement(void)
+{
+	lacks_gateway6();
+	facts.ipv6[0].deaf = false;
+}
+
 static void extras_are_left(void)
 {
 	session.present.extras_left = true;
@@ -609,6 +644,14 @@ static void test_problems(void)
 		  "of scope link" },
 		{ has_no_prefix, "no-prefix", "ppp1 has IPv6 and no prefix" },
 		{ has_no_prefix, "ip-forward", "conf/all/forwarding is 0" },
+		{ has_no_ipv6, "no-ipv6", "ppp0 has no IPv6, as it has no "
+		  "link-local address: IPV6CP is not open" },
+		{ has_ipv6_off, "no-ipv6", "disable_ipv6=0\", and dial again" },
+		{ hears_nobody, "accept-ra", "ppp0 will lose its IPv6 address" },
+		{ lacks_gateway6, "no-gateway", "let the kernel take its "
+		  "router's advertisements" },
+		{ lacks_advertisement, "no-gateway", "its router does not "
+		  "advertise itself" },
 		{ extras_are_left, "addresses", "more addresses than" },
 		{ has_bad_file, "configuration", "mwan.ini:3: nonsense: fix" },
 		{ is_not_root, "privilege", "run mwan-rules status as root" },
