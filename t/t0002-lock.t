@@ -156,7 +156,7 @@ is "eight at once" "$failed $(grep -c 'event=up .*result=' "$log")" "0 8"
 
 # --- a slow log holds up no other link ---
 for name in ppp0 ppp9; do
-	env -i ASAN_OPTIONS=detect_leaks=0 strace -o "$T/trace" \
+	"${bare[@]}" strace -o "$T/trace" \
 		-e "trace=?open,openat,close" "$BIN/ip-up.local" $name eth1 0 \
 		10.64.1.100 10.64.1.1
 	is "$name: the lock goes before the log is opened" "$(awk '

@@ -142,7 +142,7 @@ ip rule del pref 1500
 # read the whole nftables table.
 rm -f /run/mwan/verified
 strace -o "$T/flap" -e trace=sendto -e inject=sendto:delay_exit=1000000:when=11 \
-	env -i "$BIN/ip-up.local" ppp0 eth9 0 10.64.1.100 10.64.1.1 &
+	"${bare[@]}" "$BIN/ip-up.local" ppp0 eth9 0 10.64.1.100 10.64.1.1 &
 flapping=$!
 asked() { # COUNT
 	[ "$(grep -c '^sendto' "$T/flap")" = "$1" ]

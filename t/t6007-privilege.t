@@ -93,7 +93,7 @@ like "and has logged" "$(<$log)" 'event=up if=ppp0 .*result=ok'
 # A filter of system calls that knows no capset.
 lose
 said=$(strace -o /dev/null -e inject=capset:error=EPERM \
-	env -i ASAN_OPTIONS=detect_leaks=0 $BIN/ip-up.local \
+	"${bare[@]}" $BIN/ip-up.local \
 	ppp0 eth9 0 10.64.1.100 10.64.1.1 2>&1)
 is "capset is forbidden: goes on" "$?$(state)" "0$whole"
 is "and says so" "$said" "ip-up.local: cannot give up its other \

@@ -49,7 +49,7 @@ is "and the rule that remembers their address" \
 	"$(ip rule | grep -c 'from 10.64.0.100 ')" 1
 address_to 10.64.0.7
 strace -o "$T/trace" -e trace=flock,close,sendto \
-	env -i ASAN_OPTIONS=detect_leaks=0 \
+	"${bare[@]}" \
 	"$BIN/ip-up.local" ppp0 eth9 0 10.64.0.7 10.64.0.1
 like "the log" "$(log_last)" 'event=up if=ppp0 .*result=ok '
 is "all of them are ended, and no others" \
@@ -77,7 +77,7 @@ address_to 10.64.0.7
 # Longer than a hook waits for the lock.
 strace -o "$T/slow" -e trace=sendto \
 	-e inject=sendto:delay_exit=2500000:when="$first" \
-	env -i ASAN_OPTIONS=detect_leaks=0 "$BIN/ip-up.local" ppp0 eth9 0 \
+	"${bare[@]}" "$BIN/ip-up.local" ppp0 eth9 0 \
 	10.64.0.7 10.64.0.1 &
 slow=$!
 ok "the deletions have begun" wait_for 20 grep CT_DELETE "$T/slow"

@@ -15,7 +15,7 @@ link_new ppp1 10.64.2.100 10.64.2.1
 
 # calls COMMAND...: how many system calls it makes.
 calls() {
-	strace -qq -o "$T/strace" env -i ASAN_OPTIONS=detect_leaks=0 "$@"
+	strace -qq -o "$T/strace" "${bare[@]}" "$@"
 	# Without those of env, which end with its second execve.
 	awk '/^execve\("/ && / = 0$/ { n = 0 } { n++ } END { print n }' \
 		"$T/strace"
@@ -29,7 +29,7 @@ ours=$(calls "${event[@]}")
 base=$(calls "$empty")
 ok "$ours system calls, $base of an empty program, 9.4 times at the most" \
 	test "$((10 * ours))" -le "$((94 * base))"
-said=$(env -i ASAN_OPTIONS=detect_leaks=0 "$start" 5 "$empty" "${event[@]}")
+said=$("${bare[@]}" "$start" 5 "$empty" "${event[@]}")
 diag "$said"
 read -r _ _ _ faults _ base <<<"$said"
 ok "$faults page faults, $base of an empty program, 3 times at the most" \

@@ -18,7 +18,7 @@ seen() {
 	local log=/var/log/ifchang.log
 	: >$log
 	strace -qq -e trace=sendto -o "$T/strace" \
-		env -i ASAN_OPTIONS=detect_leaks=0 "$@" >"$T/out" 2>&1
+		"${bare[@]}" "$@" >"$T/out" 2>&1
 	printf '%s %s' "$(grep -c NFT_MSG_GETRULE "$T/strace")" \
 		"$(sed -n 's/.* changes=\([0-9]*\) .*/\1/p' $log)"
 }
@@ -132,10 +132,10 @@ is "it cannot be written: goes on" "$(seen "${event[@]}")" "1 0"
 rmdir $record
 seen "${event[@]}" >/dev/null
 strace -qq -o /dev/null -e trace=getsockopt -e inject=getsockopt:error=ENOPROTOOPT \
-	env -i ASAN_OPTIONS=detect_leaks=0 "${event[@]}"
+	"${bare[@]}" "${event[@]}"
 is "a kernel that does not tell namespaces apart: goes on" $? 0
 strace -qq -e inject=getsockopt:error=ENOPROTOOPT -e trace=getsockopt,sendto \
-	-o "$T/strace" env -i ASAN_OPTIONS=detect_leaks=0 "${event[@]}"
+	-o "$T/strace" "${bare[@]}" "${event[@]}"
 is "and reads each time" "$(grep -c NFT_MSG_GETRULE "$T/strace")" 1
 
 # --- the same run directory in another namespace ---

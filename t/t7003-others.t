@@ -194,7 +194,7 @@ ip route del default table 201
 hook up ppp0 10.64.0.100
 is "a default among 1,000 routes is made again" "$(defaults)" "$both"
 calls() {
-	strace -f -e trace=recvmsg -o "$T/calls" env -i "$BIN/ip-up.local" \
+	strace -f -e trace=recvmsg -o "$T/calls" "${bare[@]}" "$BIN/ip-up.local" \
 		ppp0 eth9 0 10.64.0.100 10.64.0.1
 	wc -l <"$T/calls"
 }
@@ -249,7 +249,7 @@ for what in nft 'addr 2000'; do
 		done
 	fi
 	# A round reads the interfaces once.
-	strace -e trace=sendto -o "$T/sent" env -i "$BIN/ip-up.local" \
+	strace -e trace=sendto -o "$T/sent" "${bare[@]}" "$BIN/ip-up.local" \
 		ppp0 eth9 0 10.64.0.100 10.64.0.1 2>/dev/null
 	[ "$what" = nft ] ||
 		is "... in one round" "$(grep -c RTM_GETRULE "$T/sent")" 1
@@ -262,7 +262,7 @@ done
 # (musl asks a second time, without SOCK_CLOEXEC.)
 fresh
 strace -o /dev/null -e trace=socket \
-	-e inject=socket:error=EPROTONOSUPPORT:when=3+ env -i \
+	-e inject=socket:error=EPROTONOSUPPORT:when=3+ "${bare[@]}" \
 	"$BIN/ip-up.local" ppp0 eth9 0 10.64.0.100 10.64.0.1 2>/dev/null
 is "no netfilter socket: ip-up fails" $? 1
 is "... and both links have their way" "$(defaults)" "$both"

@@ -16,8 +16,12 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BIN=${BIN:-$root/build/release/bin}
 export PATH=$BIN:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C
-# LeakSanitizer cannot run under strace, and these programs end at once.
+# LeakSanitizer cannot run under strace, and these programs end at once. It makes
+# the exit status 1: what runs under strace and with an empty environment is
+# started by "${bare[@]}".
 export ASAN_OPTIONS=detect_leaks=0
+# shellcheck disable=SC2034 # for the tests
+bare=(env -i "ASAN_OPTIONS=$ASAN_OPTIONS")
 
 if [ -z "${LIB_INSIDE-}${LAB_INSIDE-}" ]; then
 	if [ "$(id -u)" != 0 ]; then
