@@ -60,7 +60,7 @@ is "so nothing has to be remembered" \
 # the kernel, but each deletion reads no table again.
 is "the table is read twice" "$(grep -c CT_GET "$T/trace")" 2
 is "no deletion is sent while the lock is held" "$(awk '
-	/^flock\(.*= 0$/	{ match($0, /[0-9]+/)
+	/^flock\(.*LOCK_EX.*= 0$/	{ match($0, /[0-9]+/)
 				  lock = substr($0, RSTART, RLENGTH) }
 	$0 ~ "^close\\(" lock "\\)"	{ lock = "" }
 	/CT_DELETE/		{ n++; held += lock != "" }

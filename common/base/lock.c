@@ -140,7 +140,12 @@ int lock_take(struct lock *l, const char *name, unsigned int ms,
 
 void lock_release(struct lock *l)
 {
-	if (l->fd >= 0)
+	/* Not by close(2) alone: a run that takes it again would wait for
+	 * itself where that has failed, and leave its rest to the next one.
+	 */
+	if (l->fd >= 0) {
+		(void)flock(l->fd, LOCK_UN);
 		close(l->fd);
+	}
 	l->fd = -1;
 }
