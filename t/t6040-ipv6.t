@@ -296,6 +296,22 @@ ok "default from PREFIX" hook6 up 0
 like "is a prefix of the link" "$(rules6)" "1301: from $C::/60 lookup 201"
 ip -6 route del default from $C::/60 via fe80::b0 dev ppp0
 
+# What is remembered cannot be written down: nothing else suffers from that.
+mkdir /run/mwan/prefix6.new
+ip -6 addr add $B:200::5/64 dev ppp0 nodad
+is "a prefix that cannot be kept" "$(hook6 up 0 2>&1; echo $?)" \
+	"ip-up.local: cannot make /run/mwan/prefix6.new: Is a directory; remove it, it is made again
+1"
+like "is in use" "$(rules6)" "1301: from $B:200::/64 lookup 201"
+like "and all but that is done" "$(last)" \
+	'changes=[1-9].* warning="cannot make .*prefix6.new.* result=partial'
+hook6 up 0 2>/dev/null
+like "by the next hook, too" "$(last)" 'changes=0 .*result=partial'
+rmdir /run/mwan/prefix6.new
+ok "which keeps it when it can" hook6 up 0
+like "as it is needed" "$(cat /run/mwan/prefix6)" "ppp0 last $B:200::/64"
+ip -6 addr del $B:200::5/64 dev ppp0
+
 not_ok "no prefix" mwan-rules prefix ppp0 fd00::/8
 like "is refused" "$(cat "$T/ok.out")" 'is not a global IPv6 prefix like'
 not_ok "no link" mwan-rules prefix ppp9 $A::/56

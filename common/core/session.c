@@ -279,7 +279,7 @@ static void set_code(struct outcome *o, int code, const struct err *why)
 	o->code = code;
 	if (code)
 		o->err = *why;
-	/* Nothing was refused: it is what plan_make() has left out. */
+	/* If nothing was refused, it is what plan_make() has left out. */
 	o->partial = apply_only_queues(&o->result) ||
 		     (code == -EEXIST && !o->result.failed);
 }
@@ -373,12 +373,14 @@ static int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* @kept and @unkept: keep_prefixes()'s. */
 static int rounds(struct session *s, struct plan_event *event, FILE *dry,
-		  struct outcome *o, struct err *err)
+		  struct outcome *o, int *kept, struct err *unkept,
+		  struct err *err)
 {
-	struct err why, no_ruleset, unkept;
+	struct err why, no_ruleset;
 	int ruleset = need_ruleset(s, event->goal, &no_ruleset);
-	int code, planned, kept = 0;
+	int code, planned;
 	bool again = false;
 
 	/* The links' part needs no ruleset. */
@@ -390,7 +392,7 @@ static int rounds(struct session *s, struct plan_event *event, FILE *dry,
 		if (code)
 			return code;
 		s->looked = now_ns();
-		kept = keep_prefixes(s, event->goal, dry, kept, &unkept);
+		*kept = keep_prefixes(s, event->goal, dry, *kept, unkept);
 		planned = plan_make(&s->plan, &s->conf, &s->present,
 				    &s->ruleset, event, &why);
 		if (dry) {
@@ -420,8 +422,6 @@ static int rounds(struct session *s, struct plan_event *event, FILE *dry,
 	if (!dry && o->result.failed)
 		return err_set(err, o->result.code, "%s", o->result.first.msg);
 	code = unread(s, planned, &why, err);
-	if (!code && kept)
-		code = err_set(err, kept, "%s", unkept.msg);
 	if (!code && again)
 		return err_set(err, -EAGAIN, "interfaces keep coming and "
 			       "going: the next event goes on from here, and "
@@ -432,9 +432,15 @@ static int rounds(struct session *s, struct plan_event *event, FILE *dry,
 void session_carry_out(struct session *s, struct plan_event *event, FILE *dry,
 		       struct outcome *o)
 {
-	struct err why;
+	struct err why, unkept;
+	int kept = 0;
 
-	set_code(o, rounds(s, event, dry, o, &why), &why);
+	set_code(o, rounds(s, event, dry, o, &kept, &unkept, &why), &why);
+	/* The kernel is as it should be all the same. */
+	if (!o->code && kept) {
+		set_code(o, kept, &unkept);
+		o->partial = true;
+	}
 }
 
 void session_links(struct session *s, struct plan_event *event, FILE *dry,

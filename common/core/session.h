@@ -67,8 +67,8 @@ struct outcome {
 	 */
 	int code;
 	struct err err;
-	/* ... and the ways are right: it is queues, or a nexthop id that another
-	 * program has.
+	/* ... and the ways are right: it is queues, a nexthop id that another
+	 * program has, or that the links' prefixes cannot be written down.
 	 */
 	bool partial;
 	unsigned int rounds;	/* of reading and changing */
