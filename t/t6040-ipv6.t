@@ -207,6 +207,26 @@ like "is passed over by masquerading: ours is there" \
 	"$(ip -6 addr show dev ppp0)" "$A:ff::6d77:1/128"
 ip -6 addr del $A:1::5/64 dev ppp0
 
+# --- what is no link any more keeps nothing of ours ---
+# A name can change while the interface is up; older kernels refuse that.
+ip link set ppp0 name was0 ||
+	ip -6 addr add "$A:ff::6d77:1/128" dev lan0 nodad
+like "a link has got another name: status tells of its address" \
+	"$(json '.problems[] | select(.kind == "address") | .text')" \
+	"(was0|lan0) has the address $A:ff::6d77:1, which is ours and not wanted"
+ok "the next hook" hook6 up 1
+is "takes it" "$(ip -6 addr show to $A:ff::6d77:1)" ""
+like "and has nothing left to do" "$(hook6 up 1; last)" 'changes=0 '
+ip link set was0 name ppp0
+ok "the name is back" hook6 up 0
+like "and the address" "$(ip -6 addr show dev ppp0)" "$A:ff::6d77:1/128"
+conf 'ipv6 = yes' $A::/56 $B::/56 | sed '/link ppp0/,/prefix6/d' \
+	>/etc/ppp/mwan.ini
+ok "it is no link any more" mwan-rules apply
+is "apply takes its address" "$(ip -6 addr show dev ppp0 to $A:ff::6d77:1)" ""
+conf 'ipv6 = yes' $A::/56 $B::/56 >/etc/ppp/mwan.ini
+ok "and is one again" mwan-rules apply
+
 # --- what is remembered of the LAN ---
 ip -6 addr add $A::1/64 dev lan0 nodad
 ok "a network of the LAN" hook6 up 0

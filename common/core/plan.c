@@ -1616,33 +1616,40 @@ static void plan_addresses(struct making *m, enum family f)
 	}
 }
 
-static void remove_address(struct making *m, unsigned int i,
+static void remove_address(struct making *m, const char *dev, uint32_t ifindex,
 			   const struct addr *a)
 {
 	struct op *op = push(m, OP_ADDR_DEL);
 
-	op->own.ifindex = m->present->link[i].ifindex;
+	op->own.ifindex = ifindex;
 	op->own.addr = *a;
-	set_dev(op, m->conf->link[i].name);
+	set_dev(op, dev);
 }
 
-/* Also of a link that IPv6 has left while its interface stays. */
+/* Also of a link that IPv6 has left while its interface stays, and of what is no
+ * link any more.
+ */
 static void plan_address_removal(struct making *m)
 {
+	const struct present_left *left = m->present->left;
 	const struct link *is;
+	const char *dev;
 	struct addr want;
 	unsigned int i;
 
-	for (i = 0; i < m->conf->n_links; i++) {
+	for (i = 0; i < m->present->n_left; i++)
+		remove_address(m, left[i].dev, left[i].ifindex, &left[i].addr);
+	for (i = 0; i < m->conf->n_links + m->conf->n_past; i++) {
 		is = &m->present->link[i];
+		dev = m->conf->link[i].name;
 		want = own_address(is, i);
 		if (is->stale6.family)
-			remove_address(m, i, &is->stale6);
+			remove_address(m, dev, is->ifindex, &is->stale6);
 		if (!is->ours6.family ||
 		    (m->af[FAMILY_IPV6].usable[i] && !is->has_own6 &&
 		     addr_equal(&want, &is->ours6)))
 			continue;
-		remove_address(m, i, &is->ours6);
+		remove_address(m, dev, is->ifindex, &is->ours6);
 	}
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <errno.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -169,6 +170,22 @@ static void add_addr6(struct link *pl, const struct iface_addr *a)
 	own_add(&pl->seen6, &p);
 }
 
+static void add_left(struct present *p, const struct iface_addr *a)
+{
+	struct present_left *left = &p->left[p->n_left];
+
+	if (p->n_left == PRESENT_LEFT_MAX) {
+		p->more = true;
+		return;
+	}
+	/* It may be gone by now. */
+	if (!if_indextoname(a->ifindex, left->dev))
+		return;
+	left->ifindex = a->ifindex;
+	left->addr = a->local;
+	p->n_left++;
+}
+
 /* The same of an interface that is no link. */
 static void add_lan(struct present *p, const struct iface_addr *a)
 {
@@ -176,6 +193,8 @@ static void add_lan(struct present *p, const struct iface_addr *a)
 	struct onlink o = { .ifindex = a->ifindex,
 			    .to = prefix_of(&a->local, a->len) };
 
+	if (own_is_ours(&a->local, a->len))
+		add_left(p, a);
 	if (!addr_is_global6(&a->local) || a->len == 8 * addr_len(&a->local))
 		return;
 	for (i = 0; i < p->n_lans; i++)
@@ -631,7 +650,7 @@ static int read_addrs_once(struct reading *r, struct nl *nl, struct err *err)
 	p->addrs_complete = true;
 	p->extras_left = false;
 	p->ipv6 = false;
-	p->n_lans = p->n_nets = 0;
+	p->n_lans = p->n_nets = p->n_left = 0;
 	for (i = 0; i < n_read(r->conf); i++)
 		forget_addrs(&p->link[i]);
 	return iface_addr_dump(nl, address_families(r), 0, on_addr, r, err);

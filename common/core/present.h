@@ -37,6 +37,8 @@ enum {
 	PRESENT_NETS_MAX = 64,
 	/* Rules that are to be deleted as they were read, in one round. */
 	PRESENT_RAW_MAX = 64,
+	/* Likewise addresses of ours that interfaces have which are no links. */
+	PRESENT_LEFT_MAX = 16,
 };
 
 /* The kernel's state, as far as it concerns us. What every run touches
@@ -61,10 +63,18 @@ struct present {
 	struct onlink lan[PRESENT_LANS_MAX], onlink[PRESENT_LANS_MAX];
 	/* Networks of IPv4 on interfaces that are no links. */
 	struct onlink net[PRESENT_NETS_MAX];
+	/* An interface that was a link, and got another name, keeps what it has
+	 * from us.
+	 */
+	struct present_left {
+		uint32_t ifindex;
+		char dev[IFNAMSIZ];
+		struct addr addr;
+	} left[PRESENT_LEFT_MAX];
 	struct addr addr[PRESENT_ADDRS_MAX];	/* every interface's */
 	unsigned int n_links;	/* of the configuration that was read for */
 	unsigned int n_routes, n_nexthops, n_members, n_rules, n_raw;
-	unsigned int n_extras, n_lans, n_onlinks, n_nets, n_addrs;
+	unsigned int n_extras, n_lans, n_onlinks, n_nets, n_left, n_addrs;
 	/* Other programs have ids in the detour of this number. */
 	bool detour_taken[PRESENT_DETOURS];
 	bool extras_left;	/* there are more than these */
