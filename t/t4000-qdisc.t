@@ -69,6 +69,25 @@ ok "a hook is the first to see that it is none" \
 is "and its queue goes" "$(kinds ppp0); $(kinds ppp1 | grep -c sfq)" "$original; 0"
 conf prio-sfq
 ok "and is one again" mwan-rules apply
+# The same from another file, killed at any time: nothing of the kernel's tells
+# whose queue that was.
+printf '[mwan]\nqdisc = prio-sfq\n[link ppp0]\n' >"$T/one.ini"
+writes mwan-rules apply -f "$T/one.ini" >/dev/null
+sent=$(grep -c . "$T/strace")
+for n in 1 $((sent / 2)) $((sent - 1)); do
+	for next in nothing "a hook"; do
+		mwan-rules apply -f /etc/ppp/mwan.ini 2>/dev/null
+		is "apply -f is killed at call $n of $sent" "$(strace \
+			-o /dev/null -e inject=sendto,sendmsg:signal=KILL:when=$n \
+			mwan-rules apply -f "$T/one.ini" 2>/dev/null; echo $?)" 137
+		[ "$next" = nothing ] || hook up ppp0 10.64.1.100 2>/dev/null
+		mwan-rules apply -f "$T/one.ini" 2>/dev/null
+		is "then $next, and apply: its queue goes" \
+			"$(kinds ppp0); $(kinds ppp1 | grep -c sfq)" \
+			"$original; 0"
+	done
+done
+mwan-rules apply -f /etc/ppp/mwan.ini
 ini '[link ppp0]'
 ok "flush with a file that does not have it" mwan-rules flush
 is "takes both queues away" "$(kinds ppp0; kinds ppp1)" "0: noqueue root

@@ -105,15 +105,6 @@ static int carry_out(struct task *t, enum plan_goal goal)
 	return outcome_report(&t->report, s, t->dry, &words, o);
 }
 
-static bool is_file_in_force(const struct task *t)
-{
-	char source[LOG_PATH_MAX];
-	struct err err;
-
-	return !accepted_source(source, &err) &&
-	       !strcmp(source, t->session.source);
-}
-
 int change_apply(struct task *t)
 {
 	struct err err;
@@ -129,9 +120,11 @@ int change_apply(struct task *t)
 	renumber_note(&t->session.conf, t->dry ? stdout : NULL);
 	/* Do this before the first change: if this apply is killed, the next
 	 * hook completes it. If a link was removed, only the copy in force
-	 * knows whose queue has to go, but the hook reads the file.
+	 * knows whose queue has to go. Then the hook reads the file that the
+	 * copy names: it completes the change of that one, and takes back what
+	 * another file (-f) has begun.
 	 */
-	t->accept_last = t->session.conf.n_past && is_file_in_force(t);
+	t->accept_last = t->session.conf.n_past;
 	if (!t->dry && !t->accept_last)
 		code = accepted_write(&t->session.conf, t->session.source,
 				      &err);
