@@ -71,6 +71,7 @@ EVENT=up
 LINK=ppp1
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 PEER=10.64.2.1
+STATE6=down
 STATE=up
 TIME=now$'
 program self "tr '\\0' ' ' </proc/\$\$/cmdline >$T/self" \
@@ -126,6 +127,45 @@ is "what -n, status and why do is no event" "$(mwan-rules apply -n
 	mwan-rules drain -n ppp0 >/dev/null
 	wait_for 5 settled
 	wc -l <"$T/all")" "$(wc -l <"$T/all")"
+
+# --- IPv6 alone ---
+# Its state changes with the link's, or alone.
+program six 'echo "$LINK $EVENT $STATE $STATE6" >>'"$T/six"
+held6() { # [SECONDS]: so long, as mwan-rules watch writes it down
+	rm -f /run/mwan/held
+	[ -z "${1-}" ] || awk -v s="$1" '{ printf "ppp1 %d ipv6\n", $1 + s }' \
+		/proc/uptime >/run/mwan/held
+	hook up ppp1 10.64.2.102 10.64.2.1
+}
+ini 'ipv6 = yes' '[link ppp0]' 'prefix6 = 2001:db8:a00::/56' '[link ppp1]' \
+	'prefix6 = 2001:db8:b00::/56'
+mwan-rules apply 2>/dev/null
+for i in 0 1; do
+	sysctl -qw net.ipv6.conf.ppp$i.disable_ipv6=0
+	ip -6 addr add fe80::a$i peer fe80::b$i/128 dev ppp$i nodad
+done
+held6
+ok "an address of it: as ever" told "$T/six" "ppp1 address up up"
+held6 600
+ok "IPv6 is held alone" told "$T/six" "ppp1 ipv6-held up held"
+held6
+ok "and back" told "$T/six" "ppp1 ipv6-up up up"
+mwan-rules drain ppp1
+ok "drained: both" told "$T/six" "ppp1 drained drained drained"
+mwan-rules undrain ppp1
+ok "undrained" told "$T/six" "ppp1 up up up"
+cp "$root/etc/mwan.d/mail" "$dir/mail"
+sed -i "s|sendmail -t|cat >$T/mail|" "$dir/mail"
+held6 600
+ok "the sample for mail says it" wait_for 5 grep -q "^Subject: .*ppp1's IPv6 is held" \
+	"$T/mail"
+held6
+rm "$dir/six" "$dir/mail"
+ini '[link ppp0]' '[link ppp1]'
+mwan-rules apply 2>/dev/null
+ok "without IPv6 again" told "$T/all" "ppp1 address up 10.64.2.102"
+mwan-rules drain ppp1
+mwan-rules undrain ppp1
 
 # --- which files are programs ---
 for name in a.sh .hidden 'b~' c.dpkg-old; do
@@ -197,7 +237,7 @@ is "mail" "$(grep -A 4 ^Subject "$T/sendmail" | grep -A 4 ppp1 |
 	sed 's/^[^ ]* //; 4,$d' | paste -sd' ' | sed 's/^[^ ]* //')" \
 	"ppp1 is drained  ppp1 is drained (10.64.2.102)."
 is "webhook" "$(sed -n '/^{/,/}$/p' "$T/curl" | jq -c 'select(.link == "ppp1")
-	| del(.time)')" '{"link":"ppp1","event":"drained","state":"drained","address":"10.64.2.102","carried_by":"ppp1"}'
+	| del(.time)')" '{"link":"ppp1","event":"drained","state":"drained","state6":"down","address":"10.64.2.102","carried_by":"ppp1"}'
 is "mqtt" "$(paste -sd' ' "$T/mosquitto_pub" | sed 's/ -h/\n-h/g' |
 	grep ppp1/state)" \
 	"-h mqtt.example.org -t mwan/ppp1/state -r -m drained"

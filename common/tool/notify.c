@@ -23,7 +23,7 @@ enum {
 	PROGRAM_SECONDS = 30,
 	/* Names of links, as many as fit. */
 	BY_MAX = 256,
-	WORD_MAX = 12,
+	WORD_MAX = 16,
 };
 
 /* The facts about a link that programs are told. */
@@ -31,7 +31,7 @@ struct notice {
 	uint64_t number;	/* 0: it is no news */
 	int64_t at;		/* seconds since 1970 */
 	char link[IFNAMSIZ];
-	char event[WORD_MAX], state[WORD_MAX];
+	char event[WORD_MAX], state[WORD_MAX], state6[WORD_MAX];
 	char address[ADDR_TEXT], address6[ADDR_TEXT], peer[ADDR_TEXT];
 	char by[BY_MAX];	/* who carries its traffic */
 };
@@ -55,14 +55,11 @@ struct told {
 
 /* --- what there is to tell --- */
 
-static bool is_up(const struct link *l)
+static const char *state_of(const struct link *l, bool up, enum family f,
+			    bool flushed)
 {
-	enum family f;
-
-	for (f = FAMILY_IPV4; f < FAMILIES; f++)
-		if (link_usable(l, f))
-			return true;
-	return false;
+	return !up ? "down" : flushed ? "flushed" : l->held[f] ? "held" :
+	       l->drained ? "drained" : "up";
 }
 
 static void say_addr(const struct addr *a, char text[ADDR_TEXT])
@@ -76,11 +73,12 @@ static void fill(struct notice *n, const struct session *s, unsigned int i,
 		 bool flushed)
 {
 	const struct link *l = &s->present.link[i];
-	bool up = is_up(l);
+	bool up6 = link_usable(l, FAMILY_IPV6);
+	bool up = link_usable(l, FAMILY_IPV4) || up6;
 
 	strcpy(n->link, s->conf.link[i].name);
-	strcpy(n->state, !up ? "down" : flushed ? "flushed" :
-	       l->held[FAMILY_IPV4] ? "held" : l->drained ? "drained" : "up");
+	strcpy(n->state, state_of(l, up, FAMILY_IPV4, flushed));
+	strcpy(n->state6, state_of(l, up6, FAMILY_IPV6, flushed));
 	say_addr(&l->af[FAMILY_IPV4].local, n->address);
 	say_addr(&l->af[FAMILY_IPV4].peer, n->peer);
 	say_addr(&l->af[FAMILY_IPV6].local, n->address6);
@@ -110,12 +108,15 @@ static void update(struct told *t, struct notice *now)
 {
 	struct notice *was = find(t, now->link);
 	bool same = !strcmp(was->state, now->state);
+	bool same6 = !strcmp(was->state6, now->state6);
+	bool at = !strcmp(was->address, now->address) &&
+		  !strcmp(was->address6, now->address6);
 
-	if (same && (!strcmp(now->state, "down") ||
-		     (!strcmp(was->address, now->address) &&
-		      !strcmp(was->address6, now->address6))))
+	if (same && (!strcmp(now->state, "down") || (at && same6)))
 		return;
-	strcpy(now->event, same ? "address" : now->state);
+	strcpy(now->event, !same ? now->state : !at ? "address" : "ipv6-");
+	if (same && at)
+		strcat(now->event, now->state6);
 	now->number = 0;
 	if (*was->state || strcmp(now->state, "down"))
 		now->number = ++t->number;
@@ -194,7 +195,8 @@ static char **environment(const struct notice *n)
 		{ "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
 		  "/sbin:/bin" },
 		{ "LINK", n->link }, { "EVENT", n->event },
-		{ "STATE", n->state }, { "ADDRESS", n->address },
+		{ "STATE", n->state }, { "STATE6", n->state6 },
+		{ "ADDRESS", n->address },
 		{ "ADDRESS6", n->address6 }, { "PEER", n->peer },
 		{ "CARRIED_BY", n->by }, { "TIME", date },
 	};
