@@ -445,7 +445,8 @@ undisturbed() # DOWNS-OF-LINK-1 [DOWNS-OF-LINK-2...]
 flows_start() # [SERIES-FILE]
 {
 	daemon flows_server "$lab/flows.log" ip netns exec inet "$FLOWS" \
-		serve "$server:$server_port" "$server2:$server_port"
+		serve ${server6:+"$server6:$server_port"} \
+		"$server:$server_port" "$server2:$server_port"
 	daemon flows_client "$lab/flows.log" ip netns exec lan "$FLOWS" \
 		client ${1:+-c "$1"} "$flow_socket"
 	must wait_for 10 [ -S "$flow_socket" ]

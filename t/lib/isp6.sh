@@ -9,11 +9,13 @@
 #	$A::11, $B::13,   lan0, ppp0 fe80::a0 ---------- r fe80::b0 ---- $server
 #	$U::15, ::16            ppp1 fe80::a1 ---------- r fe80::b1 ----
 #
-# Lines are veths with pppd's addresses and without neighbour discovery. A provider
-# drops what comes from addresses that are not its own, and counts it.
+# Lines are veths with pppd's addresses and without neighbour discovery; the rest
+# is in providers6.sh.
 
-A=2001:db8:a00 B=2001:db8:b00 A2=2001:db8:a77 U=fd00:1:2
-server=2001:db8:ffff::1
+: "${root:?lib.sh comes first}"
+# shellcheck source=t/lib/providers6.sh
+. "$root/t/lib/providers6.sh"
+server=$server6
 flows=$BIN/../t/flows
 meter=$T/flows.sock
 
@@ -45,60 +47,25 @@ session() { # K PREFIX: what IPCP and IPV6CP leave behind
 }
 
 for k in 0 1; do
-	ip -n isp$k link add core type veth peer name i$k netns inet
+	ip -n isp$k link add core type veth peer name isp$k netns inet
 	ip -n isp$k link set core up
-	ip -n inet link set i$k up
-	ip -n isp$k -6 addr add 2001:db8:fff$k::1/64 dev core
-	ip -n inet -6 addr add 2001:db8:fff$k::2/64 dev i$k
-	ip -n isp$k -6 route add default via 2001:db8:fff$k::2
-	ip netns exec isp$k nft -f - <<-N
-	table ip6 bcp38 {
-		set own { type ipv6_addr; flags interval; }
-		counter bad { }
-		chain f { type filter hook forward priority 0
-			iifname "r" ip6 saddr != @own counter name bad drop
-		}
-	}
-	N
+	ip -n inet link set isp$k up
+	provider6 $k
 done
-delegates() { # K PREFIX: the provider's side
-	ip netns exec "isp$1" nft "flush set ip6 bcp38 own
-		add element ip6 bcp38 own { $2::/56 }"
-	ip -n inet -6 route replace "$2::/40" via "2001:db8:fff$1::1"
-}
 delegates 0 $A
 delegates 1 $B
 session 0 $A
 session 1 $B
 
-ip link add lan0 type veth peer name h0 netns lan
+ip link add lan0 type veth peer name eth0 netns lan
 ip link set lan0 up
-ip -n lan link set h0 up
-ip -6 addr add fe80::1/64 dev lan0 nodad
-ip -n lan -6 route add default via fe80::1 dev h0
-for a in $A::11 $B::13 $U::15 $U::16; do
-	ip -n lan -6 addr add "$a/64" dev h0
-done
-for p in $A $B $U; do
-	ip -6 addr add "$p::1/64" dev lan0 nodad
-done
-
-# foreign K: packets from foreign addresses that the provider got
-foreign() {
-	ip netns exec "isp$1" nft list counter ip6 bcp38 bad |
-		sed -n 's/.*packets \([0-9]*\).*/\1/p'
-}
+ip -n lan link set eth0 up
+lan6
 
 ctl() { "$flows" ctl "$meter" "$@"; }
 
 # value KEY LINE
 value() { sed -n "s/.* $1=\([^ ]*\).*/\1/p" <<<" $2 "; }
-
-# sum GROUP SOURCE PROTO KEY: over the flows of a source
-sum() {
-	ctl report | grep "group=$1 proto=$3 src=$2 " |
-		sed "s/.* $4=\([0-9]*\).*/\1/" | paste -sd+ | bc
-}
 
 settle() { ctl pause >/dev/null; sleep 2.5; }
 
@@ -107,8 +74,3 @@ served=$!
 ip netns exec lan "$flows" client "$meter" &
 metered=$!
 wait_for 9 test -S "$meter"
-answered() { ! ctl report | grep "group=$1 " | grep -q ' answered=0 '; }
-line_of() { # GROUP SOURCE: the address by which it leaves
-	ctl report | grep "group=$1 proto=udp src=$2 " |
-		sed 's/.* last=\([^ ]*\).*/\1/'
-}
