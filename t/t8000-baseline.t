@@ -21,5 +21,10 @@ is 'UDP opened over the live link changes its address at failback' \
 	"$(get during cut udp failback_moved)" 4
 is 'TCP opened over the live link is reset at failback' \
 	"$(get during cut tcp failback_reset)" 4
+# They leave it to a rule for each prefix.
+for proto in udp6 tcp6; do
+	is "$proto of the cut link gets no answer from the cut on" \
+		"$(get during cut $proto links)" -
+done
 
 done_testing

@@ -502,9 +502,17 @@ like "it is small" "$(wc -c <"$picture")" '^[1-5][0-9]{4}$'
 is "and needs nothing from elsewhere" \
 	"$(grep -oE 'https?:[^"]*||<(image|script|use)' "$picture")" \
 	http://www.w3.org/2000/svg
+# Twice three groups of either line's hosts: four with IPv4, two with IPv6, and a
+# UDP and a TCP flow of each.
+is "it has a row for each flow, and names their families" \
+	"$(grep -o 'class="n" d="[^"]*"' "$picture" | tr -cd M | wc -c) $(
+	grep -c '>IPv4<' "$picture") $(grep -c '>IPv6<' "$picture")" "144 12 12"
+is "with mwan nothing moves back, in either family, and nothing stays dead" \
+	"$(sed '1,/>mwan</d' "$picture" | grep -E 'answer<|any more|moved at')" ""
 # A run of which all is known: a flow by line 1 loses ten packets, goes on by
 # line 2 and is moved at the return; a TCP connection dies; one by line 2 has no
-# trouble.
+# trouble. In IPv6 a flow by line 1 loses one, or all that follows; one cannot be
+# opened in the outage; and line 1's host has another prefix afterwards.
 for variant in baseline ours; do
 	mkdir -p "$T/run/$variant"
 	awk -v variant=$variant 'BEGIN {
@@ -512,9 +520,9 @@ for variant in baseline ours; do
 		for (ms = 0; ms <= 40000; ms += 500) {
 			if (ms == 5000) print ms ",mark,cut,,,,,"
 			if (ms == 20000) print ms ",mark,back,,,,,"
-			gone = variant == "baseline" && ms > 5000 && ms <= 6000
-			by = ms <= 6000 || \
-				variant == "baseline" && ms > 30000 ? 1 : 2
+			scripts = variant == "baseline"
+			gone = scripts && ms > 5000 && ms <= 6000
+			by = ms <= 6000 || scripts && ms > 30000 ? 1 : 2
 			print ms ",0,early,udp,192.168.77.12," \
 				(gone ? 0 : 5) "," (gone ? 5 : 0) \
 				",10.64." by ".100"
@@ -522,20 +530,89 @@ for variant in baseline ours; do
 				print ms ",1,early,tcp,192.168.77.12,5,0," \
 					"10.64.1.100"
 			print ms ",2,early,udp,192.168.77.11,5,0,10.64.2.100"
+			dead = scripts && ms > 5000
+			lost = dead ? 5 : ms == 5500
+			print ms ",3,early,udp,2001:db8:a00::11," 5 - lost \
+				"," lost "," (ms <= 5500 || scripts ? \
+				"2001:db8:a00::11" : "2001:db8:b00:ff::6d77:2")
+			if (ms == 8000 || ms > 8000 && !scripts)
+				print ms ",4,during,tcp,2001:db8:a00::11," \
+					(scripts ? "0,0,0.0.0.0" : \
+					"5,0,2001:db8:b00:ff::6d77:2")
+			if (ms > 22000)
+				print ms ",5,after,udp,2001:db8:a77::11,5,0," \
+					"2001:db8:a77::11"
 		}
 	}' >"$T/run/$variant/series.csv"
 done
 ok "t/lab/picture draws one" "$root/t/lab/picture" "$T/run" "$T/picture.svg"
 is "it says what became of each" \
-	"$(sed -n 's/.*>\(\(UDP\|TCP\): .*\)<.*/\1/p' "$T/picture.svg")" \
+	"$(sed -n 's/.*>\(\(UDP\|TCP\|IPv6\)\(: .*\)*\)<.*/\1/p' "$T/picture.svg")" \
 	"UDP: 10 lost, 1 of 1 moved at the return
 TCP: 1 of 1 died
+UDP: 1 of 1 get no answer any more
+IPv6
 UDP: nothing lost, nothing moved
+TCP: 1 of 1 never had an answer
+IPv6
+UDP: nothing lost, nothing moved
+IPv6
 UDP: nothing lost, nothing moved
 TCP: 1 of 1 died
-UDP: nothing lost, nothing moved"
+UDP: 1 lost
+IPv6
+UDP: nothing lost, nothing moved
+TCP: nothing lost, nothing moved
+IPv6
+UDP: nothing lost, nothing moved
+IPv6"
 is "a flow that is moved back has bars by line 1 twice, with a gap" \
 	"$(grep -c 'class="l1" d="M[^M]*V[^M]*M[^M]*"' "$T/picture.svg")" 1
-is "all that is drawn is inside" "$(
-	perl -ne 'for (/(?<= y=")[0-9.]+/g) { print if $_ > 810 }' "$picture")" ""
+is "IPv6 has its own colours, by line 1 and by line 2" \
+	"$(grep -c 'class="l16" d="M[^h]*"' "$T/picture.svg") $(
+	grep -c 'class="l26" d="M[^h]*"' "$T/picture.svg")" "4 2"
+high=$(sed -n 's/.*viewBox="0 0 900 \([0-9]*\)".*/\1/p' "$picture")
+is "all that is drawn is inside" "$(high=$high perl -ne '
+	for (/(?<= y=")[0-9.]+/g) { print if $_ > $ENV{high} - 8 }' "$picture")" ""
+
+# --- what t/demo prints ---
+# shellcheck source=lab/report.sh
+. "$root/t/lab/report.sh"
+# flow GROUP PROTO SOURCE LOST RESETS FIRST LAST SILENT
+flow() {
+	printf 'flow=1 group=%s proto=%s src=%s dst=::1 state=%s ' "$1" "$2" \
+		"$3" "$([ "$5" = 0 ] && echo open || echo reset)"
+	printf 'sent=1234 answered=9 lost=%s late=0 pending=0 errors=0 ' "$4"
+	printf 'changes=%s ports=0 resets=%s first=%s last=%s gap_ms=9 %s\n' \
+		"$([ "$6" = "$7" ] && echo 0 || echo 1)" "$5" "$6" "$7" \
+		"silent_ms=$8 retrans=0"
+}
+{
+	flow early udp 192.168.77.12 7 0 10.64.1.100 10.64.2.100 90
+	flow early udp 192.168.77.11 0 0 10.64.2.100 10.64.2.100 90
+	flow early tcp 192.168.77.12 3 1 10.64.1.100 10.64.1.100 9000
+	flow early udp 2001:db8:a00::11 4 0 2001:db8:a00::11 \
+		2001:db8:b00:ff::6d77:2 90
+	flow early udp fd00:1:2::15 1 0 2001:db8:a00:ff::6d77:1 \
+		2001:db8:b00:ff::6d77:2 9000
+	flow early tcp 2001:db8:b00::13 0 0 2001:db8:b00::13 2001:db8:b00::13 90
+	flow after udp 2001:db8:a77::11 0 0 2001:db8:a77::11 2001:db8:a77::11 90
+	flow after udp 2001:db8:b00::13 0 0 2001:db8:b00::13 2001:db8:b00::13 90
+} >"$T/report"
+is "t/demo counts the flows of each family by line" \
+	"$(flows_now "3 s" <"$T/report" | tr -s ' ')" " 3 s 0 2 0 1 2 1"
+is "and what they have lost" "$(flows_lost <"$T/report")" "IPv4 7, IPv6 5"
+is "and says what became of each kind" \
+	"$(flows_summary <"$T/report" | tail -n +2 | tr -s ' ')" \
+	" line 1, was cut IPv4 udp 1 1234 7 7 1 0 line 2
+ line 1, was cut IPv4 tcp 1 1234 3 3 0 1 (ended)
+ line 1, was cut IPv6 udp 2 2468 5 4 2 0 line 2
+ line 2, healthy IPv4 udp 1 1234 0 0 0 0 line 2
+ line 2, healthy IPv6 tcp 1 1234 0 0 0 0 line 2
+ after the return IPv6 udp 2 2468 0 0 0 0 both lines"
+is "within 80 columns" "$({
+	flows_now_head
+	flows_now "3 s" <"$T/report"
+	flows_summary <"$T/report"
+} | awk 'length > 80')" ""
 done_testing

@@ -9,6 +9,9 @@
 #		known_lost= known_lost_max= moved= reset= dead= failback_moved=
 #		failback_reset= gap_ms_max= links=
 #
+# proto is udp or tcp, or udp6 or tcp6 of the hosts with IPv6. Line 1 returns with
+# another prefix, which its hosts use from then on.
+#
 # groups: early (opened before the outage), during (opened in it) and after
 # (opened when the link was back). home=cut are flows of the LAN hosts whose
 # early flows used the link that gets cut, home=live the others. lost_max is
@@ -17,7 +20,9 @@
 # their public address or were reset, failback_* only from the return on.
 #
 #	event variant= what= ms=		times of the run
-#	takeover variant= ms=			cut until all flows answered
+#	takeover variant= ms=			cut until all IPv4 flows answered
+#	foreign variant= packets=		with a source of another line's
+#						prefix, at providers 1 and 2
 #
 # A run in which a link went down that was not cut says nothing about either
 # variant: t/lab/retry repeats it once and says so. LAB_RATE: packets/s a flow
@@ -27,6 +32,7 @@
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 bin=${BIN:-$root/build/release/bin}
+PATH=$bin:$PATH
 rate=${LAB_RATE:-10}
 outage=${LAB_OUTAGE:-16}
 
@@ -56,17 +62,20 @@ results()
 	must flows report known >"$lab/known"
 	flows report back >"$lab/back"
 	flows report after >"$lab/after"
-	awk -v variant="$variant" -v cut="10.64.1." '
+	awk -v variant="$variant" "$report_awk"'
 	function get(key) {
 		return match($0, " " key "=[^ ]*") ? \
 			substr($0, RSTART + length(key) + 2, \
 			       RLENGTH - length(key) - 2) : ""
 	}
 	FNR == 1 { file++ }
-	{ id = $1; group = get("group"); proto = get("proto"); src = get("src") }
+	{
+		id = $1; group = get("group"); src = host_of(get("src"))
+		proto = get("proto") (src ~ /^6/ ? "6" : "")
+	}
 	# Which link a host is at home on, as its early flows show.
 	file == 1 && group == "early" {
-		home[src] = index(get("first"), cut) == 1 ? "cut" : "live"
+		home[src] = line_of(get("first")) == 1 ? "cut" : "live"
 	}
 	file == 2 { known[id] = get("lost"); next }
 	file > 2 {
@@ -78,8 +87,9 @@ results()
 	END {
 		for (i = 0; i < n; i++) {
 			id = order[i]; $0 = line[id]
-			key = "group=" get("group") " home=" home[get("src")] \
-				" proto=" get("proto")
+			src = host_of(get("src"))
+			key = "group=" get("group") " home=" home[src] \
+				" proto=" get("proto") (src ~ /^6/ ? "6" : "")
 			if (!(key in count))
 				keys[k++] = key
 			count[key]++
@@ -114,15 +124,26 @@ results()
 	}' "$lab/all" "$lab/known" "$lab/back" "$lab/after"
 }
 
+opened()
+{
+	wait_for 20 flows_ready "$server" ||
+		echo "note: not all flows could be opened"
+}
+
 # Inside the machine.
 scenario() # VARIANT
 {
 	variant=$1
 	# shellcheck source=t/lab/net.sh
 	. "$root/t/lab/net.sh"
+	# shellcheck source=t/lab/net6.sh
+	. "$root/t/lab/net6.sh"
+	# shellcheck source=t/lab/report.sh
+	. "$root/t/lab/report.sh"
 	# shellcheck source=t/lab/variant.sh
 	. "$root/t/lab/variant.sh"
 	lab_net 2
+	lab_net6
 	"router_$variant"
 	isp_start 1
 	isp_start 2
@@ -135,6 +156,8 @@ scenario() # VARIANT
 	flows_start "$lab/series.csv"
 	# An open flow whose link's hook is not through yet may be refused once.
 	must wait_for 20 hooks_are_through 2
+	must "prefix_$variant" 1 "$A"
+	must "prefix_$variant" 2 "$B"
 	flows_open early rate="$rate"
 	must wait_for 20 flows_ready
 	flows_mark_when_down 1 known
@@ -144,28 +167,33 @@ scenario() # VARIANT
 	event cut
 	cut_ms=$(now_ms)
 	link_cut 1
-	must wait_for 30 flows_answer 300
+	prefix_withdrawn
+	must wait_for 30 flows_answer 300 "$server"
 	echo "takeover variant=$variant ms=$(($(now_ms) - cut_ms))"
 	flows_open during rate="$rate"
-	wait_for 20 flows_ready || echo "note: not all flows could be opened"
+	opened
 	while [ $(($(now_ms) - cut_ms)) -lt $((outage * 1000)) ]; do
 		sleep 0.2
 	done
 
+	prefix_changes
 	flows mark back
 	event mend
 	link_mend 1
 	must wait_for 60 link_is_up 1
 	event back
 	must wait_for 20 hooks_are_through 3
+	must "prefix_$variant" 1 "$A2"
+	prefix_announced
 	sleep 6
 
 	flows mark after
 	flows_open after rate="$rate"
-	wait_for 20 flows_ready || echo "note: not all flows could be opened"
+	opened
 	sleep 4
 	flows_settle
 	results
+	echo "foreign variant=$variant packets=$(foreign)"
 	keep_logs
 	undisturbed 1 0
 }

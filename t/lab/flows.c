@@ -110,6 +110,7 @@ struct flow {
 	unsigned int seq, acked, oldest;
 	bool any;
 	unsigned int series_answered, series_lost;
+	bool series_told;
 	char line[MESSAGE];	/* TCP: an answer that is not complete */
 	size_t line_len;
 	struct count total, by_phase[MAX_PHASES];
@@ -958,9 +959,12 @@ static void write_series(long long now)
 	for (i = 0; i < n_flows; i++) {
 		struct flow *f = flows[i];
 
-		if (f->fd < 0 && f->series_answered == f->total.answered &&
+		/* One that could not be opened is there, too. */
+		if (f->fd < 0 && f->series_told &&
+		    f->series_answered == f->total.answered &&
 		    f->series_lost == f->total.lost)
 			continue;
+		f->series_told = true;
 		end_text(&f->src, src);
 		end_text(&f->total.last, link);
 		fprintf(series, "%lld,%u,%s,%s,%s,%u,%u,%s\n",

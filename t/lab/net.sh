@@ -481,26 +481,40 @@ inbound() # COMMAND...
 	"$FLOWS" ctl "$inbound_socket" "$@"
 }
 
-# One UDP and one TCP flow from each of the eight LAN hosts.
+# One UDP and one TCP flow from each of the eight LAN hosts, and from those with
+# IPv6 (net6.sh).
 flows_open() # GROUP [OPTION...]
 {
 	flows_group=$1
 	shift
-	flows open "$flows_group" udp "$lan_hosts" "$server" "$server_port" "$@"
-	flows open "$flows_group" tcp "$lan_hosts" "$server" "$server_port" "$@"
+	for flows_hosts in $lan_hosts ${lan6_flows-}; do
+		flows_to=$server
+		case $flows_hosts in
+		*:*)	flows_to=$server6 ;;
+		esac
+		for flows_proto in udp tcp; do
+			flows open "$flows_group" $flows_proto "$flows_hosts" \
+				"$flows_to" "$server_port" "$@"
+		done
+	done
 }
 
-# Every flow that lives has had an answer.
-flows_ready()
+# Every flow that lives, or every one to SERVER, has had an answer.
+flows_ready() # [SERVER]
 {
-	[ "$(flows ready)" = 0 ]
+	if [ -z "${1-}" ]; then
+		[ "$(flows ready)" = 0 ]
+	else
+		! flows report | grep " dst=$1 state=[co].* answered=0 "
+	fi
 }
 
-# Every live UDP flow of the LAN has had an answer in the last MS milliseconds.
-flows_answer() # MS
+# Every live UDP flow of the LAN, or every one to SERVER, has had an answer in the
+# last MS milliseconds.
+flows_answer() # MS [SERVER]
 {
-	flows report | awk -v ms="$1" '
-	/state=open/ && /proto=udp/ {
+	flows report | awk -v ms="$1" -v to=" dst=${2-}" '
+	index($0, to) && /state=open/ && /proto=udp/ {
 		sub(/.*silent_ms=/, ""); if ($1 + 0 > ms) bad = 1
 	}
 	END { exit bad }'

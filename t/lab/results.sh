@@ -49,20 +49,27 @@ zero() { # GROUP HOME PROTO KEY...
 
 # What has to be so with any variant, or the run measured something else.
 sound_run() {
-	local proto
+	local proto hosts cut live
 
 	ok 'the link was cut for 15 s at least' \
 		[ $(($(event_ms mend) - $(event_ms cut))) -ge 15000 ]
-	for proto in udp tcp; do
-		is "$proto: four hosts on each link, early and in the outage" \
+	for proto in udp tcp udp6 tcp6; do
+		hosts=4 cut='10\.64\.1\.[0-9]+' live='10\.64\.2\.[0-9]+'
+		if [[ $proto == *6 ]]; then
+			hosts=2
+			cut='2001:db8:a77::11,2001:db8:a77::12'
+			live='2001:db8:b00::13,2001:db8:b00::14'
+		fi
+		is "$proto: $hosts hosts on each link, early and in the outage" \
 			"$(get early cut $proto flows
 			) $(get early live $proto flows
 			) $(get during cut $proto flows
-			) $(get during live $proto flows)" '4 4 4 4'
+			) $(get during live $proto flows)" \
+			"$hosts $hosts $hosts $hosts"
 		like "$proto: new connections use the returned link" \
-			"$(get after cut $proto links)" '^10\.64\.1\.[0-9]+$'
+			"$(get after cut $proto links)" "^$cut\$"
 		like "$proto: and the other one" \
-			"$(get after live $proto links)" '^10\.64\.2\.[0-9]+$'
+			"$(get after live $proto links)" "^$live\$"
 	done
 }
 
@@ -70,7 +77,7 @@ sound_run() {
 healthy_link() {
 	local group proto
 
-	for proto in udp tcp; do
+	for proto in udp tcp udp6 tcp6; do
 		for group in early during after; do
 			ok "$proto: $group flows of the healthy link are untouched" \
 				zero $group live $proto lost moved reset dead

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # What makes the router a multi-WAN router, after net.sh: the shell scripts of
 # 2004, or our programs in the place of them. LAB_OURS: a script to source in
-# place of installing ours; $bin has our binaries.
+# place of installing ours, which has a prefix_ours, too; $bin has our binaries.
 : "${root:?variant.sh: set root to the source tree}" "${bin:?and bin}"
 
 router_baseline()
@@ -14,6 +14,16 @@ router_baseline()
 		"$root/t/bench/baseline/ip-down.local" /etc/ppp
 }
 
+# The scripts know no IPv6. Beside them, the best that an administrator has without
+# a program: each prefix leaves by its own line.
+prefix_baseline() # N PREFIX
+{
+	given6 "$1" "$2" || return
+	ip -6 rule del pref "20$1" 2>/dev/null || :
+	ip -6 rule add pref "20$1" from "$2::/56" lookup "20$1"
+	ip -6 route replace default dev "ppp$(($1 - 1))" table "20$1"
+}
+
 router_ours()
 {
 	mkdir -p /etc/iproute2
@@ -24,5 +34,12 @@ router_ours()
 		return
 	fi
 	must install -m 755 "$bin/ip-up.local" "$bin/ip-down.local" /etc/ppp
+	# With IPv6, after net6.sh.
+	[ -z "${lan6_flows-}" ] || router6_ours "$bin"
 	must "$bin/mwan-rules" apply
+}
+
+prefix_ours() # N PREFIX
+{
+	told "$1" "$2"
 }
