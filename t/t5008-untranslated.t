@@ -277,6 +277,20 @@ like "and it is there again" "$(nft list chain inet mwan guard)" 'drop'
 not_private "so it works" eval 'nft delete chain inet mwan srcnat; leak'
 ok "apply" mwan-rules apply
 
+# What conntrackd has brought from another router waits for the link of its address.
+brought() { # HOST
+	conntrack -I -p udp -s "$1" -d $inet --sport 4000 --dport $port \
+		-r $inet -q "$1" --reply-port-src $port --reply-port-dst 4000 \
+		-n 10.64.1.100 -t 600 -m 2
+}
+down 1
+ok "a connection of another router's" brought 10.9.12.1
+ask -t udp -s 10.9.12.1 -n 1 -p 4000 -b >/dev/null
+is "its link is not up yet: it has its mark" "$(conntrack -L -s 10.9.12.1 \
+	2>/dev/null | grep -o 'mark=.')" mark=2
+up 1
+by "and goes on by its link" ppp1=1 -t udp -s 10.9.12.1 -n 1 -p 4000
+
 # A link with a private address of its own is none of that.
 ask -t udp -s 10.9.0.1 -n 20 -p 7000 >"$T/own"
 is "the links' own addresses are private here, and pass" \

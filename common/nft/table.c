@@ -1324,6 +1324,17 @@ static void unmarked_unknown6(struct build *b)
 	add(b, plain(DO_RETURN));
 }
 
+/* Masquerade ends a connection that leaves by another link than before, but not
+ * one that conntrackd has brought from another router: it belongs to the link
+ * whose address it has, also while that one is not up yet and its packets stray.
+ */
+static void keep_translated(struct build *b)
+{
+	if (b->conf->masquerade && !b->was)
+		add_rule(b, plain(IF_SNAT), mark(b, IF_NOT_CT_MARK, 0),
+			 plain(DO_RETURN));
+}
+
 static void other_chains(struct build *b)
 {
 	uint16_t leave = 0;
@@ -1350,6 +1361,7 @@ static void other_chains(struct build *b)
 			 among(TO_OIFNAME, leave, b->conf->n_links));
 	}
 	add_rule(b, plain(IF_REPLY), plain(DO_RETURN), end());
+	keep_translated(b);
 	remember_dealt(b);
 	add_rule(b, links(b, TO_OIFNAME), end(), end());
 

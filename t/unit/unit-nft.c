@@ -85,7 +85,7 @@ static void test_size(unsigned int n, enum balance balance)
 {
 	make_conf(n, 0xffff, balance);
 	ok(build(), "%u links: built", n);
-	ok(rs.n_chains == 2 * n + 8 && rs.n_rules == 2 * n + 29 &&
+	ok(rs.n_chains == 2 * n + 8 && rs.n_rules == 2 * n + 30 &&
 	   rs.n_chains <= RULESET_CHAINS && rs.n_rules <= RULESET_RULES &&
 	   rs.n_elements <= RULESET_ELEMENTS, "%u links: sizes", n);
 	ok(ruleset_print(&rs, NULL, 0) == strlen(text),
