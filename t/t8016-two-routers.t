@@ -115,28 +115,57 @@ some_line() { # N
 	[ "$(lines_up "$1")" != 0 ]
 }
 
-# Power off: every process at once, and no carrier.
-dies() { # N
-	local pid
+send_all() { # N SIGNAL: to every process of router N but the one that holds it
+	local pid holder
 
+	holder=$(cat "$lab/r$1.pid")
 	for pid in $(ip netns pids "r$1"); do
-		[ "$pid" = "$(cat "$lab/r$1.pid")" ] || kill -KILL "$pid"
+		[ "$pid" = "$holder" ] || kill "-$2" "$pid"
 	done
-	for dev in lan0 eth1 eth2 sync0; do
+}
+
+# Power off: all at once. One process after the other would be another death: a
+# router whose one line has gone sends that line's flows out by the other, and
+# keepalived hangs up when its parent is dead. So all stand still first, and the
+# LAN goes before the lines.
+dies() { # N
+	send_all "$1" STOP
+	for dev in lan0 sync0 eth1 eth2; do
 		ip -n "r$1" link set "$dev" down
 	done
+	on "$1" conntrack -L >"$lab/entries" 2>/dev/null
+	send_all "$1" KILL
+}
+
+# The old flows, their entries on the dead router and on the other one, and what
+# that one did.
+evidence() {
+	flows report | grep group=old
+	cat "$lab/entries"
+	echo "router 2:"
+	on 2 conntrack -L 2>/dev/null
+	on 2 cat /var/log/ifchang.log
+	grep -i 'state\|script' "$lab/keepalived.2.log"
+	cat "$lab/conntrackd.2.log"
+}
+
+# Each with its line's mark and address.
+has_old() { # N
+	[ "$(on "$1" conntrack -L 2>/dev/null | grep "dport=$server_port" |
+		grep -c 'dst=10\.64\.\([12]\)\.100 .* mark=\1 ')" = 8 ]
 }
 
 new_answers() {
 	flows report | grep -q 'group=new .* answered=[1-9]'
 }
 
-tcp_answers() {
-	! flows report | grep 'group=old proto=tcp' |
+all_answer() { # PROTOCOL
+	! flows report | grep "group=old proto=$1" |
 		grep -qv 'silent_ms=[0-9]\{1,3\} '
 }
 
-PATH=$deps/usr/sbin:$PATH
+# Where mwan-dial looks for them.
+ln -s "$deps"/usr/sbin/* /usr/sbin
 lab_net 2
 # Its LAN device and the two lines of the machine itself are not used.
 for isp in 1 2; do
@@ -161,6 +190,12 @@ done
 # One account, one address, one session.
 isp_start 1 10.64.1.100 same
 isp_start 2 10.64.2.100 same
+# No provider takes a packet with another one's address.
+for isp in 1 2; do
+	in_ns isp$isp nft "table ip strict { chain forward {
+		type filter hook forward priority 0;
+		iifname ppp* ip saddr != 10.64.$isp.0/24 drop; }; }"
+done
 
 # --- both at boot: one of them dials ---
 ok "router 1's daemons" serve 1
@@ -176,23 +211,30 @@ for proto in udp tcp; do
 done
 ok "flows are answered" wait_for 30 flows_ready
 sleep 2
+# The other router's line 2 comes some time after its line 1.
+ip -n isp2 link set port2 down
 flows mark death
 died=$(date +%s%3N)
 dies 1
 ok "router 2 becomes master" wait_for 20 is_master 2
 master=$(date +%s%3N)
+ok "it has taken over the connections" wait_for 20 has_old 2
 ok "it dials" wait_for 60 some_line 2
 first=$(date +%s%3N)
 flows open new udp 192.168.77.11-14 $server $server_port rate=10
 ok "new connections work" wait_for 60 new_answers
 new=$(date +%s%3N)
+sleep 3
+is "line 2 is still down" "$(lines_up 2)" 1
+ip -n isp2 link set port2 up
 ok "both lines are up" wait_for 60 both_lines 2
 both=$(date +%s%3N)
 diag "after the death, ms: master $((master - died)), first line" \
 	"$((first - died)), new connections $((new - died)), both lines" \
 	"$((both - died))"
 # TCP's timer doubles meanwhile.
-ok "TCP: all go on" wait_for 60 tcp_answers
+ok "TCP: all go on" wait_for 60 all_answer tcp
+ok "UDP: all go on" wait_for 60 all_answer udp
 diag "UDP lost, the worst: $(flows report | sed -n \
 	's/.*group=old proto=udp .* lost=\([0-9]*\) .*/\1/p' | sort -n | tail -n 1)," \
 	"TCP silent, ms: $(flows report | sed -n \
@@ -202,6 +244,7 @@ is "TCP: no flow is reset, none sees another address" "$(flows report |
 	grep -c 'group=old proto=tcp .* state=open .* changes=0 ports=0 resets=0 ')" 4
 is "UDP: none sees another address" "$(flows report |
 	grep -c 'group=old proto=udp .* changes=0 ports=0 ')" 4
+[ "$lib_failed" = 0 ] || diag "$(evidence)"
 
 # --- it returns: nothing happens to what works ---
 flows resume
@@ -239,4 +282,22 @@ ok "the LAN is whole: the one of lower priority steps down" \
 	wait_for 20 masters_are 1
 ok "the other one gets the lines" wait_for 60 both_lines 1
 is "which the first has hung up" "$(lines_up 2)" 0
+
+# --- backup again before it has dialled ---
+wants_up() {
+	on 2 grep -qx up /run/mwan-dial
+}
+nobody_dials() { # N
+	local pid
+
+	for pid in $(ip netns pids "r$1"); do
+		[ "$(cat "/proc/$pid/comm")" != pppd ] || return
+	done
+}
+on 2 /etc/keepalived/mwan-dial up >/dev/null 2>&1 &
+up=$!
+ok "router 2 begins to dial" wait_for 20 wants_up
+on 2 /etc/keepalived/mwan-dial down >/dev/null 2>&1
+wait "$up"
+ok "told to hang up before it has dialled, it does" nobody_dials 2
 done_testing
