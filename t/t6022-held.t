@@ -80,6 +80,19 @@ link_up 1
 link_up 2
 is "until there is another one" "$(way mark 1) $(group 77000)" "dev ppp1 77001"
 
+# --- the last other one goes, and two held ones are left ---
+carried() {
+	mwan-rules status --json | jq -c '.links[0].default'
+}
+held "ppp0 600" "ppp2 600"
+any_hook
+ip link del ppp1
+is "before a hook the group of the held ones has its mark" "$(carried)" \
+	'["ppp0","ppp2"]'
+hook down ppp1 10.64.1.100
+is "and then it has its own way" "$(carried)" '["ppp0"]'
+link_up 1
+
 # --- every link is held: as if none were ---
 held "ppp0 600" "ppp1 600" "ppp2 600"
 any_hook

@@ -1262,22 +1262,6 @@ static struct rule held_rule(const struct making *m, enum family f,
 	return our_rule(f, PRIORITY_HELD + i, m->conf->link[i].table);
 }
 
-/* Do packets with its mark go by link @i until now? */
-static bool marks_lead_to(const struct making *m, enum family f,
-			  unsigned int i)
-{
-	const struct rule *r;
-	unsigned int k;
-
-	for (k = 0; k < m->present->n_rules; k++) {
-		r = &m->present->rule[k];
-		if (r->family == family_af(f) && r->mask && !r->invert &&
-		    !r->foreign && r->table == m->conf->link[i].table)
-			return true;
-	}
-	return false;
-}
-
 /* Must flows of link @i be ended? Masquerading ends them by itself, one by one,
  * as their packets take another link: see want_mark(). Source NAT to a fixed
  * address does not, and they would leave by that link under this one's address
@@ -1286,7 +1270,8 @@ static bool marks_lead_to(const struct making *m, enum family f,
 static bool held_is_new(const struct making *m, enum family f, unsigned int i)
 {
 	return in_force(m) && !m->conf->masquerade && is_held(m, f, i) &&
-	       m->af[f].usable[i] && marks_lead_to(m, f, i);
+	       m->af[f].usable[i] &&
+	       present_has_mark(m->present, f, m->conf->link[i].table);
 }
 
 /* Note this before the packets take another link: if we are killed after that,

@@ -1028,6 +1028,20 @@ const struct nexthop *present_nexthop(const struct present *p, uint32_t id)
 	return NULL;
 }
 
+bool present_has_mark(const struct present *p, enum family f, uint32_t table)
+{
+	const struct rule *r;
+	unsigned int i;
+
+	for (i = 0; i < p->n_rules; i++) {
+		r = &p->rule[i];
+		if (r->family == family_af(f) && r->mask && !r->invert &&
+		    !r->foreign && (!table || r->table == table))
+			return true;
+	}
+	return false;
+}
+
 bool present_has_addr(const struct present *p, const struct addr *a)
 {
 	unsigned int i;

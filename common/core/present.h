@@ -138,6 +138,11 @@ uint32_t present_detour(const struct conf *conf, unsigned int number);
 /* The nexthop or group of an id; NULL: none. */
 const struct nexthop *present_nexthop(const struct present *p, uint32_t id);
 
+/* Does a rule of ours lead the packets of a mark to @table, or, if that is 0, to
+ * any? So it is with the links that are not held, while apply is in force.
+ */
+bool present_has_mark(const struct present *p, enum family f, uint32_t table);
+
 /* Is this address on any interface? True where that is not known. */
 bool present_has_addr(const struct present *p, const struct addr *a);
 

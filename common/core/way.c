@@ -52,12 +52,14 @@ void way_of_route(struct way *w, const struct conf *conf,
 bool way_of_link(struct way *w, const struct conf *conf,
 		 const struct present *p, enum family f, unsigned int i)
 {
+	uint32_t table = conf->link[i].table;
 	const struct route *r = NULL;
 
 	w->n = 0;
 	w->other = NULL;
-	if (!p->link[i].af[f].held)
-		r = way_default(p, f, conf->link[i].table);
+	/* Without rules for marks they are the administrator's own. */
+	if (present_has_mark(p, f, table) || !present_has_mark(p, f, 0))
+		r = way_default(p, f, table);
 	if (!r)
 		r = way_default(p, f, conf->standby_table);
 	if (r)

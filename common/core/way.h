@@ -25,8 +25,8 @@ void way_of_route(struct way *w, const struct conf *conf,
 		  const struct present *p, const struct route *r);
 
 /* What carries the packets with the mark of link @i at present: its own table,
- * unless it is held, and then the standby. Returns false when neither has a
- * default, and the packets go on to main.
+ * or, where no rule leads there, as the link is held, the standby. Returns false
+ * when neither has a default, and the packets go on to main.
  */
 bool way_of_link(struct way *w, const struct conf *conf,
 		 const struct present *p, enum family f, unsigned int i);
