@@ -1,7 +1,7 @@
 #!/bin/bash
 # What the hook's own start and end cost when there is nothing to do: system
-# calls and page faults, which load does not change, beside those of a program
-# that does nothing, built with the same compiler and flags.
+# calls and page faults, which load does not change, beyond those of a program
+# that does nothing, built with the same compiler, flags and C library.
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
 
@@ -27,11 +27,13 @@ like "nothing is left to do" "$(hook up ppp0 10.64.1.100
 	tail -n1 /var/log/ifchang.log)" 'changes=0 result=unchanged'
 ours=$(calls "${event[@]}")
 base=$(calls "$empty")
-ok "$ours system calls, $base of an empty program, 9.4 times at the most" \
-	test "$((10 * ours))" -le "$((94 * base))"
-said=$("${bare[@]}" "$start" 5 "$empty" "${event[@]}")
+# The sanitizers' start is 13 times as long, and so may be what they add.
+times=$((base / 16 + 1))
+ok "$ours system calls, $((ours - base)) of its own, $((132 * times)) at the most" \
+	test "$((ours - base))" -le "$((132 * times))"
+said=$(env -i ASAN_OPTIONS=detect_leaks=0 "$start" 5 "$empty" "${event[@]}")
 diag "$said"
 read -r _ _ _ faults _ base <<<"$said"
-ok "$faults page faults, $base of an empty program, 3 times at the most" \
-	test "$faults" -le "$((3 * base))"
+ok "$faults page faults, $((faults - base)) of its own, $((64 * times)) at the most" \
+	test "$((faults - base))" -le "$((64 * times))"
 done_testing
