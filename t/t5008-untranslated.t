@@ -279,8 +279,9 @@ ok "apply" mwan-rules apply
 
 # What conntrackd has brought from another router waits for the link of its address.
 brought() { # HOST
-	conntrack -I -p udp -s "$1" -d $inet --sport 4000 --dport $port \
-		-r $inet -q "$1" --reply-port-src $port --reply-port-dst 4000 \
+	conntrack -I -p udp -s "$1" -d "$inet" --sport 4000 --dport "$port" \
+		-r "$inet" -q "$1" --reply-port-src "$port" \
+		--reply-port-dst 4000 \
 		-n 10.64.1.100 -t 600 -m 2
 }
 down 1

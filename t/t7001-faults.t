@@ -21,12 +21,13 @@ export -f judge
 
 share=0.009
 [ -z "${TEST_LONG-}" ] || share=1
-# brk(2) cannot fail with an error: it returns where the break is; and without
-# the memory that they map, the sanitizers themselves give up.
+# brk(2) cannot fail with an error: it returns where the break is; and the
+# sanitizers themselves give up without the memory that they map, and with what
+# they cannot unmap.
 none=' brk '
 seed=$SEED
 if ldd "$BIN/cprt" >/dev/null 2>&1; then
-	none+='mmap '
+	none+='mmap munmap '
 	seed=$((SEED + 1))
 fi
 for event in "${events[@]}"; do
