@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "kernel/nl.h"
 
@@ -32,6 +33,14 @@ enum {
 	 * without its overhead, 3.7 KB, or longer (netlink_dump()).
 	 */
 	NL_PART_MIN = 3072,
+	/* The room to receive in until there is much. The kernel allocates as
+	 * much for the next part of a dump, be it empty (netlink_dump()), and
+	 * many kernels clear what they allocate, Debian's too
+	 * (CONFIG_INIT_ON_ALLOC_DEFAULT_ON). With the kernel's own 320 bytes
+	 * this fits 8 KiB. A dump's first part is a page, and 8 KiB at the
+	 * most, whatever room there is.
+	 */
+	NL_RX_FIRST = 8192 - 512,
 	/* What a machine with thousands of interfaces may say in the tenths of
 	 * a second that a run takes; it counts what waits and takes nothing by
 	 * itself. The default holds about a hundred messages.
@@ -81,6 +90,7 @@ int nl_open(struct nl *nl, int bus, struct err *err)
 		return code;
 	nl->portid = mnl_socket_get_portid(nl->sock);
 	nl->seq = (uint32_t)time(NULL);
+	nl->much = sysconf(_SC_PAGESIZE) > NL_RX_FIRST;
 	/* Each one helps, none is required: a kernel without the strict check
 	 * answers a dump in full, and all our readers filter by themselves.
 	 */
@@ -221,8 +231,9 @@ static void extack(const struct nlmsghdr *nlh, int code,
  */
 static ssize_t receive(struct nl *nl, struct err *err)
 {
+	size_t room = nl->much ? sizeof(nl->rx) : NL_RX_FIRST;
 	struct sockaddr_nl from;
-	struct iovec iov = { .iov_base = nl->rx, .iov_len = sizeof(nl->rx) };
+	struct iovec iov = { .iov_base = nl->rx, .iov_len = room };
 	struct msghdr msg = { .msg_name = &from, .msg_iov = &iov,
 			      .msg_iovlen = 1 };
 	ssize_t n;
@@ -240,8 +251,9 @@ static ssize_t receive(struct nl *nl, struct err *err)
 			       "%s%s", strerror(errno), err_advice(-errno));
 	if (msg.msg_flags & MSG_TRUNC)
 		return err_set(err, -EBADMSG,
-			       "an answer of the kernel is longer than %d "
-			       "bytes" REPORT, NL_RX_SIZE);
+			       "an answer of the kernel is longer than %zu "
+			       "bytes" REPORT, room);
+	nl->much = nl->much || n >= NL_PART_MIN;
 	return n;
 }
 

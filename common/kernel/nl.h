@@ -10,8 +10,8 @@
 #include "base/err.h"
 
 enum {
-	/* The kernel fills dumps in skbs of up to 32 KiB when the reader's
-	 * buffer is that large (af_netlink.c, netlink_dump()).
+	/* The kernel fills dumps in skbs of up to 32 KiB when the reader has
+	 * that much room (af_netlink.c, netlink_dump()).
 	 */
 	NL_RX_SIZE = 32768,
 	/* Room that nl_put() leaves for one message, attributes included; no
@@ -30,6 +30,7 @@ struct nl {
 	struct mnl_socket *sock;
 	uint32_t seq;
 	unsigned int portid;
+	bool much;		/* is there to receive: use all of rx */
 	char rx[NL_RX_SIZE] __attribute__((aligned(8)));
 };
 

@@ -70,6 +70,9 @@ static struct {
 	unsigned int dumps, singles;
 } ct;
 
+/* That the last answer was given. */
+static size_t room;
+
 /* glibc declares it with a union. */
 #ifdef __CONST_SOCKADDR_ARG
 #define SOCKADDR __CONST_SOCKADDR_ARG
@@ -124,6 +127,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	unsigned int i = next_answer++;
 
 	(void)flags;
+	room = msg->msg_iov->iov_len;
 	if (ct.on) {
 		from->nl_pid = 0;
 		msg->msg_namelen = sizeof(*from);
@@ -154,6 +158,7 @@ static void begin(void)
 	n_answers = next_answer = 0;
 	send_error = 0;
 	err.msg[0] = '\0';
+	nl.much = false;
 	nl_batch_init(&batch, &nl, out, sizeof(out));
 }
 
@@ -269,7 +274,7 @@ static void test_acks(void)
 	reply_error(0, 0, 0, NULL);
 	answer[0].flags = MSG_TRUNC;
 	verdict(send_all(), -EBADMSG, "an answer of the kernel is longer "
-		"than 32768 bytes: report it with the kernel's version "
+		"than 7680 bytes: report it with the kernel's version "
 		"(uname -r)", "cut off");
 	begin();
 	request(1);
@@ -429,6 +434,16 @@ static void test_dumps(void)
 	n_answers = 1;
 	verdict(dump(&n), -EAGAIN, "the kernel's answer ends in the middle: "
 		"try again", "an end that is missing");
+	a_dump(2, 0);
+	dump(&n);
+	ok(room >= 4096 && room <= 8192 - 320,
+	   "a short dump is read in little room: %zu", room);
+	a_dump(2, 0);
+	mnl_nlmsg_put_extra_header(reply(0, RTM_NEWLINK, 0), 3600);
+	answer[0].len += 3616;
+	dump(&n);
+	ok(room == sizeof(nl.rx), "after a full part in all there is: %zu",
+	   room);
 	begin();
 	request(1);
 	reply_error(0, 0, -EBUSY, NULL);
