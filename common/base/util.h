@@ -10,6 +10,12 @@
 /* The number of elements of an array (not of a pointer). */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* For large arrays that are mostly empty: the beginning, which is what is used,
+ * is on one page then. Each page that is touched for the first time costs as
+ * much as a system call.
+ */
+#define ON_A_PAGE __attribute__((aligned(4096)))
+
 /* Read a whole number, decimal or 0x hexadecimal, with nothing before or after
  * it. Returns 0, -EINVAL when @text is no number, or -ERANGE when it does not
  * lie in [min, max].

@@ -56,7 +56,7 @@ struct parse {
 	bool finishing;			/* every line has been read */
 	/* Large: a link or a policy is cleared when there is one. */
 	struct lines link[LINKS_MAX], policy[POLICIES_MAX];
-	struct rttables tables;
+	struct rttables tables ON_A_PAGE;
 };
 
 /* The line that gave a key, by its field; 0: none did. */

@@ -666,15 +666,20 @@ const struct key_section key_sections[SECTIONS] = {
 int key_find(enum section s, const char *name)
 {
 	const struct key_section *is = &key_sections[s];
-	unsigned int i;
+	static unsigned int next;
+	unsigned int i, k;
 
-	/* Every run of a hook looks up some hundred names: most differ in the
-	 * first letter.
+	/* Every run of a hook looks up some hundred names, mostly in the order
+	 * of the table; most names differ in the first letter.
 	 */
-	for (i = 0; i < is->n; i++)
-		if (*is->keys[i].name == *name &&
-		    !strcmp(is->keys[i].name, name))
-			return (int)i;
+	for (k = 0; k < is->n; k++) {
+		i = (next + k) % is->n;
+		if (*is->keys[i].name != *name ||
+		    strcmp(is->keys[i].name, name) != 0)
+			continue;
+		next = i + 1;
+		return (int)i;
+	}
 	return -1;
 }
 

@@ -100,6 +100,7 @@ enum { PAST6_MAX = 32 };
  * a link comes up, and not with the configuration.
  */
 struct table_state {
+	unsigned int n_past;
 	struct table_link {
 		uint32_t mtu;	/* 0: not known */
 		/* The prefixes that the provider accepts from the link; if none
@@ -111,7 +112,6 @@ struct table_state {
 	 * translated everywhere. A global prefix that is neither here nor a
 	 * link's is not our business.
 	 */
-	unsigned int n_past;
 	struct prefix past6[PAST6_MAX];
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/util.h"
 #include "core/own.h"
 #include "core/plan.h"
 
@@ -1809,7 +1810,7 @@ int plan_make(struct plan *plan, const struct conf *conf,
 	      const struct plan_event *event, struct err *err)
 {
 	/* Too large for the smallest stack that a hook may be given. */
-	static struct making m;
+	static struct making m ON_A_PAGE;
 	unsigned int f;
 
 	memset(&m, 0, offsetof(struct making, rule));

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/addr.h"
+#include "base/util.h"
 #include "conf/conf.h"
 #include "conf/state.h"
 #include "core/link.h"
@@ -49,9 +50,9 @@ enum {
 struct present {
 	struct link link[LINKS_MAX];
 	struct route route[PRESENT_ROUTES_MAX];	/* defaults, our tables' */
-	struct nexthop nexthop[PRESENT_NEXTHOPS_MAX];	/* of our ids */
+	struct nexthop nexthop[PRESENT_NEXTHOPS_MAX] ON_A_PAGE;	/* of our ids */
 	struct nexthop_member member[PRESENT_MEMBERS_MAX];
-	struct rule rule[PRESENT_RULES_MAX];		/* of our protocol */
+	struct rule rule[PRESENT_RULES_MAX] ON_A_PAGE;	/* of our protocol */
 	struct rule_raw raw[PRESENT_RAW_MAX];
 	struct present_extra {
 		unsigned int link;
@@ -72,7 +73,7 @@ struct present {
 		struct addr addr;
 	} left[PRESENT_LEFT_MAX];
 	struct addr addr[PRESENT_ADDRS_MAX];	/* every interface's */
-	unsigned int n_links;	/* of the configuration that was read for */
+	unsigned int n_links ON_A_PAGE;	/* of the conf that was read for */
 	unsigned int n_routes, n_nexthops, n_members, n_rules, n_raw;
 	unsigned int n_extras, n_lans, n_onlinks, n_nets, n_left, n_addrs;
 	/* Other programs have ids in the detour of this number. */
@@ -89,9 +90,9 @@ struct present {
 	int ip_forward;
 	/* -1: none, or not our business */
 	int hash_policy[FAMILIES], hash_fields[FAMILIES];
-	struct nft_seen nft;
 	int nft_code;		/* negative: the table cannot be read ... */
 	struct err nft_err;	/* ... and why */
+	struct nft_seen nft;
 };
 
 /* Where to look: sockets that the caller opened. @nfnl may be NULL: the

@@ -35,7 +35,7 @@ static void note_past(struct conf *c, const struct conf *old)
 
 bool session_recall(struct session *s)
 {
-	static struct conf old;
+	static struct conf old ON_A_PAGE;
 	bool same = !accepted_read(&old, NULL);
 
 	if (same) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/lock.h"
+#include "base/util.h"
 #include "conf/conf.h"
 #include "conf/state.h"
 #include "core/apply.h"
@@ -50,7 +51,7 @@ struct session {
 	struct verdicts verdicts;	/* of conf's links */
 	/* Large: of these only the beginning is touched when links are few. */
 	struct conf conf;
-	struct nl rtnl, nfnl, watch;
+	struct nl rtnl ON_A_PAGE, nfnl, watch;
 	struct verified verified;	/* of the ruleset; netns 0: not known */
 	struct ruleset ruleset;
 	struct present present;

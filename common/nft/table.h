@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/util.h"
 #include "base/wide.h"
 #include "conf/conf.h"
 #include "kernel/ct.h"
@@ -270,7 +271,7 @@ struct ruleset {
 	 * a chain stand together, in the order of the chains.
 	 */
 	struct ruleset_chain chain[RULESET_CHAINS];
-	struct ruleset_rule rule[RULESET_RULES];
+	struct ruleset_rule rule[RULESET_RULES] ON_A_PAGE;
 	struct ruleset_statement statement[RULESET_STATEMENTS];
 	struct ruleset_element element[RULESET_ELEMENTS];
 };

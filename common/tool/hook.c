@@ -35,8 +35,8 @@ struct hook {
 	struct ppp_event event;
 	int link;
 	struct report report;
-	struct session session;
 	struct outcome outcome;
+	struct session session;
 };
 
 /* Large: what is not used is never touched. */
