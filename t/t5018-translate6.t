@@ -67,7 +67,7 @@ table ip6 provider {
 	counter foreign { }
 	chain prerouting {
 		type filter hook prerouting priority raw
-		ip6 saddr fe80::/10 accept
+		ip6 saddr { ::, fe80::/10 } accept
 		iifname "ppp0" ip6 saddr != 2001:db8:a::/48 counter name foreign drop
 		iifname "ppp1" ip6 saddr != 2001:db8:b::/48 counter name foreign drop
 	}
