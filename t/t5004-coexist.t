@@ -8,6 +8,8 @@
 . "$(dirname "$0")/lib/lib.sh"
 # shellcheck source=lib/lan.sh
 . "$root/t/lib/lan.sh"
+# shellcheck source=lib/firewalld.sh
+. "$root/t/lib/firewalld.sh"
 
 ipt() {
 	iptables-nft -w -t mangle "$@"
@@ -172,32 +174,6 @@ firewalld_tables() {
 	END
 }
 
-# firewalld itself, on a bus of its own: the LAN is trusted, the links are
-# external, which masquerades. Its programs lie where t/setup has unpacked them:
-# installed, it would begin to guard the machine that the test runs on.
-F=$root/build/deps/firewalld
-firewalld() {
-	(
-		export PYTHONPATH=$F/usr/lib/python3/dist-packages
-		exec /usr/bin/python3 "$F/usr/sbin/firewalld" --nofork --nopid \
-			--default-config "$F/usr/lib/firewalld" \
-			--system-config "$F/etc/firewalld" \
-			--log-file "$T/firewalld.log" >/dev/null 2>&1
-	) &
-	firewalld=$!
-	wait_for 60 firewall_cmd --state || cat "$T/firewalld.log"
-	firewall_cmd --zone=trusted --add-interface=lan0
-	for i in 0 1 2; do
-		firewall_cmd --zone=external --add-interface="ppp$i"
-	done
-	firewall_cmd --runtime-to-permanent
-}
-
-firewall_cmd() {
-	PYTHONPATH=$F/usr/lib/python3/dist-packages \
-		/usr/bin/python3 "$F/usr/bin/firewall-cmd" -q "$@"
-}
-
 # Our own table, without what packets change in it.
 ours() {
 	nft -sa list table inet mwan | sed '/elements = {/,/}/d'
@@ -239,22 +215,7 @@ done
 # --- firewalld loads all of its own anew ---
 mwan-rules flush
 clean
-mkdir /run/dbus
-cat >"$T/bus.conf" <<-'END'
-<busconfig>
-<type>system</type>
-<listen>unix:path=/run/dbus/system_bus_socket</listen>
-<policy context="default">
-<allow own="*"/><allow send_destination="*" eavesdrop="true"/>
-<allow eavesdrop="true"/>
-</policy>
-</busconfig>
-END
-dbus-daemon --config-file="$T/bus.conf" --nofork --nopidfile 2>"$T/bus.log" &
-bus=$!
-mkdir "$T/config" && mount --bind "$T/config" "$F/etc/firewalld"
-wait_for 9 [ -S /run/dbus/system_bus_socket ]
-firewalld
+firewalld trusted lan0 external ppp0 external ppp1 external ppp2
 before=$(users)
 mwan-rules apply
 is "firewalld: untouched by apply" "$(users)" "$before"
@@ -276,7 +237,5 @@ up 1
 is "firewalld: untouched by hooks" "$(users)" "$before"
 mwan-rules flush
 is "firewalld: untouched by flush" "$(users)" "$before"
-kill "$firewalld" "$bus"
-wait "$firewalld" "$bus"
-umount "$F/etc/firewalld"
+firewalld_end
 done_testing

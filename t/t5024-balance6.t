@@ -1,6 +1,6 @@
 #!/bin/bash
 # How links are shared in IPv6: every method, weights, tiers, sticky hosts, drain,
-# and a reverse path check as firewalld writes it. Hosts have unique local
+# and firewalld's check of the reverse path. Hosts have unique local
 # addresses, so that the server sees the link of each.
 #
 # As in lib/lan6.sh.
@@ -10,6 +10,8 @@
 . "$(dirname "$0")/lib/lib.sh"
 # shellcheck source=lib/lan6.sh
 . "$root/t/lib/lan6.sh"
+# shellcheck source=lib/firewalld.sh
+. "$root/t/lib/firewalld.sh"
 
 net6 3
 one=fd00:9::77
@@ -109,5 +111,42 @@ for check in "saddr . mark . iif" "saddr . iif"; do
 		"ppp0=3 ppp1=3 ppp2=3 packets 0"
 	nft delete table inet firewalld
 done
+
+# The same by firewalld itself, for which it is the default. It checks later, when
+# the destination has been translated: what comes in by a link has that link's mark.
+firewalld trusted lan0 external ppp0 external ppp1 external ppp2
+is "firewalld checks the way back" "$(nft list table inet firewalld |
+	grep -c 'fib saddr . mark . iif oif missing drop')" 1
+# answers: of hosts of the LAN, by the link that each has, and of the router to pings
+# that come in by each link.
+answers() {
+	local k
+
+	ask6 -n 3 $(hosts6 0x3000 6) 2001:db8:0:1::7 2001:db8:1:1::7 \
+		2001:db8:2:1::7 | lines6
+	for k in 0 1 2; do
+		ns6=inet ping6 $server6 \
+			"2001:db8:$k:ffff::6d77:$((k + 1))" && echo "in by ppp$k"
+	done
+}
+all_in=$(printf '\nin by ppp%d' 0 1 2)
+is "all links are equal" "$(answers)" "ppp0=3 ppp1=3 ppp2=3$all_in"
+nft flush chain inet mwan from_link
+like "without their marks it drops some" \
+	"$(ask6 -w 1 $(hosts6 0x3000 3) | lines6)" "^-=[12] "
+mwan-rules apply
+mwan-rules drain ppp1
+is "one is drained" "$(answers)" "ppp0=4 ppp1=1 ppp2=4$all_in"
+mwan-rules undrain ppp1
+echo "ppp0 99999999 ipv6" >/run/mwan/held
+hook up ppp0 10.64.0.100
+is "one is held: nothing is dropped" "$(answers | grep -v '^ppp')" "${all_in#?}"
+rm /run/mwan/held
+conf6 "balance = round-robin" -- 1 "1 tier=2" "1 tier=3"
+mwan-rules apply
+is "each has a tier of its own" "$(answers)" "ppp0=7 ppp1=1 ppp2=1$all_in"
+ip -6 route add default dev ppp2 metric 512
+is "main has a default by one" "$(answers)" "ppp0=7 ppp1=1 ppp2=1$all_in"
+firewalld_end
 is "no provider got a foreign address" "$(foreign6)" 0
 done_testing

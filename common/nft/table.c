@@ -1498,6 +1498,36 @@ static void add_sets(struct build *b)
 	add_named_sets(b, FAMILY_IPV6);
 }
 
+/* A connection from outside belongs to the link that it came in by.
+ *
+ * Packets of IPv6 from a link also get its mark. Nothing of ours sends them
+ * anywhere by that, but a check of the reverse path asks with it: firewalld's
+ * (IPv6_rpfilter, on by default) comes after the destination was translated, and
+ * then nothing but the mark tells which link the way back leads to. What is no
+ * link's, as far as is known, has no mark, and keeps its way.
+ */
+static void from_link(struct build *b)
+{
+	bool ipv6 = b->conf->ipv6;
+	uint16_t back = 0;
+
+	if (ipv6) {
+		back = add_regular(b, "back");
+		add_rule(b, among(TO_IIFNAME, add_names(b, b->to),
+				  b->conf->n_links), end(), end());
+	}
+	b->from_link = add_regular(b, "from_link");
+	if (ipv6) {
+		add_rule(b, plain(IF_NEW), of_set(IF_NOT_DADDR6, b->known, 0),
+			 plain(DO_RETURN));
+		add_rule(b, plain(IF_IPV6), plain(IF_NEW), jump(back));
+	}
+	add_rule(b, plain(IF_NEW), links(b, TO_IIFNAME), end());
+	if (ipv6)
+		add_rule(b, plain(IF_IPV6),
+			 by_mark(b, TO_CT_MARK, b->to_by_mark), end());
+}
+
 static void lan(struct build *b)
 {
 	const struct conf *conf = b->conf;
@@ -1554,11 +1584,7 @@ int ruleset_build_after(struct ruleset *rs, const struct conf *conf,
 			       "among %u links, only among 2, 4, 8 ...: set "
 			       "balance = source in mwan.ini", b.slots.sum);
 	lan(&b);
-	b.from_link = add_regular(&b, "from_link");
-	if (conf->ipv6)
-		add_rule(&b, plain(IF_NEW),
-			 of_set(IF_NOT_DADDR6, b.known, 0), plain(DO_RETURN));
-	add_rule(&b, plain(IF_NEW), links(&b, TO_IIFNAME), end());
+	from_link(&b);
 	balance_chain(&b);
 	prerouting(&b);
 	other_chains(&b);

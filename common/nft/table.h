@@ -69,31 +69,31 @@
 enum { RULESET_ZONE = 0x6d77 };
 
 enum {
-	/* from_link, balance, stuck, astray, elsewhere, guardnew, ten base
-	 * chains, seven chains a link
+	/* from_link, back, balance, stuck, astray, elsewhere, guardnew, ten
+	 * base chains, seven chains a link
 	 */
-	RULESET_CHAINS = 7 * LINKS_MAX + 16,
+	RULESET_CHAINS = 7 * LINKS_MAX + 17,
 	/* Of a link: to 1, is 1, deal 7, keep 5, leave 2, foreign 1, guard 1. Of
-	 * a policy: for each family 1 and, strict, 1 more. from_link 2,
-	 * stuck 2, astray 2, elsewhere 2, early 3, balance 3 and
+	 * a policy: for each family 1 and, strict, 1 more. from_link 4,
+	 * back 1, stuck 2, astray 2, elsewhere 2, early 3, balance 3 and
 	 * 4 * (DEALS + 1), prerouting 11, output 6, postrouting 8, srcnat 2,
 	 * srcnat6 4, guard 6, guardnew 2, guard6 6, forward 4, strict 3.
 	 */
 	RULESET_DEALS = 4,
 	RULESET_RULES = 18 * LINKS_MAX + 4 * POLICIES_MAX +
-			4 * RULESET_DEALS + 76,
+			4 * RULESET_DEALS + 79,
 	/* Of a link: to 1, is 1, deal 10, keep 11, leave 6, foreign 4, guard 6.
 	 * Of a policy, for each family: 8, strict 11. No other rule has more
 	 * than 6.
 	 */
 	RULESET_STATEMENTS = 39 * LINKS_MAX + 38 * POLICIES_MAX +
-			     6 * (4 * RULESET_DEALS + 76),
-	/* Links by name (five maps), by mark (four), slots of the balance
+			     6 * (4 * RULESET_DEALS + 79),
+	/* Links by name (six maps), by mark (four), slots of the balance
 	 * (two), lan, private addresses, addresses that stay on the link, two
 	 * protocols, and the lists of the policies.
 	 */
 	RULESET_PRIVATE = 5,
-	RULESET_ELEMENTS = 11 * LINKS_MAX + LAN_MAX + 1 + RULESET_PRIVATE + 4 +
+	RULESET_ELEMENTS = 12 * LINKS_MAX + LAN_MAX + 1 + RULESET_PRIVATE + 4 +
 			   POLICIES_MAX *
 			   (2 * POLICY_ADDRESSES + 2 * POLICY_PORTS +
 			    POLICY_PROTOCOLS + 1 + POLICY_INTERFACES),
