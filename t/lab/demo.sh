@@ -45,7 +45,9 @@ lab_net6
 lan6_flows="$lan6_flows $U::15-22"
 mkdir -p /etc/iproute2
 printf '201 ppp0\n202 ppp1\n' >>/etc/iproute2/rt_tables
-must install -m 755 "$bin/ip-up.local" "$bin/ip-down.local" /etc/ppp
+for what in up down; do
+	must ln -s "$bin/ip-$what.local" "/etc/ppp/ip-$what.d/0000mwan"
+done
 router6_ours "$bin"
 must mwan-rules apply
 isp_start 1
@@ -75,8 +77,8 @@ step "The cable of line 1 is unplugged (pppd's LCP echo needs 3 s to see it)"
 flows_mark_when_down 1 known
 link_unplug 1
 watch_flows 7
-prefix_withdrawn
 mwan-rules status
+prefix_withdrawn
 echo "  The flows of line 1 are on line 2, in both families. New ones are" \
 	"opened:"
 flows_open during
