@@ -5,27 +5,13 @@
 . "$root/t/lib/lan.sh"
 . "$root/t/lib/modem.sh"
 
-# What the clients' scripts write to is the test's own.
-cp -a /etc "$T/etc"
-mount --bind "$T/etc" /etc
-echo "nameserver 192.0.2.1" >/etc/resolv.conf
-mount -t tmpfs tmpfs /usr/local/sbin
-ln -s "$BIN/mwan-rules" /usr/local/sbin
+own_etc
 mkdir -p /run/lock
 mount -t tmpfs tmpfs /var/lib/dhcp 2>/dev/null
 mkdir -p /etc/dhcp/dhclient-exit-hooks.d
 rm -f /etc/dhcp/dhclient-e*-hooks.d/* /etc/dhcp/dhclient-exit-hooks.d/*
 
-net5 1
-for n in 1 2; do
-	modem $n 192.168.1.1 none
-done
-printf '[mwan]\nlan = lan0\n[link ppp0]\ntable = 1001\nqdisc = none\n[link eth1]
-table = 1002\n[link eth2]\ntable = 1003\n' >/etc/ppp/mwan.ini
-mwan-rules apply 2>/dev/null
-
-serve 1 100
-serve 2 140
+two_modems
 
 last_of() { # LINK: its last event in the log
 	grep "if=$1 " /var/log/ifchang.log | tail -n 1

@@ -15,13 +15,9 @@
 deps=$root/build/deps/dispatchers
 log=/var/log/ifchang.log
 
-# No udev; and what the daemons write to is the test's own.
+# No udev.
 mount -t sysfs -o ro sysfs /sys
-cp -a /etc "$T/etc"
-mount --bind "$T/etc" /etc
-echo "nameserver 192.0.2.1" >/etc/resolv.conf
-mount -t tmpfs tmpfs /usr/local/sbin
-ln -s "$BIN/mwan-rules" /usr/local/sbin
+own_etc
 mkdir -p /run/dbus /run/systemd/netif /run/systemd/system "$T/services"
 chmod 777 /run/systemd/netif
 
@@ -44,15 +40,7 @@ dbus-daemon --config-file="$T/bus.conf" --nofork --nopidfile >"$T/bus" 2>&1 &
 daemons+=($!)
 ok "a bus" wait_for 20 test -S /run/dbus/system_bus_socket
 
-net5 1
-for n in 1 2; do
-	modem $n 192.168.1.1 none
-done
-printf '[mwan]\nlan = lan0\n[link ppp0]\ntable = 1001\nqdisc = none\n[link eth1]
-table = 1002\n[link eth2]\ntable = 1003\n' >/etc/ppp/mwan.ini
-mwan-rules apply 2>/dev/null
-serve 1 100
-serve 2 140
+two_modems
 
 told() { # LINK EVENT
 	grep -q "tool=mwan-rules .*event=$2 if=$1 " "$log"

@@ -19,13 +19,8 @@ deal=$BIN/../t/deal
 inet=198.51.100.1
 port=7
 
-lan() {
-	ip netns exec lan "$@"
-}
-
-inet() {
-	ip netns exec inet "$@"
-}
+# shellcheck source=spaces.sh disable=SC2154 # of lib.sh
+. "$root/t/lib/spaces.sh"
 
 local_of() { # INDEX
 	echo "10.64.$1.100"
@@ -55,16 +50,6 @@ links_come() {
 	ip -batch "$T/here"
 	ip -n inet -batch "$T/there"
 	wait_for 20 carriers
-}
-
-# Before the kernel has noticed its carrier a veth drops what it is given.
-carriers() {
-	local ns
-	for ns in "" "-n lan" "-n inet"; do
-		# shellcheck disable=SC2086	# words
-		ip $ns -j link show up type veth |
-			jq -e 'all(.operstate == "UP")' || return
-	done
 }
 
 # up INDEX..., down INDEX...: a session begins and ends, with its hook.
@@ -98,13 +83,6 @@ down() {
 conf() {
 	ini_links 1001 "$@"
 }
-
-# policy NAME LINE...: one more for that file.
-policy() {
-	printf '[policy %s]\n' "$1"
-	shift
-	printf '%s\n' "$@"
-} >>/etc/ppp/mwan.ini
 
 # net5 LINKS: the namespaces, the servers, and LINKS links.
 net5() {

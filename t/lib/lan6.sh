@@ -17,8 +17,8 @@
 server6=2001:db8:f::1
 server4=198.51.100.1
 
-lan() { ip netns exec lan "$@"; }
-inet() { ip netns exec inet "$@"; }
+# shellcheck source=spaces.sh disable=SC2154 # of lib.sh
+. "$root/t/lib/spaces.sh"
 
 prefix_of() { echo "2001:db8:$1::/48"; } # K
 
@@ -39,18 +39,7 @@ session6() {
 	ip -n inet -6 route replace "$(prefix_of "$1")" dev "ppp$1"
 	inet nft "add rule ip6 provider from iifname \"ppp$1\" ip6 saddr != {
 		::, fe80::/10, $(prefix_of "$1") } counter name foreign drop"
-	wait_for 20 carriers6
-}
-
-# Before the kernel has noticed its carrier a veth drops what it is given.
-carriers6() {
-	local ns
-
-	for ns in "" "-n lan" "-n inet"; do
-		# shellcheck disable=SC2086 # words
-		ip $ns -j link show up type veth |
-			jq -e 'all(.operstate == "UP")' || return
-	done
+	wait_for 20 carriers
 }
 
 # up6 K..., down6 K...: with its hook. cut6 K...: the kernel must do without it.
@@ -89,13 +78,6 @@ conf6() {
 link_more() {
 	printf 'prefix6 = %s\n' "$(prefix_of "$1")"
 }
-
-# policy NAME LINE...: one more for that file.
-policy() {
-	printf '[policy %s]\n' "$1"
-	shift
-	printf '%s\n' "$@"
-} >>/etc/ppp/mwan.ini
 
 # net6 LINKS
 net6() {

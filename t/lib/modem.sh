@@ -93,3 +93,30 @@ address_is() { # N FIRST: one of that range's
 none() { # N
 	[ -z "$(defaults "$1")" ]
 }
+
+# own_etc: what DHCP clients and their scripts write to, and run, is the test's
+# own.
+own_etc() {
+	cp -a /etc "$T/etc"
+	mount --bind "$T/etc" /etc
+	echo "nameserver 192.0.2.1" >/etc/resolv.conf
+	mount -t tmpfs tmpfs /usr/local/sbin
+	ln -s "$BIN/mwan-rules" /usr/local/sbin
+}
+
+# two_modems: ppp0, and eth1 and eth2 without addresses, whose modems give them
+# some by DHCP; in force.
+two_modems() {
+	local n
+
+	net5 1
+	for n in 1 2; do
+		modem $n 192.168.1.1 none
+	done
+	printf '%s\n' '[mwan]' 'lan = lan0' '[link ppp0]' 'table = 1001' \
+		'qdisc = none' '[link eth1]' 'table = 1002' '[link eth2]' \
+		'table = 1003' >/etc/ppp/mwan.ini
+	mwan-rules apply 2>/dev/null
+	serve 1 100
+	serve 2 140
+}
