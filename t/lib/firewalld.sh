@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154	# of lib.sh
 # firewalld itself, on a bus of its own. Its programs lie where t/setup has unpacked
 # them: installed, it would begin to guard the machine that the test runs on. After
 # lib.sh.
