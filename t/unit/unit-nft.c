@@ -285,7 +285,7 @@ static void test_drained(enum balance balance, bool has_ports,
 {
 	unsigned int round, bad = 0;
 
-	for (round = 0; round < 100; round++) {
+	for (round = 0; round < unit_rounds(100); round++) {
 		random_links(balance);
 		bad += build() ? drain_all(has_ports) : 1;
 	}
@@ -392,7 +392,7 @@ static void test_turns(void)
 	ok(has("numgen inc mod 8 vmap { 0 : goto to_ppp0, 1 : goto to_ppp1, "
 	       "2 : goto to_ppp0, 3 : goto to_ppp0, 4 : goto to_ppp1, "), "as "
 	   "text");
-	for (round = 0; round < 200; round++) {
+	for (round = 0; round < unit_rounds(200); round++) {
 		random_links(BALANCE_ROUND_ROBIN);
 		build();
 		one = worst_lag(NULL);

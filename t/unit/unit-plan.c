@@ -2290,7 +2290,8 @@ int main(int argc, char **argv)
 {
 	const char *seed = argc > 2 ? argv[2] : getenv("UNIT_SEED");
 	const char *more = getenv("TEST_LONG");
-	unsigned long rounds = more && *more ? ROUNDS_LONG : ROUNDS;
+	unsigned long rounds = more && *more ? ROUNDS_LONG
+					     : unit_rounds(ROUNDS);
 
 	if (argc > 1)
 		rounds = strtoul(argv[1], NULL, 10);

@@ -538,7 +538,8 @@ static void one_world(bool killed)
 
 static void test_random(void)
 {
-	unsigned int i, n = getenv("TEST_LONG") ? WORLDS_LONG : WORLDS;
+	unsigned int i, n = getenv("TEST_LONG") ? WORLDS_LONG
+					      : unit_rounds(WORLDS);
 
 	unit_seed = 20261127;
 	for (i = 0; i < n; i++)
