@@ -68,8 +68,8 @@ rules6() {
 }
 
 # What leaves by a line has an address of that line's prefix.
-by() { # PREFIX
-	line_of a $U::15 | grep -q "^$1:"
+by() { # PREFIX [FLOW ADDRESS]
+	line_of "${2-a}" "${3-$U::15}" | grep -q "^$1:"
 }
 
 conf
@@ -83,16 +83,21 @@ for n in 1 2 3 4 5 6 7 8; do
 	ctl close a
 done
 ok "a flow goes by ppp0" by $A
+ctl open own udp $A::11 $server 7000 rate=50
+ok "and that of a host with its prefix" wait_for 20 by $A own $A::11
 ctl mark dies
 sever
 ok "IPv6 of ppp0 is held" wait_for 20 held
 moved() { by "$B"; }
 ok "its flow moves" wait_for 20 moved
-diag "gap $(value gap_ms "$(ctl report dies | grep ' src=')") ms," \
+ok "so does that host's" wait_for 20 by "$B" own $A::11
+ctl open new udp $A::12 $server 7000 rate=50
+ok "and a new one" wait_for 20 by "$B" new $A::12
+diag "gap $(value gap_ms "$(ctl report dies | grep 'group=a .*src=')") ms," \
 	"$(sed -n 's/.*event=ipv6-failed .*\(silent_ms=[0-9]*\) .*/\1/p' $log)"
-is "its rule for marks is gone, that for its prefix is there" \
+is "its rule for marks is gone, that for its prefix is the router's alone" \
 	"$(rules6 | grep 'lookup 201')" \
-	"1301: from $A::/56 lookup 201"
+	"1301: from $A::/56 iif lo lookup 201"
 is "IPv4 is not concerned" "$(ip rule | grep -c 'fwmark 0x1/0xff')" 1
 like "the log says so" "$(grep event= $log | tail -n 1)" \
 	'event=ipv6-failed if=ppp0 cause=silent .* ipv6_held=ppp0 '
@@ -126,6 +131,12 @@ like "the log says so" "$(grep event= $log | tail -n 1)" \
 is "history counts no outage: those are of IPv4" \
 	"$(mwan-rules history --json | jq -c '[.. | objects |
 		select(.state? == "held")] | length')" 0
+ok "that host's flow stays where it is" by "$B" own $A::11
+ctl close own
+ctl close new
+ctl open own udp $A::11 $server 7000 rate=50
+ok "its next one goes by its own line" wait_for 20 by $A own $A::11
+ctl close own
 ctl close a
 sever
 ok "it falls again" wait_for 20 held

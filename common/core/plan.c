@@ -1074,7 +1074,8 @@ static bool shares_peer(const struct making *m, enum family f, unsigned int i)
 }
 
 /* Packets from any prefix of link @i: the router's sockets, and packets without
- * a mark.
+ * a mark. Of a held link the router's alone, as its probes: hosts with its prefix
+ * go on by the standby.
  */
 static void want_from_prefixes(struct making *m, uint32_t priority,
 			       unsigned int i)
@@ -1087,6 +1088,8 @@ static void want_from_prefixes(struct making *m, uint32_t priority,
 		r = want_rule(m, FAMILY_IPV6, priority, m->conf->link[i].table);
 		r->from = own->item[k].addr;
 		r->from_len = own->item[k].len;
+		if (is_held(m, FAMILY_IPV6, i))
+			strcpy(r->iif, "lo");
 	}
 }
 

@@ -14,7 +14,8 @@ struct dump {
 };
 
 /* Attributes that our rules are made of; any other makes a rule foreign, and
- * is a condition. The rest are those that can be told of a foreign one.
+ * is a condition. The last one is ours for packets of the router itself, and can
+ * be told of a foreign one.
  */
 static const uint16_t known[] = {
 	FRA_SRC, FRA_PRIORITY, FRA_FWMARK, FRA_SUPPRESS_PREFIXLEN, FRA_TABLE,
@@ -101,7 +102,9 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	r.suppress_default = suppress == 0;
 	r.family = frh->family;
 	r.action = frh->action;
-	ours = made_of(tb, OURS);
+	(void)!str_copy(r.iif, sizeof(r.iif), nl_str(tb[FRA_IIFNAME]));
+	ours = made_of(tb, OURS) ||
+	       (!strcmp(r.iif, "lo") && made_of(tb, COUNT(known)));
 	r.partial = !ours || frh->dst_len || frh->src_len || frh->tos ||
 		    suppress != UINT32_MAX;
 	r.opaque = !made_of(tb, COUNT(known)) || frh->tos ||
@@ -111,7 +114,6 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	r.tos = frh->tos;
 	r.from_len = frh->src_len;
 	r.to_len = frh->dst_len;
-	(void)!str_copy(r.iif, sizeof(r.iif), nl_str(tb[FRA_IIFNAME]));
 	r.own = tb[FRA_UID_RANGE] || tb[FRA_OIFNAME] || !strcmp(r.iif, "lo");
 	r.foreign = !ours || frh->action != FR_ACT_TO_TBL ||
 		    frh->tos || !like_ours(&r.to, frh->dst_len) ||
@@ -162,6 +164,8 @@ static int put(struct nl_batch *b, struct nl *nl, uint16_t type,
 	}
 	if (r->from.family)
 		mnl_attr_put(nlh, FRA_SRC, addr_len(&r->from), r->from.bytes);
+	if (r->iif[0])
+		mnl_attr_put_strz(nlh, FRA_IIFNAME, r->iif);
 	if (r->to.family)
 		mnl_attr_put(nlh, FRA_DST, addr_len(&r->to), r->to.bytes);
 	if (r->suppress_default)
@@ -207,6 +211,7 @@ bool rule_equal(const struct rule *a, const struct rule *b)
 	       a->invert == b->invert && a->foreign == b->foreign &&
 	       a->suppress_default == b->suppress_default &&
 	       a->family == b->family && a->protocol == b->protocol &&
+	       !strcmp(a->iif, b->iif) &&
 	       addr_equal(&a->from, &b->from) && addr_equal(&a->to, &b->to) &&
 	       bits(&a->from, a->from_len) == bits(&b->from, b->from_len) &&
 	       bits(&a->to, a->to_len) == bits(&b->to, b->to_len);

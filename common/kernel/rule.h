@@ -20,8 +20,8 @@ struct rule_raw {
 };
 
 /* A policy rule of the kinds that we make: "lookup TABLE" with at most a mark,
- * a source and a destination, which in IPv6 may be prefixes. Two equal structs
- * are the same rule.
+ * a source and a destination, which in IPv6 may be prefixes, and "iif lo": of the
+ * router itself. Two equal structs are the same rule.
  */
 struct rule {
 	uint32_t priority;

@@ -388,6 +388,7 @@ int do_rule_add(struct kernel *k, const struct rule *r)
 		    is->mark == r->mark && is->mask == r->mask &&
 		    is->from_len == r->from_len && is->suppress_default == r->suppress_default &&
 		    is->protocol == r->protocol && !is->foreign &&
+		    !strcmp(is->iif, r->iif) &&
 		    (!r->from.family || addr_equal(&is->from, &r->from)) &&
 		    (!r->to.family || addr_equal(&is->to, &r->to)))
 			return -EEXIST;
@@ -412,6 +413,7 @@ static int do_rule_del(struct kernel *k, const struct rule *r)
 		    (!r->mark || is->mark == r->mark) &&
 		    (!r->mask || is->mask == r->mask) &&
 		    (!r->suppress_default || is->suppress_default) &&
+		    (!r->iif[0] || !strcmp(is->iif, r->iif)) &&
 		    (!r->protocol || is->protocol == r->protocol) &&
 		    (!r->from.family || addr_equal(&is->from, &r->from)) &&
 		    (!r->to.family || addr_equal(&is->to, &r->to))) {
@@ -881,8 +883,9 @@ static void walk_rules(struct kernel *k, uint8_t family, uint32_t mark,
 		match = (mark & r->mask) == r->mark &&
 			(!r->from.family ||
 			 (from && addr_equal(from, &r->from)));
-		/* No packet here is to a peer. */
-		if (match == r->invert || r->suppress_default || r->to.family)
+		/* No packet here is to a peer, or of the router itself. */
+		if (match == r->invert || r->suppress_default ||
+		    r->to.family || r->iif[0])
 			continue;
 		if (way_by(k, family, r->table, w))
 			return;

@@ -1043,6 +1043,19 @@ static void test_prefix_rules(void)
 	ok(!rule_put_add(&batch, &nl, &rule_seen), "is made");
 	frh = mnl_nlmsg_get_payload(batch.last);
 	ok(frh->src_len == 56, "from all of the prefix");
+	strcpy(other.iif, "lo");
+	other.from_len = 56;
+	ok(!rule_equal(&rule_seen, &other), "nor that of the router alone");
+	begin();
+	ok(!rule_put_add(&batch, &nl, &other), "which is made");
+	begin();
+	nlh = reply(0, RTM_NEWRULE, 0);
+	put_rule(nlh);
+	mnl_attr_put_strz(nlh, FRA_IIFNAME, "lo");
+	end(0, nlh);
+	reply_done(1, 0);
+	ok(!read_object(3) && !rule_seen.foreign && !strcmp(rule_seen.iif, "lo"),
+	   "and ours");
 	begin();
 	nlh = reply(0, RTM_NEWRULE, 0);
 	put_rule(nlh);

@@ -137,8 +137,8 @@ static void test_held(void)
 	links_judge(present.link, 2);
 	all = planned(PLAN_ALL);
 	ok(!strstr(all, "fwmark 0x1/0xff") && strstr(all, "fwmark 0x2/0xff") &&
-	   strstr(all, "from 2001:db8:a00::/56 lookup 201"),
-	   "held in IPv6: no rule for its mark, that of its prefix stays");
+	   strstr(all, "from 2001:db8:a00::/56 iif lo lookup 201"),
+	   "held in IPv6: no rule for its mark, for its prefix the router's");
 	present.link[1].held[FAMILY_IPV6] = true;
 	links_judge(present.link, 2);
 	ok(strstr(planned(PLAN_ALL), "fwmark 0x1/0xff") != NULL,
@@ -253,7 +253,7 @@ static const char *const what[] = {
 	[B_REFUSED] = "the kernel refuses nothing",
 	[B_MARK] = "a mark goes by its link, else by those of the best rank",
 	[B_UNMARKED] = "unmarked traffic goes by one link that lives",
-	[B_OWN] = "a prefix goes by its own link",
+	[B_OWN] = "a prefix goes by its own link, a held link's by the others",
 	[B_EVERY] = "after every operation each mark that had a way has one",
 	[B_IPV4] = "IPv4 is what it is without IPv6",
 	[B_FLUSH] = "a flush leaves nothing",
@@ -464,10 +464,12 @@ static void check_ways(void)
 		bad(B_MARK, alive6(d) && !present.link[i].af[FAMILY_IPV6].held ?
 		    !only_way(&w, d) : best == RANKS ? w.n :
 		    !goes_by(&w, best), line);
-		if (!alive6(d) || present.link[i].af[FAMILY_IPV6].held)
+		if (!alive6(d))
 			continue;
 		find_path6(&both, 0, &d->own6.item[0], &w);
-		bad(B_OWN, !only_way(&w, d), line);
+		bad(B_OWN, present.link[i].af[FAMILY_IPV6].held ?
+		    w.n != 1 || !alive6(w.dev[0]) || w.dev[0] == d :
+		    !only_way(&w, d), line);
 	}
 	find_path6(&both, 0, NULL, &w);
 	bad(B_UNMARKED, best == RANKS ? w.n : w.n != 1 || !alive6(w.dev[0]),
