@@ -101,6 +101,11 @@ int nl_open(struct nl *nl, int bus, struct err *err)
 	return 0;
 }
 
+void nl_share(struct nl *nl)
+{
+	nl->much = true;
+}
+
 int nl_watch(struct nl *nl, struct err *err)
 {
 	int size = NL_WATCH_SIZE;
@@ -249,6 +254,14 @@ static ssize_t receive(struct nl *nl, struct err *err)
 	if (n < 0)
 		return err_set(err, -errno, "cannot read the kernel's answer: "
 			       "%s%s", strerror(errno), err_advice(-errno));
+	/* Somebody has told this socket of more room, or this kernel's parts
+	 * are longer than any that we know.
+	 */
+	if (msg.msg_flags & MSG_TRUNC && !nl->much) {
+		nl->much = true;
+		return err_set(err, -ENOBUFS, "an answer of the kernel was "
+			       "longer than expected: try again");
+	}
 	if (msg.msg_flags & MSG_TRUNC)
 		return err_set(err, -EBADMSG,
 			       "an answer of the kernel is longer than %zu "

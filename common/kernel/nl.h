@@ -57,6 +57,11 @@ struct nl_refusal {
 int nl_open(struct nl *nl, int bus, struct err *err);
 void nl_close(struct nl *nl);
 
+/* Forked processes will receive by @nl as well. The kernel keeps in mind the most
+ * room that any of them had (af_netlink.c, max_recvmsg_len), so it takes all.
+ */
+void nl_share(struct nl *nl);
+
 /* Open a socket that hears of every change to the interfaces and their IPv4
  * addresses (RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR).
  */

@@ -691,6 +691,8 @@ static void open_run(struct watch *w)
 	if (nl_open(&s->rtnl, NETLINK_ROUTE, &err))
 		say(w, &err);
 	s->no_nfnl = nl_open(&s->nfnl, NETLINK_NETFILTER, &s->bad_nfnl);
+	nl_share(&s->rtnl);
+	nl_share(&s->nfnl);
 }
 
 /* Whatever it has not done remains to be done. */

@@ -273,9 +273,17 @@ static void test_acks(void)
 	request(1);
 	reply_error(0, 0, 0, NULL);
 	answer[0].flags = MSG_TRUNC;
+	verdict(send_all(), -ENOBUFS, "an answer of the kernel was longer "
+		"than expected: try again", "cut off");
+	begin();
+	nl_share(&nl);
+	request(1);
+	reply_error(0, 0, 0, NULL);
+	answer[0].flags = MSG_TRUNC;
 	verdict(send_all(), -EBADMSG, "an answer of the kernel is longer "
-		"than 7680 bytes: report it with the kernel's version "
-		"(uname -r)", "cut off");
+		"than 32768 bytes: report it with the kernel's version "
+		"(uname -r)", "with all room, too");
+	ok(room == sizeof(nl.rx), "a shared socket has all room at once");
 	begin();
 	request(1);
 	reply_error(0, 0, -EPERM, NULL);
@@ -444,6 +452,12 @@ static void test_dumps(void)
 	dump(&n);
 	ok(room == sizeof(nl.rx), "after a full part in all there is: %zu",
 	   room);
+	a_dump(2, 0);
+	answer[0].flags = MSG_TRUNC;
+	verdict(dump(&n), -ENOBUFS, "parts of the kernel's answer were lost: "
+		"No buffer space available; free some memory, and try again",
+		"a part that is cut off");
+	ok(room == sizeof(nl.rx), "the next has all room: %zu", room);
 	begin();
 	request(1);
 	reply_error(0, 0, -EBUSY, NULL);
