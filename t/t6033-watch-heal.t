@@ -20,19 +20,19 @@ whole() {
 
 # For a condition that comes soon: the process' own time says how soon.
 heals() { # DESCRIPTION COMMAND...
-	local what=$1 before done
+	local what=$1 before after
 	shift
 	# There are five repairs a second at the most.
 	sleep 0.3
 	: >"$log"
 	before=$(date +%s%N)
 	"$@" >/dev/null 2>&1
-	done=$(date +%s%N)
+	after=$(date +%s%N)
 	ok "$what: healed" wait_for 20 grep -q 'event=healed' "$log"
 	diag "$what: after $((($(date -d "$(sed -n \
 		's/^ts=\([^ ]*\) .*event=healed.*/\1/p' "$log" |
 		head -n 1)" +%s%N) - before) / 1000000)) ms, with the" \
-		"$(((done - before) / 1000000)) ms that it took to happen"
+		"$(((after - before) / 1000000)) ms that it took to happen"
 	ok "$what: all of it" wait_for 20 whole
 }
 
