@@ -47,7 +47,7 @@ link_new ppp0 10.64.1.100 10.64.1.1
 is "no directory: nothing is forked, and it is looked for once" \
 	"$(strace -f -qq -e "trace=process,?open,openat" -o "$T/strace" \
 		"$BIN/ip-up.local" ppp0 e 0 10.64.1.100 10.64.1.1
-	grep -cE 'fork|clone' "$T/strace"
+	grep -cE '(fork|clone3?)[(]' "$T/strace"
 	grep -c "$dir" "$T/strace")" "0
 1"
 not_ok "and no file is made" test -e /run/mwan/events
