@@ -147,7 +147,10 @@ is "status says why" "$(says no-ipv6)" "eth1 has no IPv6, as \
 net/ipv6/conf/eth1/disable_ipv6 is 1: \"sysctl -w \
 net/ipv6/conf/eth1/disable_ipv6=0\"."
 setting eth1 disable_ipv6 0
-is "then only its advertisement is missing" "$(kinds)" no-prefix
+only_prefix() {
+	[ "$(kinds)" = no-prefix ]
+}
+ok "then only its advertisement is missing" wait_for 20 only_prefix
 ra 600 600
 ok "and all is back" wait_for 20 leads 202 "$by_router"
 ok "ppp0 is used" leads 201 "via fe80::b0 dev ppp0"
