@@ -4,6 +4,8 @@
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 . "$(dirname "$0")/lib/lib.sh"
 
+# A server of its own: others use tmux at the same time.
+export TMUX_TMPDIR=$T
 term() {
 	tmux -L mwan -f /dev/null "$@"
 }
