@@ -91,6 +91,8 @@ ok "IPv6 of ppp0 is held" wait_for 20 held
 moved() { by "$B"; }
 ok "its flow moves" wait_for 20 moved
 ok "so does that host's" wait_for 20 by "$B" own $A::11
+like "why says so" "$(mwan-rules why $A::12 $server udp 1 7000 |
+	tr -s '\n ' ' ')" 'it leaves by ppp1\..* ppp0, which is held: .*leads to ppp1'
 ctl open new udp $A::12 $server 7000 rate=50
 ok "and a new one" wait_for 20 by "$B" new $A::12
 diag "gap $(value gap_ms "$(ctl report dies | grep 'group=a .*src=')") ms," \

@@ -103,8 +103,8 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	r.family = frh->family;
 	r.action = frh->action;
 	(void)!str_copy(r.iif, sizeof(r.iif), nl_str(tb[FRA_IIFNAME]));
-	ours = made_of(tb, OURS) ||
-	       (!strcmp(r.iif, "lo") && made_of(tb, COUNT(known)));
+	ours = made_of(tb, OURS) || (tb[FRA_SRC] && !strcmp(r.iif, "lo") &&
+				     made_of(tb, COUNT(known)));
 	r.partial = !ours || frh->dst_len || frh->src_len || frh->tos ||
 		    suppress != UINT32_MAX;
 	r.opaque = !made_of(tb, COUNT(known)) || frh->tos ||

@@ -50,12 +50,14 @@ static bool is_within(const struct addr *a, const struct addr *net,
 }
 
 static bool rule_applies(const struct rule *r, uint32_t mark,
-			 const struct addr *source)
+			 const struct why_seen *seen)
 {
+	const struct addr *source = &seen->source;
 	bool like = (mark & r->mask) == r->mark &&
 		    (!r->from.family ||
 		     is_within(source, &r->from, r->from_len ? r->from_len :
-			       (uint8_t)(8 * addr_len(&r->from))));
+			       (uint8_t)(8 * addr_len(&r->from)))) &&
+		    (!r->iif[0] || seen->own);
 
 	return !r->foreign && like != r->invert;
 }
@@ -91,7 +93,6 @@ static bool is_onlink(const struct conf *conf, uint32_t table)
 static void find_hops(struct why_way *way, const struct why *why,
 		      const struct conf *conf, const struct present *p)
 {
-	const struct addr *source = &why->seen.source;
 	const uint8_t family = family_af(why->family);
 	const struct rule *r = p->rule;
 	struct why_hop *hop;
@@ -113,7 +114,7 @@ static void find_hops(struct why_way *way, const struct why *why,
 		}
 		if (r->suppress_default || is_onlink(conf, r->table) ||
 		    r->priority == PRIORITY_FAILBACK ||
-		    !rule_applies(r, way->walk.mark, source))
+		    !rule_applies(r, way->walk.mark, &why->seen))
 			continue;
 		hop = &way->hop[way->n_hops++];
 		hop->rule = r;

@@ -1068,8 +1068,20 @@ static void test_prefix_rules(void)
 	mnl_attr_put_strz(nlh, FRA_IIFNAME, "lo");
 	end(0, nlh);
 	reply_done(1, 0);
-	ok(!read_object(3) && !rule_seen.foreign && !strcmp(rule_seen.iif, "lo"),
-	   "and ours");
+	ok(!read_object(3) && !rule_seen.foreign && rule_seen.partial &&
+	   !strcmp(rule_seen.iif, "lo"), "and ours");
+	begin();
+	nlh = reply(0, RTM_NEWRULE, 0);
+	put = mnl_nlmsg_put_extra_header(nlh, sizeof(*put));
+	put->family = AF_INET;
+	put->action = FR_ACT_TO_TBL;
+	mnl_attr_put_u32(nlh, FRA_TABLE, 201);
+	mnl_attr_put_u8(nlh, FRA_PROTOCOL, PROTO_MWAN);
+	mnl_attr_put_strz(nlh, FRA_IIFNAME, "lo");
+	end(0, nlh);
+	reply_done(1, 0);
+	ok(!read_object(3) && rule_seen.foreign && rule_seen.partial,
+	   "not one of the router alone from anywhere");
 	begin();
 	nlh = reply(0, RTM_NEWRULE, 0);
 	put_rule(nlh);
