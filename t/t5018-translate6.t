@@ -6,7 +6,7 @@
 #	 lan                       router                    inet
 #	2001:db8:a::7 (ppp0's)   lan0   ppp0 fe80::1 ---- fe80::2   2001:db8:f::1
 #	2001:db8:b::7 (ppp1's)          ppp1 fe80::1 ---- fe80::2
-#	fd00::7, 4 more
+#	fd00::7, 5 more
 #
 # The table is loaded by unit-nft; nexthops, routes and rules are as plan.c has
 # them, by hand. "inet" counts and drops what comes by a line and has not that
@@ -50,7 +50,7 @@ ip link set lan0 up
 ip -n lan link set lan0 up
 for p in 2001:db8:a 2001:db8:b fd00; do
 	ip -6 addr add $p::1/64 dev lan0 nodad
-	for i in 7 8 9 a b; do
+	for i in 7 8 9 a b c; do
 		ip -n lan -6 addr add "$p::$i/64" dev lan0 nodad
 	done
 done
@@ -80,14 +80,15 @@ foreign() {
 		jq '.nftables[].counter? | select(.) | .packets'
 }
 
-# Answers with the address and the port that it sees.
+# Answers with the address that it sees, or with the port.
 ip netns exec inet perl -MIO::Socket::IP -e '
 	my $s = IO::Socket::IP->new(LocalHost => "::", LocalPort => 7,
 		Proto => "udp", Family => AF_INET6) or die "$@";
 	$| = 1;
 	print "ready\n";
 	while (defined $s->recv(my $got, 99)) {
-		$s->send($s->peerhost, 0, $s->peername)
+		$s->send($got eq "port" ? $s->peerport : $s->peerhost, 0,
+			$s->peername)
 	}' >"$T/server" &
 serving=$!
 wait_for 20 test -s "$T/server"
@@ -151,6 +152,38 @@ is "they are shared among the lines" "$(cat "$T/lines")" \
 2001:db8:b::6d77:1"
 is "nothing foreign has left" "$(foreign)" 0
 
+# A host with a flow from before the cut and one from after it: for each line of
+# the input it opens one more, asks by all, the first one until it is answered, and
+# says which ports were seen.
+mkfifo "$T/two"
+ip netns exec lan perl -MIO::Socket::IP -MIO::Select -e '
+	my ($host, $server) = @ARGV;
+	my @s;
+	$| = 1;
+	while (<STDIN>) {
+		push @s, IO::Socket::IP->new(LocalHost => $host, PeerPort => 7,
+			PeerHost => $server, Proto => "udp") or die "$@"
+			if @s < 2;
+		print join(" ", map {
+			my ($got, $tries) = ("-", 9);
+			while ($got eq "-" && $tries--) {
+				$_->send("port");
+				$_->recv($got, 99)
+					if IO::Select->new($_)->can_read(0.5);
+			}
+			$got } reverse @s), "\n";
+	}' 2001:db8:a::c $server <"$T/two" >"$T/ports" &
+asking2=$!
+exec 6>"$T/two"
+two_said() {
+	[ "$(wc -l <"$T/ports")" -ge "$1" ]
+}
+two() { # TIME
+	echo >&6
+	wait_for 20 two_said "$1"
+}
+two 1
+
 # --- a line dies, and nobody is called ---
 ip link set ppp0 down
 ask >/dev/null
@@ -162,6 +195,11 @@ is "flows of the dead line go on by the other one, translated" "$after" \
 is "new ones of its hosts, too" "$(fresh 2001:db8:a::9)" 2001:db8:b::6d77:1
 like "one packet was lost, or two" "$(awk '$1 == "-"' "$T/seen" | wc -l)" \
 	'^[12]$'
+two 2
+two 3
+like "the flow from before goes on" "$(tail -n 1 "$T/ports")" ' [0-9]+$'
+is "and takes no other flow of its host along" \
+	"$(sed -n '2s/ .*//p' "$T/ports")" "$(sed -n '3s/ .*//p' "$T/ports")"
 is "none of the living line's" "$(awk '$2 != "2001:db8:b::7"' "$T/seen" |
 	grep -c .)" 0
 is "nothing foreign has left until now" "$(foreign)" 0
@@ -184,7 +222,7 @@ is "none takes place" "$(fresh fd00::b) $(foreign)" "- 2"
 is "but each line has its own" "$(fresh 2001:db8:a::b)
 $(fresh 2001:db8:b::b)" "2001:db8:a::b
 2001:db8:b::b"
-exec 5>&-
-wait $asking
+exec 5>&- 6>&-
+wait $asking $asking2
 kill $serving
 done_testing

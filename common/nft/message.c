@@ -625,7 +625,7 @@ static void recall(struct nlmsghdr *nlh, const struct ruleset *rs,
 static void write_set(struct nlmsghdr *nlh, const struct ruleset *rs,
 		      const struct ruleset_statement *s, uint32_t op)
 {
-	bool map = key_of(s->kind)->from != FROM_TUPLE;
+	bool map = set_is_map(rs, s->set - 1U);
 	struct nftmsg_expr e;
 
 	load_key(nlh, rs, s);

@@ -52,6 +52,10 @@ static const struct set_shape shapes[SET_KINDS] = {
 		.flags = NFT_SET_TIMEOUT | NFT_SET_EVAL,
 		.key_type = TYPE_TUPLE6, .key_len = LEN_TUPLE6,
 		.size = SET_MOVED_SIZE },
+	[SET_MOVED6] = { "moved6", .text = "type ipv6_addr",
+		.flags = NFT_SET_TIMEOUT | NFT_SET_EVAL,
+		.key_type = TYPE_IPV6, .key_len = 16,
+		.size = SET_MOVED_SIZE },
 	/* Prefixes, and elements that expire, if who fills them likes. */
 	[SET_NAMED] = { "", .text = "type ipv4_addr", NAMED,
 		.key_type = TYPE_IPV4, .key_len = 4 },
@@ -88,6 +92,11 @@ bool set_is_named(const struct ruleset *rs, unsigned int set)
 {
 	return rs->set[set].kind == SET_NAMED ||
 	       rs->set[set].kind == SET_NAMED6;
+}
+
+bool set_is_map(const struct ruleset *rs, unsigned int set)
+{
+	return shapes[rs->set[set].kind].flags & NFT_SET_MAP;
 }
 
 /* --- what they hold --- */

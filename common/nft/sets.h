@@ -23,6 +23,7 @@ enum ruleset_set_kind {
 	SET_KNOWN6,		/* what is any link's, was, or is private */
 	SET_NATIVE6,		/* whose provider gave a host its address */
 	SET_MOVED,		/* flows that began untranslated by another */
+	SET_MOVED6,		/* their sources */
 	SET_NAMED,		/* "destination = @NAME" of policies */
 	SET_NAMED6,
 	SET_KINDS,
@@ -71,6 +72,8 @@ bool ruleset_has_set_of(const struct ruleset *rs, unsigned int kind);
 bool set_is_filled(const struct ruleset *rs, unsigned int set);
 bool set_flags_filled(uint32_t flags);
 bool set_is_named(const struct ruleset *rs, unsigned int set);
+
+bool set_is_map(const struct ruleset *rs, unsigned int set);
 
 /* Is all of @p a link's, or private? */
 bool table_state_has6(const struct ruleset *rs, const struct table_state *state,

@@ -35,7 +35,7 @@ struct build {
 	uint16_t to[LINKS_MAX], is[LINKS_MAX];
 	uint16_t deal[LINKS_MAX], keep[LINKS_MAX];
 	/* Named sets, by their numbers. */
-	uint16_t mss, mss6, sticky, sticky6, native, known, moved;
+	uint16_t mss, mss6, sticky, sticky6, native, known, moved, moved6;
 	uint16_t own[LINKS_MAX];
 	uint16_t astray, onlink6, guard_new;
 	uint16_t by_name, to_by_mark, is_by_mark, keep_by_name, lan, lo;
@@ -1245,18 +1245,25 @@ static void astray_chains(struct build *b)
 		add_element(b, NULL, protocol[i], protocol[i], RULESET_NONE);
 	ports = among(IF_PROTOCOL, first, 2);
 	b->astray = add_regular(b, "astray");
-	add_rule(b, ports, plain(IF_ORIGINAL), of_set(ADD_TUPLE6, b->moved, 0));
+	open_rule(b);
+	add(b, ports);
+	add(b, plain(IF_ORIGINAL));
+	add(b, of_set(ADD_TUPLE6, b->moved, 0));
+	add(b, of_set(ADD_SADDR6, b->moved6, 0));
 	add_rule(b, plain(DO_COUNT), plain(DO_DROP), end());
 	elsewhere = add_regular(b, "elsewhere");
-	add_rule(b, of_set(UPDATE_TUPLE6, b->moved, 0), end(), end());
-	add_rule(b, plain(DO_ZONE), end(), end());
-	add_chain(b, "early", TYPE_FILTER, HOOK_PREROUTING, RULESET_RAW);
-	only_ipv6(b);
 	add_rule(b, links(b, IF_IIFNAME), plain(DO_RETURN), end());
 	/* A packet without ports does not match: the protocol is part of the
 	 * key.
 	 */
-	add_rule(b, of_set(IF_TUPLE6, b->moved, 0), go(elsewhere), end());
+	open_rule(b);
+	add(b, of_set(IF_TUPLE6, b->moved, 0));
+	add(b, of_set(UPDATE_TUPLE6, b->moved, 0));
+	add(b, of_set(UPDATE_SADDR6, b->moved6, 0));
+	add(b, plain(DO_ZONE));
+	/* Every packet comes here: the source alone is half the work. */
+	add_chain(b, "early", TYPE_FILTER, HOOK_PREROUTING, RULESET_RAW);
+	add_rule(b, of_set(IF_SADDR6, b->moved6, 0), go(elsewhere), end());
 }
 
 /* leave_X: an established flow leaves by link X. */
@@ -1491,8 +1498,10 @@ static void add_sets(struct build *b)
 		b->sticky6 = add_set(b, SET_STICKY6, conf->sticky);
 	b->known = add_set(b, SET_KNOWN6, 0);
 	b->native = add_set(b, SET_NATIVE6, 0);
-	if (translates6(b))
+	if (translates6(b)) {
 		b->moved = add_set(b, SET_MOVED, SET_MOVED_TIMEOUT);
+		b->moved6 = add_set(b, SET_MOVED6, SET_MOVED_TIMEOUT);
+	}
 	for (i = 0; i < conf->n_links; i++)
 		b->own[i] = add_link_set(b, SET_OWN6, i);
 	add_named_sets(b, FAMILY_IPV6);

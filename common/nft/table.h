@@ -75,19 +75,19 @@ enum {
 	RULESET_CHAINS = 7 * LINKS_MAX + 17,
 	/* Of a link: to 1, is 1, deal 7, keep 5, leave 2, foreign 1, guard 1. Of
 	 * a policy: for each family 1 and, strict, 1 more. from_link 4,
-	 * back 1, stuck 2, astray 2, elsewhere 2, early 3, balance 3 and
+	 * back 1, stuck 2, astray 2, elsewhere 2, early 1, balance 3 and
 	 * 4 * (DEALS + 1), prerouting 11, output 6, postrouting 8, srcnat 2,
 	 * srcnat6 4, guard 6, guardnew 2, guard6 6, forward 4, strict 3.
 	 */
 	RULESET_DEALS = 4,
 	RULESET_RULES = 18 * LINKS_MAX + 4 * POLICIES_MAX +
-			4 * RULESET_DEALS + 79,
+			4 * RULESET_DEALS + 77,
 	/* Of a link: to 1, is 1, deal 10, keep 11, leave 6, foreign 4, guard 6.
 	 * Of a policy, for each family: 8, strict 11. No other rule has more
 	 * than 6.
 	 */
 	RULESET_STATEMENTS = 39 * LINKS_MAX + 38 * POLICIES_MAX +
-			     6 * (4 * RULESET_DEALS + 79),
+			     6 * (4 * RULESET_DEALS + 77),
 	/* Links by name (six maps), by mark (four), slots of the balance
 	 * (two), lan, private addresses, addresses that stay on the link, two
 	 * protocols, and the lists of the policies.
@@ -105,7 +105,7 @@ enum {
 	 */
 	RULESET_SEED = 0x6d77616e,
 	/* One of each kind, one a link, and one a policy and family. */
-	RULESET_SETS = 7 + LINKS_MAX + 2 * POLICIES_MAX,
+	RULESET_SETS = 8 + LINKS_MAX + 2 * POLICIES_MAX,
 	/* Hosts that the map holds, about 100 bytes each; the others are
 	 * dealt out without being remembered.
 	 */
@@ -206,6 +206,8 @@ enum ruleset_kind {
 	DELETE_STICKY6 = OP_DELETE | KEY_SADDR6,
 	ADD_TUPLE6 = OP_ADD | KEY_TUPLE6,	/* add @set { ... } */
 	UPDATE_TUPLE6 = OP_UPDATE | KEY_TUPLE6,
+	ADD_SADDR6 = OP_ADD | KEY_SADDR6,	/* as ADD_STICKY6, of a set */
+	UPDATE_SADDR6 = OP_UPDATE | KEY_SADDR6,
 	CLAMP_IIFNAME = OP_CLAMP | KEY_IIFNAME,
 	COPY_CT_MARK = OP_DO,	/* meta mark set ct mark & M */
 	DO_CLAMP_MSS,		/* tcp option maxseg size set rt mtu */

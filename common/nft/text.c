@@ -240,7 +240,7 @@ static void say_element(struct text *t, const struct ruleset *rs,
 			const struct ruleset_statement *s, const char *verb)
 {
 	say(t, "%s @%s { %s", verb, set_of(rs, s), key_of(s->kind)->word);
-	if (key_of(s->kind)->from != FROM_TUPLE) {
+	if (set_is_map(rs, s->set - 1U)) {
 		say(t, " : ");
 		say_class(t, s->value);
 	}

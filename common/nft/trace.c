@@ -278,6 +278,8 @@ static enum outcome write_set(struct walk *w,
 {
 	if (!of_family(w, s) || key_of(s->kind)->from == FROM_TUPLE)
 		return BREAK;
+	if (!set_is_map(w->rs, s->set - 1U))
+		return GO_ON;
 	if ((s->kind & OP_MASK) == OP_DELETE)
 		w->sticky = 0;
 	else if ((s->kind & OP_MASK) == OP_ADD && !w->sticky)
