@@ -4,7 +4,7 @@
 # packets.
 #
 #	 lan                    router                         net
-#	lan0 10.9.0.2/16 ---- lan0 10.9.0.1/16
+#	lan0 10.9.0.2/30 ---- lan0 10.9.0.1/30
 #	                      ppp0 10.64.0.1/24 ---- ppp0 10.64.0.2/24
 #	                      ppp1 10.64.1.1/24 ---- ppp1 10.64.1.2/24
 #	                      ppp2 10.64.2.1/24 ---- ppp2 10.64.2.2/24
@@ -440,9 +440,13 @@ for ns in lan net; do
 		net.ipv4.conf.all.rp_filter=0
 done
 ip link add lan0 type veth peer name lan0 netns lan
-ip addr add 10.9.0.1/16 dev lan0
+# The hosts are behind one neighbour: what comes back to each (that nobody listens
+# there) must make no entry of its own in the table of neighbours, which has room
+# for 1024 and is one for all namespaces of the machine.
+ip addr add 10.9.0.1/30 dev lan0
 ip link set lan0 up
-ip -n lan addr add 10.9.0.2/16 dev lan0
+ip route add 10.9.0.0/16 via 10.9.0.2
+ip -n lan addr add 10.9.0.2/30 dev lan0
 ip -n lan link set lan0 up
 ip -n lan route add default via 10.9.0.1
 ip -n net addr add 198.51.100.1/32 dev lo
