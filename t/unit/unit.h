@@ -90,10 +90,12 @@ static inline uint32_t unit_random(uint32_t below)
 	return (uint32_t)((unit_seed * 0x2545f4914f6cdd1dULL) >> 32) % below;
 }
 
-/* Rounds of a test at random: a tenth where each takes long (valgrind). */
+/* Rounds of a test at random: one in UNIT_SLOW where each takes long (valgrind). */
 static inline unsigned int unit_rounds(unsigned int n)
 {
-	return getenv("UNIT_SLOW") ? n / 10 : n;
+	const char *slow = getenv("UNIT_SLOW");
+
+	return slow ? 1 + (n - 1) / (unsigned int)atoi(slow) : n;
 }
 
 static inline size_t unit_longest_line(const char *text)
