@@ -89,6 +89,28 @@ static bool unanswered(const struct probe_question *q)
 	       q->state == PROBE_REFUSED;
 }
 
+/* A target is a worse witness for what it misses while the line leads somewhere,
+ * and not for what all miss: it has been lost before something came back at
+ * @now.
+ */
+static void count_misses(struct probe_line *l, int64_t now)
+{
+	struct probe_question *q;
+	struct probe_target *t;
+
+	for (q = l->ring; q < l->ring + PROBE_RING; q++) {
+		if (q->state != PROBE_LOST || q->missed || q->sent >= now ||
+		    q->sent <= l->outage)
+			continue;
+		q->missed = true;
+		t = &l->target[q->target];
+		if (++t->misses < MISSES_MAX)
+			continue;
+		t->misses = MISSES_MAX;
+		t->witness = false;
+	}
+}
+
 /* The longest time that an answer may take. Traffic that nobody answers may
  * have filled a buffer since the last question: then that is as long ago as we
  * were quiet.
@@ -141,17 +163,6 @@ unsigned int probe_enough(const struct probe_line *l)
 		n++;
 	}
 	return n;
-}
-
-static void set_lost(struct probe_line *l, struct probe_question *q)
-{
-	struct probe_target *t = &l->target[q->target];
-
-	q->state = PROBE_LOST;
-	if (++t->misses < MISSES_MAX)
-		return;
-	t->misses = MISSES_MAX;
-	t->witness = false;
 }
 
 static bool any_witness(const struct probe_line *l)
@@ -215,8 +226,6 @@ static void put_question(struct probe_line *l, int64_t now)
 	if (!l->rules.n_targets)
 		return;
 	q = &l->ring[++l->seq % PROBE_RING];
-	if (q->state == PROBE_PENDING)
-		set_lost(l, q);
 	*q = (struct probe_question){
 		.sent = now, .seq = l->seq, .target = (uint8_t)choose(l),
 		.state = PROBE_PENDING,
@@ -411,8 +420,10 @@ void probe_count(struct probe *p, unsigned int line,
 	}
 	if (sent)
 		note_sent(l, now);
-	if (fresh)
+	if (fresh) {
 		l->fresh = now;
+		count_misses(l, now);
+	}
 	if (answers)
 		prove(l, false, now);
 }
@@ -531,6 +542,7 @@ bool probe_answer(struct probe *p, unsigned int line, uint16_t seq,
 	/* This may tell that what is lost was lost in an outage. */
 	prove(l, true, now);
 	count_losses(l, q->sent);
+	count_misses(l, q->sent);
 	return false;
 }
 
@@ -581,7 +593,7 @@ static void expire(struct probe_line *l, int64_t now)
 		if (q->state == PROBE_PENDING &&
 		    now - q->sent > max64(LOST_LEAST,
 					  2 * timeout(l, q->target)))
-			set_lost(l, q);
+			q->state = PROBE_LOST;
 }
 
 /* Questions since @since that have had their time, @times their timeout, and got

@@ -87,6 +87,7 @@ struct probe_question {
 	uint8_t target;
 	uint8_t state;
 	bool counted;		/* its loss is in target.loss */
+	bool missed;		/* ... in target.misses */
 	bool paired;		/* ... and the next one's fate in again */
 };
 
@@ -94,7 +95,7 @@ struct probe_target {
 	uint32_t loss;		/* of a million; a mean of about 30 */
 	int64_t rtt, var;	/* as in RFC 6298; rtt 0: not known */
 	bool witness;		/* it has answered by this line */
-	uint8_t misses;		/* since its last answer */
+	uint8_t misses;		/* in a row, while others answered */
 };
 
 struct probe_line {

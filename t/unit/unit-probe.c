@@ -308,6 +308,13 @@ static void idle_death(void)
 /* Something goes on to come in, and nothing goes out. */
 static void deaf_line(void)
 {
+	/* Slow enough that the line is asked between two packets. */
+	static const struct {
+		unsigned int in, out;
+	} streams[] = {
+		{ 2, 0 }, { 5, 0 }, { 5, 350 }, { 10, 350 },
+	};
+	unsigned int i;
 	int64_t took;
 
 	world(2);
@@ -325,6 +332,21 @@ static void deaf_line(void)
 	wire[0].mute = true;
 	run(3600 * S);
 	ok(!verdicts(), "no target answers, but others do: no verdict");
+	wire[0].rate = 0;
+	run(60 * S);
+	ok(!verdicts(), "nor when nothing new is asked any more");
+	for (i = 0; i < sizeof(streams) / sizeof(streams[0]); i++) {
+		world(2);
+		wire[0].stream = streams[i].in;
+		wire[0].rate = 5;
+		wire[0].one_way = streams[i].out;
+		run(60 * S);
+		wire[0].cut_out = true;
+		took = run_until(0, true, 60 * S);
+		ok(p.line[0].verdict == PROBE_DEAD && took < 25 * S,
+		   "%u/s in and %u/s out that need no answer: dead after %d "
+		   "ms", streams[i].in, streams[i].out, (int)(took / MS));
+	}
 }
 
 static void stillborn_line(void)
