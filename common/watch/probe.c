@@ -10,6 +10,23 @@ enum {
 	LOSS_FIRST = MILLION / 50,
 	/* A line may lose more from one moment to the next. */
 	LOSS_LEAST = MILLION / 20,
+	/* ... and half of all when it is full of what nobody answers: what was
+	 * learned before tells nothing of that. Its buffer fills as suddenly,
+	 * and may hold so much.
+	 */
+	LOSS_FULL = MILLION / 2,
+	TIMEOUT_FULL = 700 * MS,
+	/* It may be so when so much is sent, in packets a second, and more than
+	 * so many times the answers. TCP's answers are a half of what is sent.
+	 */
+	FULL_LEAST = 20,
+	FULL_TIMES = 4,
+	/* Readings of the counters: the mean of what is sent, and how fast the
+	 * most of the answers is forgotten.
+	 */
+	LOAD_MEAN = 8,
+	LOAD_FADES = 16,
+	LOAD_MAX = 100 * MILLION,
 	LOSS_MEAN = 30,
 	/* The share of losses that follow a loss: a mean of 16 of them,
 	 * forgotten over some hundred answers.
@@ -89,6 +106,18 @@ static bool unanswered(const struct probe_question *q)
 	       q->state == PROBE_REFUSED;
 }
 
+/* May the line be full of what it sends? Nothing that comes in tells whether it
+ * carries all of it: much is sent, and little of that gets answers. Traffic that
+ * had answers until now says the contrary.
+ */
+static bool may_be_full(const struct probe_line *l)
+{
+	uint64_t out = (uint64_t)l->load.out + l->beside.out;
+	uint64_t in = (uint64_t)l->load.in + l->beside.in;
+
+	return out > FULL_LEAST + FULL_TIMES * in;
+}
+
 /* A target is a worse witness for what it misses while the line leads somewhere,
  * and not for what all miss: it has been lost before something came back at
  * @now.
@@ -121,6 +150,8 @@ static int64_t timeout(const struct probe_line *l, unsigned int target)
 	int64_t usual = t->rtt ? 2 * t->rtt + 4 * t->var : TIMEOUT_FIRST;
 	int64_t least = max64(l->rules.detect / 5, l->used ? l->quiet / 2 : 0);
 
+	if (may_be_full(l))
+		least = max64(least, TIMEOUT_FULL);
 	return min64(max64(usual, least), TIMEOUT_MAX);
 }
 
@@ -148,13 +179,14 @@ int64_t probe_rtt(const struct probe_line *l)
 	return least;
 }
 
-unsigned int probe_enough(const struct probe_line *l)
+/* So many in a row, of a line that loses @least, or more. */
+static unsigned int enough_at(const struct probe_line *l, uint64_t least)
 {
 	uint64_t loss = probe_loss(l), one = 1ULL << 40, again, chance;
 	unsigned int n = 1;
 
-	if (loss < LOSS_LEAST)
-		loss = LOSS_LEAST;
+	if (loss < least)
+		loss = least;
 	/* Losses come in bursts. */
 	again = l->again > loss ? l->again : loss;
 	chance = one / MILLION * loss;
@@ -163,6 +195,11 @@ unsigned int probe_enough(const struct probe_line *l)
 		n++;
 	}
 	return n;
+}
+
+unsigned int probe_enough(const struct probe_line *l)
+{
+	return enough_at(l, may_be_full(l) ? LOSS_FULL : LOSS_LEAST);
 }
 
 static bool any_witness(const struct probe_line *l)
@@ -306,6 +343,7 @@ static void condemn(struct probe_line *l, enum probe_why why, unsigned int n,
 	judge(l, PROBE_DEAD, why, now);
 	l->good = 0;
 	l->next = 0;
+	l->load = (struct probe_load){ 0 };
 	l->verdicts++;
 }
 
@@ -370,6 +408,7 @@ void probe_up(struct probe *p, unsigned int line, bool up, int64_t now)
 	l->up_since = l->proof = l->outage = now;
 	l->opening = 0;
 	l->ask = 0;
+	l->load = l->beside = (struct probe_load){ 0 };
 	l->hopeless = l->control = l->counting = false;
 	l->unmet = l->met = 0;
 	l->good = 0;
@@ -400,6 +439,35 @@ static void note_sent(struct probe_line *l, int64_t now)
 		l->ask = now;
 }
 
+static uint32_t a_second(uint64_t packets, int64_t time)
+{
+	if (packets > LOAD_MAX)
+		packets = LOAD_MAX;
+	return (uint32_t)min64((int64_t)packets * PROBE_SECOND /
+			       max64(time, MS), LOAD_MAX);
+}
+
+/* A line that is being asked may be dead: it keeps what it had. */
+static void note_load(struct probe_line *l, uint64_t sent, uint64_t answers,
+		      int64_t time)
+{
+	struct probe_load *load = &l->load;
+	uint32_t in = a_second(answers, time);
+
+	load->out = (uint32_t)(((uint64_t)load->out * (LOAD_MEAN - 1) +
+				a_second(sent, time)) / LOAD_MEAN);
+	if (!l->burst)
+		load->in -= (load->in + LOAD_FADES - 1) / LOAD_FADES;
+	if (load->in < in)
+		load->in = in;
+}
+
+void probe_beside(struct probe *p, unsigned int line,
+		  const struct probe_load *load)
+{
+	p->line[line].beside = *load;
+}
+
 void probe_count(struct probe *p, unsigned int line,
 		 const struct probe_seen *seen, int64_t now)
 {
@@ -407,9 +475,11 @@ void probe_count(struct probe *p, unsigned int line,
 	uint64_t sent = growth(l->seen.sent, seen->sent, l->mine);
 	uint64_t answers = growth(l->seen.answers, seen->answers, l->own);
 	uint64_t fresh = growth(l->seen.fresh, seen->fresh, l->own);
+	int64_t time = now - l->counted;
 	bool first = !l->counting;
 
 	l->seen = *seen;
+	l->counted = now;
 	l->mine = l->own = 0;
 	l->counting = true;
 	if (first || !is_live(l))
@@ -418,6 +488,7 @@ void probe_count(struct probe *p, unsigned int line,
 		l->unmet += sent;
 		l->met += answers;
 	}
+	note_load(l, sent, answers, time);
 	if (sent)
 		note_sent(l, now);
 	if (fresh) {
@@ -715,7 +786,7 @@ static bool is_stillborn(struct probe *p, struct probe_line *l, int64_t now)
 	    now - since < NEVER_LEAST)
 		return false;
 	find_silence(l, since, 1, now, &s);
-	if (s.n < 3 * probe_enough(l) ||
+	if (s.n < 3 * enough_at(l, LOSS_LEAST) ||
 	    s.targets < min64(2, l->rules.n_targets))
 		return false;
 	want_control(p, l, now - ROUTINE);

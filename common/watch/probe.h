@@ -18,6 +18,10 @@
  * answer that its own usual loss explains it less than once in ten million times,
  * while another line, asked meanwhile, has got an answer: else it is the
  * machine, or the targets, or everything.
+ *
+ * A line may fill up from one moment to the next by what it sends, and lose half
+ * of all, long before that is its usual loss. Where most of what is sent gets no
+ * answer, it is taken for such a line: its death is found later, by a second.
  */
 enum {
 	PROBE_TARGETS = 8,
@@ -73,6 +77,12 @@ struct probe_seen {
 				 * both directions must work for these */
 };
 
+/* Traffic of a line, in packets a second. */
+struct probe_load {
+	uint32_t out;		/* a mean of the last ones sent */
+	uint32_t in;		/* the most answers of late, while it lived */
+};
+
 enum probe_state {
 	PROBE_FREE,
 	PROBE_PENDING,
@@ -118,6 +128,9 @@ struct probe_line {
 	bool used;		/* ... and it was traffic that was sent */
 	int64_t sent_at;	/* last traffic */
 	int64_t quiet;		/* so long it may last before we ask */
+	struct probe_load load;
+	struct probe_load beside;	/* of its other family */
+	int64_t counted;	/* seen was read then */
 	unsigned int opening;	/* questions since it came up */
 	int64_t next;		/* question of those that follow each other */
 	int64_t asked;		/* last question */
@@ -172,6 +185,12 @@ void probe_take_over(struct probe *p, unsigned int line, int64_t now);
 /* A reading of the line's counters. */
 void probe_count(struct probe *p, unsigned int line,
 		 const struct probe_seen *seen, int64_t now);
+
+/* Traffic that shares the line, and that its own counters do not see: that of the
+ * line's other family, as its own probe_line has it.
+ */
+void probe_beside(struct probe *p, unsigned int line,
+		  const struct probe_load *load);
 
 /* The answer to question @seq; an unknown one, or a second, changes nothing.
  * Returns whether the verdict has changed.

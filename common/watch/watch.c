@@ -534,6 +534,11 @@ static void count(struct watch *w)
 		for (i = 0; i < n_links(w); i++)
 			probe_count(&w->probe[f], i, &w->counter.seen[f][i],
 				    w->now);
+	/* Both families fill the same line. */
+	for (i = 0; i < n_links(w) && families(w) > 1 && !code; i++)
+		for (f = 0; f < FAMILIES; f++)
+			probe_beside(&w->probe[f], i,
+				     &w->probe[!f].line[i].load);
 }
 
 /* --- a tick --- */

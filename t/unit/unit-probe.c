@@ -511,6 +511,125 @@ static void buffers(void)
 	   "verdicts, %d taken back", (int)verdicts(), (int)p.line[0].late);
 }
 
+/* From one moment to the next the line is full of what nobody answers: it loses
+ * a part of all and delays the rest, before anything is known of that. Beside it
+ * goes on what gets answers, if any. Returns whether there is a verdict in the
+ * first ten seconds.
+ */
+static bool fill_up(unsigned int loss, int64_t delay, unsigned int chat)
+{
+	world(2);
+	wire[0].rate = chat;
+	run(4 * S + unit_random(PROBE_SECOND));
+	wire[0].one_way = 350;
+	wire[0].loss = loss;
+	wire[0].delay = delay;
+	run(10 * S);
+	return verdicts() > 0;
+}
+
+static void sudden_floods(void)
+{
+	/* Of a round trip, and so much each way. */
+	static const struct {
+		unsigned int percent, loss;
+	} losses[] = {
+		{ 40, 225403 }, { 50, 292893 }, { 60, 367544 }, { 70, 452277 },
+	};
+	static const struct {
+		int64_t delay;
+		unsigned int chat;
+	} with[] = {
+		{ 20 * MS, 0 }, { 300 * MS, 0 }, { 300 * MS, 10 },
+		{ 1000 * MS, 0 },
+	};
+	unsigned int i, k, r, n, rounds = unit_rounds(500);
+
+	for (i = 0; i < sizeof(losses) / sizeof(losses[0]); i++)
+		for (k = 0; k < sizeof(with) / sizeof(with[0]); k++) {
+			for (r = n = 0; r < rounds; r++)
+				n += fill_up(losses[i].loss, with[k].delay,
+					     with[k].chat);
+			ok(n * 250 <= rounds, "full at once, %u %% lost, %d "
+			   "ms, %u/s with answers: %u verdicts of %u times",
+			   losses[i].percent, (int)(with[k].delay / MS),
+			   with[k].chat, n, rounds);
+		}
+}
+
+/* And dies while it is full: that takes longer, as its traffic tells nothing. */
+static void death_in_flood(void)
+{
+	static const struct {
+		int64_t delay, mean, most;
+		unsigned int loss;
+	} with[] = {
+		{ 20 * MS, 2500 * MS, 3500 * MS, 0 },
+		{ 300 * MS, 2500 * MS, 3500 * MS, 36000 },
+		{ 1000 * MS, 5000 * MS, 6500 * MS, 36000 },
+	};
+	unsigned int i, k, found, rounds = unit_rounds(50);
+	int64_t took, sum, most;
+
+	for (k = 0; k < sizeof(with) / sizeof(with[0]); k++) {
+		sum = most = found = 0;
+		for (i = 0; i < rounds; i++) {
+			(void)fill_up(with[k].loss, with[k].delay, 0);
+			run(20 * S + unit_random(2 * PROBE_SECOND));
+			cut(&wire[0]);
+			took = run_until(0, true, 30 * S);
+			found += p.line[0].verdict == PROBE_DEAD;
+			sum += took;
+			most = took > most ? took : most;
+		}
+		ok(found == rounds && sum <= rounds * with[k].mean &&
+			   most <= with[k].most,
+		   "dead while full, %d ms: found %u of %u times, after %d "
+		   "ms, at most %d", (int)(with[k].delay / MS), found, rounds,
+		   (int)(sum / rounds / MS), (int)(most / MS));
+	}
+}
+
+/* Traffic that has had answers is no flood, however young it is. */
+static void death_of_young_traffic(void)
+{
+	static const unsigned int rates[] = { 20, 100, 2000 };
+	unsigned int i, k, found = 0, rounds = unit_rounds(100);
+	int64_t took, most = 0;
+
+	for (k = 0; k < sizeof(rates) / sizeof(rates[0]); k++)
+		for (i = 0; i < rounds; i++) {
+			world(2);
+			run(4 * S + unit_random(PROBE_SECOND));
+			wire[0].rate = rates[k];
+			run(150 * MS + unit_random(100 * MS));
+			cut(&wire[0]);
+			took = run_until(0, true, 10 * S);
+			found += p.line[0].verdict == PROBE_DEAD;
+			most = took > most ? took : most;
+		}
+	ok(found == 3 * rounds && most <= 500 * MS,
+	   "dead just after traffic began: found %u of %u times, after %d ms "
+	   "at most", found, 3 * rounds, (int)(most / MS));
+}
+
+/* One family's flood is in the way of the other, too. */
+static void other_familys_flood(void)
+{
+	const struct probe_load flood = { .out = 350 }, none = { 0 };
+	const struct probe_load call = { .out = 350, .in = 200 };
+
+	world(1);
+	ok(probe_enough(&p.line[0]) == 6, "usually 6 are enough");
+	probe_beside(&p, 0, &flood);
+	ok(probe_enough(&p.line[0]) == 24,
+	   "24 where the other family may fill the line");
+	probe_beside(&p, 0, &call);
+	ok(probe_enough(&p.line[0]) == 6, "6 where that gets answers");
+	probe_beside(&p, 0, &none);
+	ok(probe_enough(&p.line[0]) == 6, "and 6 where there is none");
+}
+
 static void targets_go(void)
 {
 	world(2);
@@ -877,6 +996,10 @@ int main(void)
 	comes_late();
 	patterns();
 	buffers();
+	sudden_floods();
+	death_in_flood();
+	death_of_young_traffic();
+	other_familys_flood();
 	targets_go();
 	everything_dies();
 	is_stopped();
