@@ -56,6 +56,7 @@ enum {
 	DEAF_LEAST = 10 * PROBE_SECOND,
 	DEAF_ASKS = 2 * PROBE_SECOND,
 	DEAF_QUESTIONS = 10,
+	DEAF_SLOWS = 30 * PROBE_SECOND,
 	/* Before a line that never had an answer is called dead. */
 	NEVER_LEAST = 10 * PROBE_SECOND,
 	NEVER_PACKETS = 10,
@@ -765,7 +766,9 @@ static bool is_deaf(struct probe *p, struct probe_line *l, int64_t now)
 		put_question(l, now);
 		if (!others_hear(p, l, s.oldest))
 			want_control(p, l, s.oldest);
-		l->next = now + ROUTINE / 4;
+		/* Not for ever, when all targets have gone. */
+		l->next = now + (now - since < DEAF_SLOWS ? ROUTINE / 4 :
+				 ROUTINE);
 	}
 	if (s.n < enough || s.n < DEAF_QUESTIONS || !by_enough_targets(l, &s) ||
 	    now - since < DEAF_LEAST || !others_hear(p, l, s.oldest))

@@ -651,6 +651,29 @@ static void targets_go(void)
 	ok(probe_loss(&p.line[0]) < 60000, "and the line's loss is none of it");
 }
 
+/* ... while connections go on that are no longer young, and come back: not to all
+ * lines at once, as one of them asks first.
+ */
+static void targets_return(void)
+{
+	unsigned int i, bad = 0, rounds = unit_rounds(200);
+
+	for (i = 0; i < rounds; i++) {
+		world(2);
+		wire[0].rate = wire[1].rate = 10;
+		run(10 * S);
+		wire[0].stream = wire[1].stream = 100;
+		wire[0].rate = wire[1].rate = 0;
+		targets_alive = 0;
+		run((12 + unit_random(60)) * S + unit_random(PROBE_SECOND));
+		targets_alive = 7;
+		run(20 * S);
+		bad += verdicts() > 0;
+	}
+	ok(!bad, "targets that come back: %u verdicts of %u times", bad,
+	   rounds);
+}
+
 static void everything_dies(void)
 {
 	world(3);
@@ -1001,6 +1024,7 @@ int main(void)
 	death_of_young_traffic();
 	other_familys_flood();
 	targets_go();
+	targets_return();
 	everything_dies();
 	is_stopped();
 	clock_steps();
