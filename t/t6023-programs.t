@@ -165,7 +165,27 @@ ini '[link ppp0]' '[link ppp1]'
 mwan-rules apply 2>/dev/null
 ok "without IPv6 again" told "$T/all" "ppp1 address up 10.64.2.102"
 mwan-rules drain ppp1
+ok "drained" told "$T/all" "ppp1 drained drained 10.64.2.102"
 mwan-rules undrain ppp1
+ok "undrained" told "$T/all" "ppp1 up up 10.64.2.102"
+wait_for 5 settled
+
+# --- two that serve one program ---
+# The first one has done its work and is stopped before it looks again for what
+# came meanwhile: the next event, which the second one tells.
+before=$(wc -l <"$T/all")
+strace -f -qq -o /dev/null -e trace=flock \
+	-e inject=flock:delay_exit=1500000:when=1 "$BIN/mwan-rules" drain ppp1 &
+slow=$!
+ok "the first one tells" told "$T/all" "ppp1 drained drained 10.64.2.102"
+ok "and serves no more" wait_for 10 flock -n /run/mwan/events/.all true
+mwan-rules undrain ppp1
+ok "the second one tells" told "$T/all" "ppp1 up up 10.64.2.102"
+wait "$slow"
+wait_for 5 settled
+is "nothing is told twice" "$(tail -n +$((before + 1)) "$T/all")" \
+	"ppp1 drained drained 10.64.2.102
+ppp1 up up 10.64.2.102"
 
 # --- which files are programs ---
 for name in a.sh .hidden 'b~' c.dpkg-old; do

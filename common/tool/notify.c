@@ -281,18 +281,27 @@ static const struct notice *next_notice(const struct told *t, uint64_t number)
 	return next;
 }
 
+/* The number of the last notice that the program was given. */
+static uint64_t given(int mine)
+{
+	uint64_t number;
+
+	return pread(mine, &number, sizeof(number), 0) == sizeof(number) ?
+	       number : 0;
+}
+
 /* Give the program each notice that it has not had, until none is left. One at
- * a time: what happens to a link meanwhile is one notice, the last.
+ * a time: what happens to a link meanwhile is one notice, the last. Each time
+ * that the lock is taken another may have given it what was new.
  */
 static void work(const char *name, int mine, int events)
 {
 	static union told_room u;
 	const struct notice *n;
-	uint64_t number = 0;
+	uint64_t number;
 
-	if (pread(mine, &number, sizeof(number), 0) != sizeof(number))
-		number = 0;
 	do {
+		number = given(mine);
 		for (;;) {
 			read_told(&u, events);
 			/* The run directory has been emptied since. */
