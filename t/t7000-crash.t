@@ -24,7 +24,7 @@ export -f judge
 for event in "${events[@]}"; do
 	# Both families together make three times as many as there is time for.
 	awk -v event="$event" -v long="${TEST_LONG-}" -v seed="$SEED" \
-		-v most=45 '
+		-v most=25 '
 		BEGIN { srand(seed) }
 		{
 			if (long || $3 || last || rand() < 0.05)

@@ -25,20 +25,15 @@ fi
 log=var/log/ifchang.log
 
 # --- the packages ---
-build_package() {
-	(cd "$root" && cmake --preset deb -B "$T/build" &&
-		cmake --build "$T/build" -j 2)
-}
-
 # pack VERSION: $T/VERSION.deb
 pack() {
-	(cd "$T" && cpack --config "$T/build/CPackConfig.cmake" -G DEB \
+	(cd "$T" && cpack --config "$root/build/deb/CPackConfig.cmake" -G DEB \
 		-B "$T/$1" -R "$1") && mv "$T/$1"/*.deb "$T/$1.deb"
 }
 
 version=$(sed -n 's/^project(mwan VERSION \([^ ]*\) .*/\1/p' \
 	"$root/CMakeLists.txt")
-ok "the package's programs are built" build_package
+ok "the package's programs are built" package_here deb
 ok "a package" pack "$version"
 ok "a later one" pack 99.1
 ok "lintian finds no error" lintian --fail-on error --info "$T/$version.deb"

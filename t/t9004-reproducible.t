@@ -9,21 +9,14 @@
 . "$root/t/lib/package.sh"
 
 # shellcheck disable=SC2317 # ok calls it
-build() { # DIR PRESET
-	(cd "$1" && cmake --workflow --preset "$2")
-}
-
-# shellcheck disable=SC2317
-otherwise() (
+build() ( # PRESET
 	umask 077
 	export LC_ALL=C.UTF-8 TZ=Asia/Tokyo
-	"$@"
+	cd "$there" && cmake --workflow --preset "$1"
 )
 
-here=$T/here
 there=$T/another/place/of/ours
-ok "a clone" clone_with_deps "$here"
-ok "another one" clone_with_deps "$there"
+ok "a clone" clone_with_deps "$there"
 find "$there" -type f -exec touch -d '2027-01-31 23:59' {} +
 machine=$(dpkg --print-architecture)
 archs=$machine
@@ -36,9 +29,9 @@ for arch in $archs; do
 	armhf)		emulator=qemu-arm ;;
 	*)		continue ;;
 	esac
-	ok "$arch: a package" build "$here" "$preset"
-	ok "$arch: again" otherwise build "$there" "$preset"
-	one=$(echo "$here/build/$preset"/mwan_*_"$arch".deb)
+	ok "$arch: a package" package_here "$preset"
+	ok "$arch: again" build "$preset"
+	one=$(echo "$root/build/$preset"/mwan_*_"$arch".deb)
 	two=$(echo "$there/build/$preset"/mwan_*_"$arch".deb)
 	ok "$arch: one package" test -s "$one"
 	ok "$arch: byte for byte the same" cmp "$one" "$two"
@@ -49,7 +42,7 @@ for arch in $archs; do
 			"$($emulator "$T/$arch/usr/$tool" --version 2>&1)" \
 			"^${tool##*/} [0-9.]+$"
 		not_ok "$arch: ${tool##*/} does not tell where it was built" \
-			grep -q -e "$here" -e "$root" "$T/$arch/usr/$tool"
+			grep -q -e "$there" -e "$root" "$T/$arch/usr/$tool"
 	done
 done
 done_testing

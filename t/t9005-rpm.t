@@ -58,9 +58,6 @@ version=$(sed -n 's/^project(mwan VERSION \([^ ]*\) .*/\1/p' \
 here=$T/here
 there=$T/another/place/of/ours
 rpm=mwan-$version-1.$(uname -m).rpm
-ok "a clone" clone_with_deps "$here"
-ok "another one" clone_with_deps "$there"
-find "$there" -type f -exec touch -d '2027-01-31 23:59' {} +
 build() {
 	(cd "$1" && cmake --workflow --preset rpm)
 }
@@ -69,9 +66,17 @@ otherwise() (
 	export LC_ALL=C.UTF-8 TZ=Asia/Tokyo
 	"$@"
 )
+ok "a clone" clone_with_deps "$here"
 ok "a package" build "$here"
-ok "again, elsewhere, later and with another umask" otherwise build "$there"
-ok "byte for byte the same" cmp "$here/build/rpm/$rpm" "$there/build/rpm/$rpm"
+# The programs are those of the .deb, which t9004 builds twice.
+if [ -n "${TEST_LONG-}" ]; then
+	ok "another clone" clone_with_deps "$there"
+	find "$there" -type f -exec touch -d '2027-01-31 23:59' {} +
+	ok "again, elsewhere, later and with another umask" \
+		otherwise build "$there"
+	ok "byte for byte the same" \
+		cmp "$here/build/rpm/$rpm" "$there/build/rpm/$rpm"
+fi
 cp "$here/build/rpm/$rpm" "$T/$version.rpm"
 ok "a later one" pack "$here" 99.1
 

@@ -16,6 +16,13 @@ clone_with_deps() {
 		ln -s "$root/build/deps" "$1/build/deps"
 }
 
+# package_here PRESET: in build/PRESET of the tree itself, for whoever needs it; made
+# once.
+package_here() (
+	cd "$root" && mkdir -p build && exec 9>"build/$1.lock" && flock 9 &&
+		cmake --workflow --preset "$1"
+)
+
 # All that is ours in the kernel. What is made anew has a new handle.
 kernel() {
 	ip rule | grep 'proto 119'
