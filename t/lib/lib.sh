@@ -139,6 +139,11 @@ diag() {
 	printf '%s\n' "$*" | sed 's/^/# /'
 }
 
+# How often wait_for looks: each look starts programs, which are what takes an
+# emulated machine's time.
+lib_pause=0.05
+[ -z "${LAB_INSIDE-}" ] || lib_pause=0.25
+
 # wait_for SECONDS COMMAND...: until the command succeeds. The bound is for what
 # never comes: it is a minute at least, for a machine with other work.
 wait_for() {
@@ -149,7 +154,7 @@ wait_for() {
 			diag "waited in vain for: $*"
 			return 1
 		fi
-		read -rt 0.05 <> <(:) || true
+		read -rt "$lib_pause" <> <(:) || true
 	done
 }
 
