@@ -73,9 +73,10 @@ term send-keys q
 wait_for 9 shows '^over'
 ok "with a configuration that is wrong" sh -c "
 	echo '[link' >$T/bad.ini
-	tmux -L mwan send-keys 'clear; mwan-rules status -f $T/bad.ini --watch' Enter"
+	tmux -L mwan send-keys 'clear; mwan-rules status -f $T/bad.ini --watch; echo and over' Enter"
 ok "... it says so, and goes on" wait_for 9 shows "$T/bad.ini:1"
 term send-keys q
+wait_for 9 shows '^and over'
 
 # --- bars, loss and latency ---
 term send-keys 'clear; mwan-rules status --watch 1' Enter
