@@ -411,38 +411,42 @@ static void put_line(FILE *f, const char *name, const char *what,
 	fputc('\n', f);
 }
 
-/* Returns the length. */
-static size_t prefix6_print(const struct conf *conf, const struct prefix6 *p,
-			    char *text, size_t size)
+/* Returns the length or -errno. */
+static int prefix6_print(const struct conf *conf, const struct prefix6 *p,
+			 char *text, size_t size)
 {
 	FILE *f = fmemopen(text, size, "w");
 	char told[24];
 	unsigned int i;
-	long len = 0;
+	long len;
 
+	if (!f)
+		return -errno;
 	*text = '\0';
-	for (i = 0; f && i < conf->n_links; i++) {
+	for (i = 0; i < conf->n_links; i++) {
 		snprintf(told, sizeof(told), "told %u", p->of[i].ifindex);
 		put_line(f, conf->link[i].name, told, &p->of[i].told);
 		put_line(f, conf->link[i].name, "last", &p->of[i].last);
 		put_line(f, conf->link[i].name, "past", &p->of[i].past);
 	}
-	if (f) {
-		len = ftell(f);
-		fclose(f);
-	}
-	return len > 0 ? (size_t)len : 0;
+	len = ftell(f);
+	if (fclose(f) || len < 0)
+		return -ENOSPC;
+	return (int)len;
 }
 
 int prefix6_write(const struct conf *conf, const struct prefix6 *p,
 		  struct err *err)
 {
 	char *text = prefix6_text;
-	size_t len = prefix6_print(conf, p, text, sizeof(prefix6_text));
+	int len = prefix6_print(conf, p, text, sizeof(prefix6_text));
 
-	if (file_says(AT_FDCWD, PREFIX6_PATH, text, len, LINES_MUST))
+	if (len < 0)
+		return err_set(err, len, "cannot write down the prefixes of "
+			       "the links: %s", strerror(-len));
+	if (file_says(AT_FDCWD, PREFIX6_PATH, text, (size_t)len, LINES_MUST))
 		return 0;
-	return len ? write_file(PREFIX6_NAME, text, len, err) :
+	return len ? write_file(PREFIX6_NAME, text, (size_t)len, err) :
 	       drop_file(PREFIX6_PATH, err);
 }
 

@@ -14,6 +14,7 @@
 #include "conf/conf.h"
 #include "base/util.h"
 #include "conf/keys.h"
+#include "conf/state.h"
 #include "unit.h"
 
 enum { ROUNDS = 1000 };
@@ -1317,6 +1318,33 @@ static void test_keys(void)
 		   key_sections[s].name, KEYS_MAX);
 }
 
+/* Here fmemopen(3) can be told to fail; see t/CMakeLists.txt. */
+static bool no_memory;
+
+FILE *__real_fmemopen(void *buf, size_t size, const char *mode);
+FILE *__wrap_fmemopen(void *buf, size_t size, const char *mode);
+
+FILE *__wrap_fmemopen(void *buf, size_t size, const char *mode)
+{
+	if (!no_memory)
+		return __real_fmemopen(buf, size, mode);
+	errno = ENOMEM;
+	return NULL;
+}
+
+static void test_no_memory(void)
+{
+	static struct prefix6 p;
+
+	no_memory = true;
+	ok(conf_print(&conf, text, sizeof(text)) == -ENOMEM,
+	   "no memory: a configuration is not written down");
+	/* Their file would be taken away. */
+	ok(prefix6_write(&conf, &p, &err) == -ENOMEM,
+	   "no memory: the prefixes are not taken for none: %s", err.msg);
+	no_memory = false;
+}
+
 int main(int argc, char **argv)
 {
 	static const char rt_tables[] = "201 ppp0\n202 ppp1\n203 ppp2\n"
@@ -1345,6 +1373,7 @@ int main(int argc, char **argv)
 	test_round_trip();
 	test_random_bytes();
 	test_rt_tables();
+	test_no_memory();
 	unlink(path);
 	if (chdir("/") || rmdir(dir))
 		printf("# %s is left\n", dir);
