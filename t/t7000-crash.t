@@ -23,10 +23,12 @@ export -f judge
 
 for event in "${events[@]}"; do
 	# Both families together make three times as many as there is time for.
+	# How often notifications are read depends on when the kernel makes them;
+	# to be killed there is to be killed before the next call.
 	awk -v event="$event" -v long="${TEST_LONG-}" -v seed="$SEED" \
 		-v most=25 '
 		BEGIN { srand(seed) }
-		{
+		$1 != "recvfrom" {
 			if (long || $3 || last || rand() < 0.05)
 				call[++n] = $1 " " $2
 			last = $3
