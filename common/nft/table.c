@@ -1249,7 +1249,8 @@ static void astray_chains(struct build *b)
 	add(b, ports);
 	add(b, plain(IF_ORIGINAL));
 	add(b, of_set(ADD_TUPLE6, b->moved, 0));
-	add(b, of_set(ADD_SADDR6, b->moved6, 0));
+	/* Not "add": another flow's entry may be about to expire. */
+	add(b, of_set(UPDATE_SADDR6, b->moved6, 0));
 	add_rule(b, plain(DO_COUNT), plain(DO_DROP), end());
 	elsewhere = add_regular(b, "elsewhere");
 	add_rule(b, links(b, IF_IIFNAME), plain(DO_RETURN), end());

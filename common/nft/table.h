@@ -206,8 +206,7 @@ enum ruleset_kind {
 	DELETE_STICKY6 = OP_DELETE | KEY_SADDR6,
 	ADD_TUPLE6 = OP_ADD | KEY_TUPLE6,	/* add @set { ... } */
 	UPDATE_TUPLE6 = OP_UPDATE | KEY_TUPLE6,
-	ADD_SADDR6 = OP_ADD | KEY_SADDR6,	/* as ADD_STICKY6, of a set */
-	UPDATE_SADDR6 = OP_UPDATE | KEY_SADDR6,
+	UPDATE_SADDR6 = OP_UPDATE | KEY_SADDR6,	/* of a set, without a value */
 	CLAMP_IIFNAME = OP_CLAMP | KEY_IIFNAME,
 	COPY_CT_MARK = OP_DO,	/* meta mark set ct mark & M */
 	DO_CLAMP_MSS,		/* tcp option maxseg size set rt mtu */
