@@ -37,7 +37,7 @@ for event in "${events[@]}"; do
 			srand(seed)
 			n = split("ENOBUFS ENOMEM EINTR EAGAIN ENOSPC EPERM", e)
 		}
-		!index(none, " " $1 " ") {
+		!index(none, " " substr($1, 1, index($1, "/") - 1) " ") {
 			call[++calls] = $1 " " $2
 			weight[calls] = $3 ? 10 : 1
 			all += n * weight[calls]

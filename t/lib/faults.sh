@@ -3,7 +3,7 @@
 # that the binaries are called for, and what happens to each at each of its
 # system calls in turn. Every point has a network of its own:
 #
-#	before EVENT, ${command[EVENT]} until strace(1) interferes, look, and
+#	before EVENT, ${command[EVENT]} until helper/fault.c interferes, look, and
 #	then each of the ${mends[EVENT]}
 #
 # What a mend must lead to is what it leads to when nobody interferes. Points
@@ -70,20 +70,30 @@ events=(first-up second-up lone-up down address-down last-down apply
 	changed-apply flush drain undrain told-up told-down ipv6-up ipv6-down
 	prefix first-cprt changed-cprt)
 
+# What ip(8) is to do; ip_do does it. Each program that is started here is so for
+# thousands of points.
+todo=
+to_do() { # WORD...
+	todo+="$*"$'\n'
+}
+
+ip_do() {
+	ip -force -batch - <<<"$todo"
+	todo=
+}
+
 dial() { # NUMBER...
 	local i
 
 	for i; do
-		echo "link set ppp$i up"
-		echo "addr add 10.64.$i.100 peer 10.64.$i.1 dev ppp$i"
-	done | ip -batch -
-	for i; do
-		echo "addr add fe80::a$i peer fe80::b$i/128 dev ppp$i nodad"
-	done | ip -6 -batch -
+		to_do "link set ppp$i up"
+		to_do "addr add 10.64.$i.100 peer 10.64.$i.1 dev ppp$i"
+		to_do "addr add fe80::a$i peer fe80::b$i/128 dev ppp$i nodad"
+	done
 }
 
 undial6() { # NUMBER
-	ip -6 addr del "fe80::a$1" peer "fe80::b$1/128" dev "ppp$1"
+	to_do "addr del fe80::a$1 peer fe80::b$1/128 dev ppp$1"
 }
 
 # A flow that has left by the address of ppp0. Masquerading, which forgets it by
@@ -110,29 +120,41 @@ before() { # EVENT
 	# No address of the kernel's own that gets ready some time later.
 	echo 1 >/proc/sys/net/ipv6/conf/default/addr_gen_mode
 	for i in 0 1 2; do
-		echo "link add ppp$i arp off type veth peer name xppp$i"
-		echo "link set xppp$i up"
-	done | ip -batch -
+		to_do "link add ppp$i arp off type veth peer name xppp$i"
+		to_do "link set xppp$i up"
+	done
 	case $1 in
-	first-up)	mwan-rules apply; dial 0 ;;
-	second-up)	dial 0; mwan-rules apply; dial 1 ;;
-	ipv6-up)	dial 0 1 2; undial6 1; mwan-rules apply; dial 1 ;;
+	first-up)	ip_do; mwan-rules apply; dial 0 ;;
+	second-up)	dial 0; ip_do; mwan-rules apply; dial 1 ;;
+	ipv6-up)
+		dial 0 1 2
+		undial6 1
+		ip_do
+		mwan-rules apply
+		dial 1
+		;;
 	lone-up)	dial 0 1 ;;
-	last-down)	dial 0; mwan-rules apply; ip link del ppp0 ;;
+	last-down)
+		dial 0
+		ip_do
+		mwan-rules apply
+		to_do "link del ppp0"
+		;;
 	apply)		dial 0 1 2 ;;
 	*-cprt)		before_cprt "$1" ;;
 	# On Ethernet: it is nothing without its gateway.
 	told-*)
-		ip link set ppp1 arp on
+		to_do "link set ppp1 arp on"
 		dial 0 1 2
+		ip_do
 		mwan-rules apply
 		;;
-	*)		dial 0 1 2; mwan-rules apply ;;
-	esac 2>/dev/null
+	*)		dial 0 1 2; ip_do; mwan-rules apply ;;
+	esac
 	case $1 in
-	down)		ip addr flush dev ppp0; ip link set ppp0 down ;;
+	down)		to_do "addr flush dev ppp0"; to_do "link set ppp0 down" ;;
 	address-down)	ip -4 addr flush dev ppp0; flow ;;
-	ipv6-down)	undial6 0; flow6 ;;
+	ipv6-down)	undial6 0; ip_do; flow6 ;;
 	changed-apply)	echo -e "${ini/sticky = 300s/balance = flow}" \
 				>/etc/ppp/mwan.ini ;;
 	undrain)	mwan-rules drain ppp0 ;;
@@ -141,171 +163,220 @@ before() { # EVENT
 		mwan-rules up ppp1 $a1
 		;;
 	esac
-}
+	[ -z "$todo" ] || ip_do
+} 2>/dev/null
 
 # The copy serves mark 1, and its default stays all the time.
 before_cprt() { # EVENT
 	local i
 
 	dial 0 1
-	{
-		echo "rule add fwmark 1 lookup 301"
-		echo "route add default dev ppp0 table 301"
-		for i in 1 2 3 4 5 6 7 8; do
-			echo "route add 10.$i.0.0/16 dev ppp1 table 300"
-		done
-		for i in 2 3 4; do
-			echo "route append 10.9.0.0/16 via 10.64.1.1 dev ppp1" \
-				"tos $((i * 4)) table 300"
-			echo "route append 10.10.0.0/16 dev ppp1 src" \
-				"10.64.$((i % 2)).100 table 300"
-		done
-	} | ip -batch -
+	to_do "rule add fwmark 1 lookup 301"
+	to_do "route add default dev ppp0 table 301"
 	for i in 1 2 3 4 5 6 7 8; do
-		echo "route add 2001:db8:$i::/48 dev ppp1 table 300"
-	done | ip -6 -batch -
+		to_do "route add 10.$i.0.0/16 dev ppp1 table 300"
+		to_do "route add 2001:db8:$i::/48 dev ppp1 table 300"
+	done
+	for i in 2 3 4; do
+		to_do "route append 10.9.0.0/16 via 10.64.1.1 dev ppp1" \
+			"tos $((i * 4)) table 300"
+		to_do "route append 10.10.0.0/16 dev ppp1 src" \
+			"10.64.$((i % 2)).100 table 300"
+	done
 	[ "$1" = changed-cprt ] || return 0
+	ip_do
 	cprt 300 301
+	to_do "route del 10.1.0.0/16 table 300"
+	to_do "route replace 10.2.0.0/16 dev ppp0 table 300"
+	to_do "route add 10.11.0.0/16 dev ppp0 table 301"
+	to_do "route del 2001:db8:1::/48 table 300"
+	to_do "route add 2001:db8:11::/48 dev ppp0 table 300"
+}
+
+# What look() asks ip(8), of each family: the state, then the ways.
+show4=$'route show table all\nrule\nnexthop'
+show6=$'route show table all\nrule\naddr show scope global'
+for lib_mark in 0 1 2 3; do
+	show4+=$'\n'"route get 192.0.2.1 mark $lib_mark"
+	# Whose answers do not tell the mark.
+	show6+=$'\n'"route get 2001:db8:f::a$lib_mark mark $lib_mark"
+done
+export show4 show6
+
+# look FILE: write the state there, and the ways into FILE.ways.
+#
+# The state is all that our binaries ever write, but the log and what a killed
+# write has left: nobody reads a *.new, the next write begins it anew, and a flush
+# removes it. Locks are empty. What has been verified names the namespace and
+# generation, which are never the same twice: here the table counts that a hook
+# leaves in trust of it. IPv6's own routes, which "table all" shows in either
+# family, come when they come.
+#
+# The ways are which link each mark takes: "MARK LINK" lines, none for those that
+# take none; of IPv6 "6:MARK 6:LINK".
+look() { # FILE
+	local line mark text files=() state=() ways=()
+
+	shopt -s dotglob globstar nullglob
+	ip -d -force -batch - <<<"$show4" >/run/shown
+	ip -d -6 -force -batch - <<<"$show6" >>/run/shown
+	mapfile -t text </run/shown
+	for line in "${text[@]}"; do
+		case $line in
+		*" 192.0.2.1 "*)
+			[[ $line =~ \ dev\ ([^\ ]+) ]] || continue
+			ways+=("${BASH_REMATCH[1]}")
+			mark=0
+			[[ $line =~ \ mark\ ([^\ ]+) ]] && mark=${BASH_REMATCH[1]}
+			ways[-1]="0x$mark ${ways[-1]}"
+			;;
+		"unicast 2001:db8:f::a"*)
+			[[ $line =~ ::a(.)\ .*\ dev\ ([^\ ]+) ]] || continue
+			ways+=("6:0x${BASH_REMATCH[1]} 6:${BASH_REMATCH[2]}")
+			;;
+		*" 2001:db8:f::a"* | "    cache"* | *"table local"* | multicast* | \
+			*link/ether*) ;;
+		*)
+			[[ $line =~ ^unicast\ [0-9a-f]*:.*proto\ kernel ]] ||
+				state+=("$line")
+			;;
+		esac
+	done
 	{
-		echo "route del 10.1.0.0/16 table 300"
-		echo "route replace 10.2.0.0/16 dev ppp0 table 300"
-		echo "route add 10.11.0.0/16 dev ppp0 table 301"
-	} | ip -batch -
-	{
-		echo "route del 2001:db8:1::/48 table 300"
-		echo "route add 2001:db8:11::/48 dev ppp0 table 300"
-	} | ip -6 -batch -
+		[ ${#ways[@]} = 0 ] || printf '%s\n' "${ways[@]}"
+	} >"$1.ways"
+	printf '%s\n' "${state[@]}" >"$1"
+	nft list ruleset >>"$1"
+	# Most have none.
+	read -r line </proc/sys/net/netfilter/nf_conntrack_count || line=unknown
+	if [ "$line" != 0 ]; then
+		conntrack -L | grep -o 'src=.*'
+		conntrack -L -f ipv6 | grep -o 'src=.*'
+	fi >>"$1"
+	for line in /proc/sys/net/ipv4/{ip_forward,fib_multipath_hash_*} \
+		/proc/sys/net/ipv4/conf/{all,ppp?}/{rp_filter,ignore_routes_with_linkdown} \
+		/proc/sys/net/ipv6/fib_multipath_hash_* \
+		/proc/sys/net/ipv6/conf/{all,ppp?}/ignore_routes_with_linkdown; do
+		read -r text <"$line" && echo "$line: $text"
+	done >>"$1"
+	for line in /run/mwan/**; do
+		case $line in
+		*.new | */lock | */cprt-* | */verified) continue ;;
+		esac
+		[ ! -f "$line" ] || [ -L "$line" ] || files+=("$line")
+	done
+	[ ${#files[@]} = 0 ] || stat -c '%a %n' "${files[@]}" >>"$1"
+	for line in "${files[@]}"; do
+		read_all "$line"
+		printf '%s:\n%s' "$line" "$all"
+	done >>"$1"
+} 2>/dev/null
+
+# read_all FILE: its text is then in $all.
+read_all() {
+	local text
+
+	mapfile -d '' -t text <"$1"
+	all=${text[0]-}
 }
 
-# All that our binaries ever write, but the log and what a killed write has left:
-# nobody reads a *.new, the next write begins it anew, and a flush removes it.
-# Locks are empty. What has been verified names the namespace and generation, which
-# are never the same twice: here the table counts that a hook leaves in trust of it.
-# IPv6's own routes, which "table all" shows in either family, come when they come.
-state() {
-	printf '%s\n' 'route show table all' rule nexthop |
-		ip -d -force -batch - |
-		grep -v 'table local\|^multicast\|^unicast [0-9a-f]*:.*proto kernel'
-	printf '%s\n' 'route show table all' rule 'addr show scope global' |
-		ip -d -6 -force -batch - |
-		grep -v 'table local\|^multicast\|^unicast.*proto kernel\|link/ether'
-	nft list ruleset
-	conntrack -L 2>/dev/null | grep -o 'src=.*'
-	conntrack -L -f ipv6 2>/dev/null | grep -o 'src=.*'
-	(
-		cd /proc/sys/net/ipv4 &&
-			grep -H . ip_forward fib_multipath_hash_* \
-				conf/{all,ppp?}/{rp_filter,ignore_routes_with_linkdown}
-		cd ../ipv6 &&
-			grep -H . fib_multipath_hash_* \
-				conf/{all,ppp?}/ignore_routes_with_linkdown
-		cd /run/mwan 2>/dev/null && find . -type f \
-			! -name '*.new' ! -name lock \
-			! -name 'cprt-*' ! -name verified -printf '%m %p\n' \
-			-exec cat {} \; | sort
-	)
-}
-
-# Which link each mark takes: "MARK LINK" lines, none for those that take none; of
-# IPv6, whose answers do not tell the mark, "6:MARK 6:LINK".
-ways() {
-	printf 'route get 192.0.2.1 mark %s\n' 0 1 2 3 |
-		ip -force -batch - 2>/dev/null | awk '{
-			m = "0x0"
-			for (i = 1; i < NF; i++) {
-				if ($i == "dev") d = $(i + 1)
-				if ($i == "mark") m = "0x" $(i + 1)
-			}
-			if (d) print m, d
-			d = ""
-		}'
-	printf 'route get 2001:db8:f::%s mark %s\n' 9 0 1 1 2 2 3 3 |
-		ip -6 -force -batch - 2>/dev/null |
-		sed -n 's/^2001:db8:f::\([0-9]*\) .* dev \([^ ]*\) .*/6:0x\1 6:\2/p' |
-		sed s/^6:0x9/6:0x0/
-}
-
-# The files of an uninterrupted run: below $T/EVENT, "ways" and "usable" before
-# it, "after" behind it, "calls" that it makes as "NAME NUMBER IMPORTANT".
-learn() { # EVENT
+# The files of an uninterrupted run: below $T/EVENT, "before" and "after", what
+# look() finds, "usable" links before it, "calls" that it makes as "NAME/NUMBER
+# WHICH IMPORTANT".
+learn() { # EVENT COMMAND
 	local d=$T/$1
 
 	mkdir "$d"
 	before "$1"
-	ways >"$d/ways"
+	look "$d/before"
 	{
 		ip -4 -br addr show up | sed 's/@.*10.64.*//'
 		ip -6 -br addr show up | sed -n 's/\(.*\)@.* fe80.*/6:\1/p'
-	} >"$d/usable"
+	} | sed -n 's/^\([^ ]*\) *$/\1/p' >"$d/usable"
 	# shellcheck disable=SC2086 # words of a command
-	strace -o "$d/trace" $2 >/dev/null 2>&1 || return
-	state >"$d/after" 2>/dev/null
-	ways >"$d/ways.after"
+	strace -n -o "$d/trace" $2 >/dev/null 2>&1 || return
+	look "$d/after"
 	# What the kernel begins anew, such as a sysctl while somebody has the
 	# lock of all routing, is not there each time.
-	awk -F'(' '/^[a-z0-9_]+\(/ && !/^(execve|exit_group)|= \? ERESTART/ {
+	sed -n 's/^\[ *\([0-9]*\)\] \([a-z0-9_]*\)(/\2\/\1(/p' "$d/trace" |
+		awk -F'(' '!/^(execve|exit_group)\/|= \? ERESTART/ {
 		print $1, ++n[$1], /RTM_(NEW|DEL)|NFT_MSG_(NEW|DEL)|BATCH|flock/ ||
 			/O_CREAT|^(write|rename|unlink|mkdir|f?chmod|ftruncate)/
-	}' "$d/trace" >"$d/calls"
+	}' >"$d/calls"
 }
 
-# Where MEND leads to, with the event's command before it and without.
-learn_mend() { # EVENT NUMBER MEND COMMAND
+# Where MEND leads to: mendN.alone, and mendN.after the event's COMMAND.
+learn_mend() { # EVENT N MEND COMMAND
+	local d=$T/$1
+
 	before "$1"
 	# shellcheck disable=SC2086
 	[ -z "$4" ] || $4 >/dev/null 2>&1
 	# shellcheck disable=SC2086
 	$3 >/dev/null 2>&1
-	echo $? >>"$T/$1/mend$2.status"
-	state >"$T/$1/mend$2.state" 2>/dev/null
-	md5sum <"$T/$1/mend$2.state" >>"$T/$1/mend$2"
+	echo $? >>"$d/mend$2.status"
+	if [ -z "$4" ]; then
+		look "$d/mend$2.alone"
+	else
+		look "$d/mend$2.after"
+	fi
 }
 
 # Does every mark that took a link before, or will, take one that is usable? A
 # mark that the event leads nowhere may go nowhere when nothing gives it; and in a
 # flush, whose table goes last, when nothing goes anywhere without a mark either.
-wrong_ways() { # EVENT STATE
-	local mark link none d=$T/$1
+wrong_ways() { # EVENT STATE WAYS
+	local mark link none=1 usable=' ' d=$T/$1
 
-	none=$(grep -c 'table inet mwan' <<<"$2")
-	declare -A is=()
+	[[ $2 == *'table inet mwan'* ]] || none=0
+	declare -A is=() was=() later=()
 	while read -r mark link; do
 		is[$mark]=$link
-	done < <(ways)
+	done <"$3"
 	while read -r mark link; do
-		[ "${is[$mark]-}" != "$link" ] || continue
+		was[$mark]=$link
+	done <"$d/before.ways"
+	while read -r mark link; do
+		later[$mark]=$link
+	done <"$d/after.ways"
+	while read -r link; do
+		usable+="$link "
+	done <"$d/usable"
+	for mark in "${!was[@]}"; do
+		[ "${is[$mark]-}" != "${was[$mark]}" ] || continue
 		if [ -n "${is[$mark]-}" ]; then
-			grep -q "^${is[$mark]} *$" "$d/usable" ||
+			[[ $usable == *" ${is[$mark]} "* ]] ||
 				echo "mark $mark takes ${is[$mark]}"
 		elif [ "$1" = flush ] && [ -z "${is[${mark%%0x*}0x0]-}" ]; then
 			:
-		elif [[ $mark != *0x0 && $none != 0 ]] || grep -q "^$mark " "$d/ways.after"; then
-			[ ! -s "$d/usable" ] || echo "mark $mark takes nothing"
+		elif [[ $mark != *0x0 && $none != 0 || ${later[$mark]-} ]]; then
+			[ "$usable" = ' ' ] || echo "mark $mark takes nothing"
 		fi
-	done <"$d/ways"
+	done
 	for mark in "${!is[@]}"; do
-		grep -q "^$mark " "$d/ways" ||
-			grep -q "^${is[$mark]} *$" "$d/usable" ||
+		[ -n "${was[$mark]-}" ] || [[ $usable == *" ${is[$mark]} "* ]] ||
 			echo "mark $mark takes ${is[$mark]}"
 	done
 }
 
-# One point: bring the event about with the fault, look. Leaves status and now.
-# A run of a second at most hangs when it has not ended after $HANGS seconds.
-interfere() { # EVENT COMMAND CALL NUMBER FAULT
+# Bring the event about with the fault, which leaves status. A run of a second at
+# most hangs when it has not ended after $HANGS seconds.
+interfere() { # EVENT COMMAND CALL WHICH FAULT
 	before "$1"
 	# shellcheck disable=SC2086
-	timeout -s KILL "$HANGS" strace -qq -o /dev/null -e trace="$3" \
-		-e inject="$3:$5:when=$4" $2 >/dev/null 2>&1
+	"$BIN/../t/fault" "$HANGS" "${3#*/}" "$4" "$5" $2 >/dev/null 2>&1
 	status=$?
-	state >/run/now 2>/dev/null
-	now=$(</run/now)
-}
+} 2>/dev/null
 
 # Is the state of FILE another one than that of WANTED? try() prints how they
 # differ, behind the event's points.
 differs() { # EVENT WANTED FILE WHAT
-	cmp -s "$2" "$3" && return 1
+	local all wanted
+
+	read_all "$2"
+	wanted=$all
+	read_all "$3"
+	[ "$all" != "$wanted" ] || return
 	{
 		echo "$4:"
 		diff "$2" "$3" | grep '^[<>]' | head -n 10
@@ -314,39 +385,60 @@ differs() { # EVENT WANTED FILE WHAT
 
 # The mend, and what is wrong with what it has led to.
 mend() { # EVENT NUMBER MEND
-	local d=$T/$1 hash status
+	local d=$T/$1 all alone status
 
 	# shellcheck disable=SC2086
 	timeout -s KILL "$HANGS" $3 >/dev/null 2>&1
 	status=$?
-	grep -qx $status "$d/mend$2.status" || echo "$3: status $status"
-	state >"/run/state" 2>/dev/null
-	hash=$(md5sum </run/state)
-	grep -qxF "$hash" "$d/mend$2" && return
-	differs "$1" "$d/mend$2.state" /run/state "$3"
-	echo "$3: another state"
+	read_all "$d/mend$2.status"
+	[[ $'\n'$all == *$'\n'"$status"$'\n'* ]] || echo "$3: status $status"
+	look /run/mended
+	read_all "$d/mend$2.alone"
+	alone=$all
+	read_all /run/mended
+	[ "$all" != "$alone" ] || return 0
+	! differs "$1" "$d/mend$2.after" /run/mended "$3" ||
+		echo "$3: another state"
 }
+
+# Is this the first time that somebody calls it with FILE?
+first() { # FILE
+	local status
+
+	set -o noclobber
+	true >"$1"
+	status=$?
+	set +o noclobber
+	return $status
+} 2>/dev/null
 
 # A point with every mend that its state has not had; prints what is wrong.
 point() { # EVENT COMMAND CALL NUMBER FAULT MENDS
-	local status now hash i=0 m d=$T/$1 said=
+	local status now hash i=0 m all d=$T/$1
 
-	set -- "$@" ''
-	interfere "$@" 2>/dev/null
-	hash=$(md5sum <<<"$now")
-	said=$(judge "$1"; wrong_ways "$1" "$now")
+	interfere "$@"
+	look /run/now
+	read_all /run/now
+	now=$all
+	md5sum /run/now >/run/hash
+	read -r hash m </run/hash
+	judge "$1" >/run/said
+	wrong_ways "$1" "$now" /run/now.ways >>/run/said
 	while IFS= read -r m; do
 		i=$((i + 1))
-		mkdir "$d/seen.$i.${hash%% *}" 2>/dev/null || continue
+		first "$d/seen.$i.$hash" || continue
 		# The first finds everything as the fault has left it.
 		# shellcheck disable=SC2016 # for the inner shell
-		[ "$i" = 1 ] ||
-			said+=$(unshare --net bash -c 'interfere "$1" "$2" \
-				"$3" "$4" "$5" 2>/dev/null; mend "$1" "$6" \
-				"$7"' - "${@:1:5}" $i "$m")
-		[ "$i" != 1 ] || said+=$(mend "$1" 1 "$m")
+		if [ "$i" = 1 ]; then
+			mend "$1" 1 "$m"
+		else
+			unshare --net bash -c 'interfere "${@:1:5}"
+				mend "$1" "$6" "$7"' - "${@:1:5}" $i "$m"
+		fi >>/run/said
 	done <<<"$6"
-	echo "${said:+$1 $3:$5:when=$4: ${said//$'\n'/; }}"
+	read_all /run/said
+	all=${all%$'\n'}
+	echo "${all:+$1 ${3%/*}:$5:when=$4: ${all//$'\n'/; }}"
 }
 
 # The runs that may come next, a line each.
@@ -358,7 +450,11 @@ mends() { # EVENT
 # One of two that take every other line of the points.
 worker() { # NUMBER FILE
 	local n=0 event call number fault
+	declare -A mends=()
 
+	for event in "${!command[@]}"; do
+		mends[$event]=$(mends "$event")
+	done
 	mount -t tmpfs -o mode=755 tmpfs /run
 	mount -t tmpfs -o mode=755 tmpfs /var/log
 	mount -t tmpfs -o mode=755 tmpfs /etc/ppp
@@ -367,7 +463,7 @@ worker() { # NUMBER FILE
 		[ $((n % 2)) = "$1" ] || continue
 		unshare --net bash -c 'point "$@"' - "$event" \
 			"${command[$event]}" "$call" "$number" "$fault" \
-			"$(mends "$event")"
+			"${mends[$event]}"
 	done <"$2" >"$2.$1"
 }
 
@@ -395,9 +491,9 @@ try() {
 	is "all points were tried" "$tried" "$(wc -l <"$1")"
 }
 
-export T
-export -f dial undial6 flow flow6 before before_cprt state ways learn learn_mend wrong_ways \
-	interfere differs mend mends point worker
+export T BIN
+export -f to_do ip_do dial undial6 flow flow6 before before_cprt look read_all \
+	learn learn_mend wrong_ways interfere differs mend first point mends worker
 for lib_event in "${events[@]}"; do
 	unshare --net bash -c 'learn "$@"' - "$lib_event" \
 		"${command[$lib_event]}" || {
