@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* A fuzz target without libFuzzer: a TAP line for every input of its corpus, or
  * of the files and directories that are named. Each runs in a process of its
- * own, as a hook does.
+ * own, as a hook does; where processes are slow (UNIT_SLOW), because each has to
+ * be translated anew, all run in one, as with libFuzzer.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -30,30 +31,56 @@ static void run_input(const char *path)
 	if (ferror(f))
 		exit(2);
 	fclose(f);
-	/* What the target prints is no TAP. */
-	(void)!freopen("/dev/null", "w", stdout);
 	/* Of just this size, so that reading beyond it is noticed. */
 	exact = realloc(data, size ? size : 1);
 	if (!exact)
 		exit(2);
 	LLVMFuzzerTestOneInput(exact, size);
 	free(exact);
-	exit(0);
 }
 
-static void replay_file(const char *path)
+static int child(const char *path)
 {
-	const char *slash = strrchr(path, '/');
 	int status = -1;
 	pid_t pid;
 
 	fflush(stdout);
 	pid = fork();
-	if (!pid)
+	if (!pid) {
+		/* What the target prints is no TAP. */
+		(void)!freopen("/dev/null", "w", stdout);
 		run_input(path);
+		exit(0);
+	}
 	if (pid > 0)
 		waitpid(pid, &status, 0);
-	ok(pid > 0 && !status, "%s: %s %d", slash ? slash + 1 : path,
+	return status;
+}
+
+/* What ends this process here ends the test, too. */
+static int here(const char *path)
+{
+	int tap;
+
+	printf("# %s\n", path);
+	fflush(stdout);
+	tap = dup(STDOUT_FILENO);
+	if (tap < 0 || !freopen("/dev/null", "w", stdout))
+		exit(2);
+	run_input(path);
+	fflush(stdout);
+	if (dup2(tap, STDOUT_FILENO) < 0)
+		exit(2);
+	close(tap);
+	return 0;
+}
+
+static void replay_file(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	int status = getenv("UNIT_SLOW") ? here(path) : child(path);
+
+	ok(!status, "%s: %s %d", slash ? slash + 1 : path,
 	   WIFSIGNALED(status) ? "signal" : "exit",
 	   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
