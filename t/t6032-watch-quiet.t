@@ -1,8 +1,8 @@
 #!/bin/bash
 # mwan-rules watch makes no false alarm: on full lines with large buffers, on
 # lines that lose, when all targets are dead or the process is stopped. All at the
-# same time, each in a network of its own, so on a machine with much to do; for 45
-# s, with --long for an hour.
+# same time, each in a network of its own, so on a machine with much to do; for 2
+# minutes, with --long for an hour.
 
 # shellcheck disable=SC2317	# functions that ok calls
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
@@ -13,7 +13,7 @@
 . "$root/t/lib/watch.sh"
 
 seconds=${TEST_LONG:+3600}
-seconds=${seconds:-45}
+seconds=${seconds:-120}
 load=$BIN/../t/load
 
 # slow NAMESPACE DEVICE RATE BUFFER: what leaves there waits so long at the most.

@@ -113,6 +113,7 @@ while read -r how; do
 	flows open c udp 192.168.77.12 "$server" "$server_port" rate=10
 	sleep "$seconds"
 	is "$how: no verdict" "$(grep -c event=failed $log)" 0
+	sed -n 's/.*event=\(failed\|recovered\)/# &/p' $log
 	diag "$how: $(awk '$1 == "ppp0" { print $9 " questions, " $10 \
 		" answers, loss " $5 / 10000 " %, " $6 / 1000 " ms" }' \
 		/run/mwan/watched)"
