@@ -105,9 +105,9 @@ like "the log" "$(grep -c 'event=failed .*cause=silent' $log)/$(
 
 # netem loses ARP as well: without these the line itself has an outage of a second
 # or two, several times an hour, until the neighbour is found again.
-in_ns isp1 ip neigh replace 10.255.1.2 dev core nud permanent lladdr \
+must in_ns isp1 ip neigh replace 10.255.1.2 dev core nud permanent lladdr \
 	"$(in_ns inet cat /sys/class/net/isp1/address)"
-in_ns inet ip neigh replace 10.255.1.1 dev isp1 nud permanent lladdr \
+must in_ns inet ip neigh replace 10.255.1.1 dev isp1 nud permanent lladdr \
 	"$(in_ns isp1 cat /sys/class/net/core/address)"
 
 start
