@@ -618,12 +618,13 @@ answer() {
 			or die;
 		open F, ">", "$ARGV[0]/router"; close F;
 		alarm 60;
-		$s->accept' "$T" &
+		$s->accept or die' "$T" &
+	local listener=$!
 	wait_for 20 test -e "$T/router"
 	ip netns exec net timeout 60 perl -MIO::Socket::INET -e '
 		IO::Socket::INET->new(PeerAddr => "10.64.1.1:7",
-			LocalAddr => "198.51.100.1") or die'
-	wait $!
+			LocalAddr => "198.51.100.1") or die' &&
+		wait $listener
 }
 counters
 ok "the router answers" answer

@@ -318,7 +318,7 @@ most=0
 while jobs -pr | grep -q .; do
 	ours
 	((ours - idle <= most)) || most=$((ours - idle))
-	read -rt 0.5 <> <(:) || true
+	pause 0.5
 done
 wait "${pids[@]}"
 # A hook that found the lock busy leaves its link to who had it.

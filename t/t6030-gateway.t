@@ -158,7 +158,7 @@ mwan-rules down eth2 2>/dev/null
 (
 	flock 9
 	touch "$T/held"
-	read -rt 3 <> <(:)
+	pause 3
 ) 9>/run/mwan/lock &
 holder=$!
 ok "the lock is held" wait_for 20 test -e "$T/held"

@@ -110,13 +110,27 @@ must in_ns isp1 ip neigh replace 10.255.1.2 dev core nud permanent lladdr \
 must in_ns inet ip neigh replace 10.255.1.1 dev isp1 nud permanent lladdr \
 	"$(in_ns isp1 cat /sys/class/net/core/address)"
 
-start
-: >$log
-while read -r how; do
+impair() { # NETEM
+	local at
+
 	for at in "isp1 core" "inet isp1"; do
 		# shellcheck disable=SC2086 # words
-		in_ns ${at% *} tc qdisc replace dev ${at#* } root netem $how
+		in_ns ${at% *} tc qdisc replace dev ${at#* } root netem $1
 	done
+}
+
+start
+while read -r how; do
+	: >$log
+	# Where no answer has taken 0.3 s for a day, "detect" of it is silence: a
+	# line's delay grows, as its queues do.
+	if [[ $how == delay* ]]; then
+		impair "delay 50ms 20ms"
+		sleep 2
+		impair "delay 100ms 40ms"
+		sleep 2
+	fi
+	impair "$how"
 	flows open c udp 192.168.77.12 "$server" "$server_port" rate=10
 	sleep "$seconds"
 	is "$how: no verdict" "$(grep -c event=failed $log)" 0

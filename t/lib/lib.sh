@@ -33,6 +33,8 @@ if [ -z "${LIB_INSIDE-}${LAB_INSIDE-}" ]; then
 fi
 
 T=$(mktemp -d)
+lib_never=$T/.never
+mkfifo "$lib_never"
 lib_count=0
 lib_failed=0
 lib_finished=0
@@ -144,6 +146,11 @@ diag() {
 lib_pause=0.05
 [ -z "${LAB_INSIDE-}" ] || lib_pause=0.25
 
+# pause SECONDS: without a process, so $! is what it was before.
+pause() {
+	read -rt "$1" <>"$lib_never" || true
+}
+
 # wait_for SECONDS COMMAND...: until the command succeeds. The bound is for what
 # never comes: it is a minute at least, for a machine with other work.
 wait_for() {
@@ -154,7 +161,7 @@ wait_for() {
 			diag "waited in vain for: $*"
 			return 1
 		fi
-		read -rt "$lib_pause" <> <(:) || true
+		pause "$lib_pause"
 	done
 }
 
