@@ -624,7 +624,7 @@ answer() {
 	ip netns exec net timeout 60 perl -MIO::Socket::INET -e '
 		IO::Socket::INET->new(PeerAddr => "10.64.1.1:7",
 			LocalAddr => "198.51.100.1") or die' &&
-		wait $listener
+		wait "$listener"
 }
 counters
 ok "the router answers" answer

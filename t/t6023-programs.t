@@ -288,6 +288,8 @@ ok "... with all that it had started" wait_for 90 settled
 
 # --- 64 links flapping ---
 links=64
+# Which lines they reach does not depend on how many they are.
+[[ $BIN != */coverage/bin ]] || links=8
 for ((i = 0; i < links; i++)); do
 	echo "$((300 + i)) wan$i" >>/etc/iproute2/rt_tables
 	echo "link add wan$i arp off type veth peer name peer$i"

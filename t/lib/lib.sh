@@ -144,7 +144,7 @@ diag() {
 # How often wait_for looks: each look starts programs, which are what takes an
 # emulated machine's time.
 lib_pause=0.05
-[ -z "${LAB_INSIDE-}" ] || lib_pause=0.25
+[ -z "${LAB_INSIDE-}" ] || lib_pause=0.4
 
 # pause SECONDS: without a process, so $! is what it was before.
 pause() {
