@@ -2,11 +2,12 @@
 # mwan-rules watch on real PPPoE, with Debian's kernel: a line whose session lives
 # while its provider leads nowhere. LCP echoes go on, so pppd notices nothing. How
 # soon the flows move, and that delay, loss and bursts by netem make no alarm.
-# With --long 20 rounds, and netem for an hour each.
+# Netem for two minutes each; with --long for an hour each, and 20 rounds.
 # shellcheck source-path=SCRIPTDIR source=lib/lib.sh
 if [ -z "${LAB_INSIDE-}" ]; then
 	export LAB_ICOUNT="${LAB_ICOUNT-0}" LAB_IDLE=1
-	export LAB_ROUNDS="${LAB_ROUNDS:-3}" LAB_SECONDS="${LAB_SECONDS:-30}"
+	export LAB_ROUNDS="${LAB_ROUNDS:-3}" LAB_SECONDS="${LAB_SECONDS:-120}"
+	export LAB_TIMEOUT="${LAB_TIMEOUT:-1200}"
 	if [ -n "${TEST_LONG-}" ]; then
 		export LAB_ROUNDS=20 LAB_SECONDS=3600 LAB_TIMEOUT=12600
 	fi
