@@ -19,7 +19,7 @@ judge() {
 }
 export -f judge
 
-share=0.005
+share=0.003
 [ -z "${TEST_LONG-}" ] || share=1
 # brk(2) cannot fail with an error: it returns where the break is; and the
 # sanitizers themselves give up without the memory that they map, and with what
