@@ -10,6 +10,8 @@
 . "$root/t/lib/lan.sh"
 # shellcheck source=lib/watch.sh
 . "$root/t/lib/watch.sh"
+# shellcheck source=lib/held.sh
+. "$root/t/lib/held.sh"
 
 log=/var/log/ifchang.log
 rounds=${TEST_LONG:+20}
@@ -57,7 +59,7 @@ died() {
 		: >"$log"
 		watch_start
 		ok "$2: the flow moved" one_round "$1"
-		wait_for 20 not_held 0
+		wait_for 20 not_held ppp0
 		watch_stop
 	done
 	median=$(sort -n "$T/gaps" | awk '{ g[NR] = $1 }
@@ -87,7 +89,8 @@ is "flow a leaves by ppp0" \
 rules_before=$(ip rule | grep -v ^32768)
 flow mark dies
 sever 0
-ok "it is held out" wait_for 20 is_out 0
+ok "it is held" wait_for 20 held ppp0
+ok "and out" is_out 0
 like "its rule for marks is gone, that for its address is there" \
 	"$(ip rule)" 'from 10.64.0.100 lookup 1001'
 is "it is behind all others" "$(ip route show table 200)" \
@@ -115,9 +118,10 @@ is "mwan-rules apply keeps it out" "$(status mwan-rules apply)" 0
 ok "as does a hook" hook up ppp1 10.64.1.100 10.64.1.1
 ok "which both know it" is_out 0
 mend 0
-ok "it answers, and is back" wait_for 20 is_in 0
+ok "it answers, and its verdict ends" wait_for 20 not_held ppp0
+ok "it is back" is_in 0
 is "all is as before" "$(ip rule | grep -v ^32768)" "$rules_before"
-ok "there is no verdict any more" wait_for 20 test ! -e /run/mwan/held
+ok "there is no verdict any more" test ! -e /run/mwan/held
 like "the log says so" "$(tail -n 1 "$log")" \
 	'event=recovered if=ppp0 cause=answers .* result=ok '
 flow mark later
@@ -138,7 +142,7 @@ sever 0
 ok "and again" wait_for 20 is_out 0
 kill -KILL "$watcher"
 wait "$watcher" 2>/dev/null
-ok "a killed one leaves its verdict" held 0
+ok "a killed one leaves its verdict" verdict ppp0
 rm -f /run/mwan/watched
 ok "but no table" wait_for 20 lib_not nft list table inet mwan_watch
 sed -i 's/ .*/ 1/' /run/mwan/held
@@ -176,9 +180,9 @@ for probe in "tcp 7701" "tcp 7700"; do
 	: >"$log"
 	watch_start
 	sever 0
-	ok "$probe: a dead line is found" wait_for 20 held 0
+	ok "$probe: a dead line is found" wait_for 20 held ppp0
 	mend 0
-	ok "$probe: and back" wait_for 20 not_held 0
+	ok "$probe: and back" wait_for 20 not_held ppp0
 	watch_stop
 done
 conf "targets = $targets" "recover = 1s" -- 1 1

@@ -7,6 +7,8 @@
 . "$(dirname "$0")/lib/lib.sh"
 # shellcheck source=lib/isp6.sh
 . "$root/t/lib/isp6.sh"
+# shellcheck source=lib/held.sh
+. "$root/t/lib/held.sh"
 
 log=/var/log/ifchang.log
 targets="2001:db8:ffff::11 2001:db8:ffff::12 2001:db8:ffff::13"
@@ -55,14 +57,6 @@ mend() {
 	ip netns exec isp0 nft delete table ip6 severed
 }
 
-held() {
-	grep -qE '^ppp0 [0-9]+ ipv6$' /run/mwan/held
-}
-
-not_held() {
-	! held
-}
-
 rules6() {
 	ip -6 rule | grep 'proto 119' | sed 's/ proto 119//' | tr -s '\t ' ' '
 }
@@ -87,7 +81,7 @@ ctl open own udp $A::11 $server 7000 rate=50
 ok "and that of a host with its prefix" wait_for 20 by $A own $A::11
 ctl mark dies
 sever
-ok "IPv6 of ppp0 is held" wait_for 20 held
+ok "IPv6 of ppp0 is held" wait_for 20 held ppp0 ipv6
 moved() { by "$B"; }
 ok "its flow moves" wait_for 20 moved
 ok "so does that host's" wait_for 20 by "$B" own $A::11
@@ -115,19 +109,15 @@ like "why says it" "$(mwan-rules why $U::15 $server udp 1 7000 \
 	-f /etc/ppp/mwan.ini | tr -s '\n ' ' ')" \
 	'ppp0, which is held: it is up and leads nowhere'
 ok "a hook keeps it out" hook up ppp1 10.64.1.100 10.64.1.1
-ok "which both know it" held
+ok "which both know it" held ppp0 ipv6
 is "that rule is still gone" "$(rules6 | grep -c 'fwmark 0x1/')" 0
 mend
-ok "it answers, and is back" wait_for 20 not_held
+ok "it answers, and is back" wait_for 20 not_held ppp0 ipv6
 # 32768 stays with the line that it has.
 as_before() {
 	[ "$(rules6 | grep -v ^32768)" = "$(grep -v ^32768 <<<"$before")" ]
 }
 ok "all is as before" wait_for 20 as_before
-recovered() {
-	grep -q event=ipv6-recovered "$log"
-}
-wait_for 20 recovered
 like "the log says so" "$(grep event= $log | tail -n 1)" \
 	'event=ipv6-recovered if=ppp0 cause=answers .* result=ok '
 is "history counts no outage: those are of IPv4" \
@@ -141,7 +131,7 @@ ok "its next one goes by its own line" wait_for 20 by $A own $A::11
 ctl close own
 ctl close a
 sever
-ok "it falls again" wait_for 20 held
+ok "it falls again" wait_for 20 held ppp0 ipv6
 watch_stop
 ok "who ends by a signal holds nobody out" as_before
 ok "nor says so" test ! -e /run/mwan/held
@@ -151,9 +141,9 @@ for probe in dns "tcp 7001"; do
 	conf "probe = $probe"
 	ok "$probe: it watches" watch_start
 	sever
-	ok "$probe: a dead line is found" wait_for 20 held
+	ok "$probe: a dead line is found" wait_for 20 held ppp0 ipv6
 	mend
-	ok "$probe: and back" wait_for 20 not_held
+	ok "$probe: and back" wait_for 20 not_held ppp0 ipv6
 	watch_stop
 done
 
@@ -177,9 +167,9 @@ sysctl -qw net.ipv4.ping_group_range="0 2147483647"
 powerless
 ok "with net.ipv4.ping_group_range it asks" wait_for 20 watching
 sever
-ok "a dead line is found" wait_for 20 held
+ok "a dead line is found" wait_for 20 held ppp0 ipv6
 mend
-ok "and back" wait_for 20 not_held
+ok "and back" wait_for 20 not_held ppp0 ipv6
 watch_stop
 
 sed -i 's/^ipv6 = yes/ipv6 = no/' /etc/ppp/mwan.ini

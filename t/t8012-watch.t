@@ -16,6 +16,8 @@ fi
 . "$(dirname "$0")/lib/lib.sh"
 # shellcheck source=lab/net.sh
 . "$root/t/lab/net.sh"
+# shellcheck source=lib/held.sh
+. "$root/t/lib/held.sh"
 
 log=/var/log/ifchang.log
 rounds=$LAB_ROUNDS seconds=$LAB_SECONDS
@@ -29,14 +31,6 @@ sever() {
 
 mend() {
 	in_ns isp1 nft delete table inet severed
-}
-
-held() {
-	grep -q '^ppp0 [0-9]*$' /run/mwan/held
-}
-
-not_held() {
-	! held
 }
 
 watching() {
@@ -90,7 +84,7 @@ for i in $(seq "$rounds"); do
 	flows mark "dies$i"
 	sever
 	ok "round $i: the flow moves" wait_for 30 moved "dies$i"
-	ok "round $i: ppp0 is held" wait_for 30 held
+	ok "round $i: ppp0 is held" wait_for 30 held ppp0
 	ok "round $i: and still up" link_is_up 1
 	diag "round $i: gap $(worst gap_ms a "dies$i") ms," \
 		"$(sed -n 's/.*\(silent_ms=[0-9]*\) .*/\1/p' $log | tail -n 1)"
@@ -98,7 +92,7 @@ for i in $(seq "$rounds"); do
 	is "round $i: the other line lost" "$(worst lost b "dies$i")" 0
 	flows close b
 	mend
-	ok "round $i: it returns" wait_for 60 not_held
+	ok "round $i: it returns" wait_for 60 not_held ppp0
 	stop
 done
 like "the log" "$(grep -c 'event=failed .*cause=silent' $log)/$(

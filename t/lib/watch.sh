@@ -110,15 +110,6 @@ field() {
 	sed -n "s/.* $1=\([^ ]*\).*/\1/p" <<<" $2"
 }
 
-# A link's rank is that of the held ones.
-held() { # LINK
-	grep -q "^ppp$1 " /run/mwan/held
-}
-
-not_held() {
-	! held "$1"
-}
-
 is_out() { # LINK
 	! ip rule | grep -q "fwmark $(printf '0x%x' $(($1 + 1)))/"
 }
