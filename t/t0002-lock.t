@@ -75,11 +75,11 @@ is "nor does -n" "$(status mwan-rules apply -n)" 0
 has_lock_open() {
 	find "/proc/$1/fd" -lname /run/mwan/lock | grep -q .
 }
+disown "$holder"
+children=$(pgrep -P "$holder")
 env -i "$BIN/ip-up.local" ppp0 eth9 0 10.64.1.100 10.64.1.1 &
 waiting=$!
 wait_for 5 has_lock_open "$waiting"
-disown "$holder"
-children=$(pgrep -P "$holder")
 # shellcheck disable=SC2086 # words
 kill -9 $children "$holder"
 wait "$waiting"

@@ -164,7 +164,10 @@ ip -6 route replace 2001:db8:10::/48 via 2001:db8:1::2 table $src
 is 'expiry: none any more' "$(writes cprt $src $dst)" 1
 is 'expiry: none any more in the copy' "$(left $dst)" ''
 
-# What the kernel itself puts into main and local.
+# What the kernel itself puts into main and local, of va1's address when nobody else
+# is found to have it.
+ok 'the carrier is back: so is its address' wait_for 9 \
+	sh -c 'ip -6 addr show dev va1 scope link -tentative | grep inet6'
 ip route add default via 10.1.1.2
 ok 'main' cprt main 305
 is 'main arrives' "$(table 305)" "$(table main)"

@@ -325,6 +325,7 @@ answer_of() {
 	wait_for 9 test -s "$T/ready"
 	inet perl "$T/udp.pl" ask "$second" 9999 00
 	kill $pid
+	wait $pid
 	: >"$T/ready"
 }
 is "bound to no address: the first line's, and nothing can be done" \

@@ -217,7 +217,6 @@ is "the router, unbound, uses one link" "$(cut -d " " -f 3 "$T/own" |
 primary=$(cut -d . -f 6 "$T/own" | head -n 1)
 mkfifo "$T/tunnel"
 "$deal" ask -k -p 6600 $inet $port <"$T/tunnel" >"$T/tunnel.out" &
-daemons+=($!)
 exec {tunnel}>"$T/tunnel"
 tunnel_says() { # LINES
 	[ "$(wc -l <"$T/tunnel.out")" = "$1" ]

@@ -20,15 +20,6 @@ script() {
 	done
 }
 
-# End the kept connections: the next ones have the same ports.
-quit() {
-	local fd=${keep_in[$1]}
-
-	exec {fd}>&-
-	fd=${keep_out[$1]}
-	exec {fd}<&-
-}
-
 # flows_stay NAME: over an outage of either link.
 flows_stay() {
 	local name=$1 key=$((++n_flows)) link
@@ -49,7 +40,7 @@ flows_stay() {
 		again "$key" "$T/back"
 		ok "$name: for good" cmp "$T/out" "$T/back"
 	done
-	quit "$key"
+	end_kept "$key"
 }
 
 n_flows=0

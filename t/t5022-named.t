@@ -153,9 +153,7 @@ nftset=/video.example/4#inet#mwan#video,6#inet#mwan#video6
 END
 ip netns exec inet dnsmasq -k -u root -x "$T/there.pid" -C "$T/there.conf" \
 	>"$T/there.log" 2>&1 &
-daemons+=($!)
 dnsmasq -k -u root -x "$T/here.pid" -C "$T/here.conf" >"$T/here.log" 2>&1 &
-daemons+=($!)
 
 # asks NAME ADDRESS: a host of the LAN, whose resolver is the router.
 asks() {

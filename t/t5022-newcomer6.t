@@ -55,7 +55,7 @@ answers() {
 
 before() {
 	ways >"$T/ways"
-	answers "$T/ways" "-w 1" | grep -v ' = \(.* \(-\|E[A-Z]*\)\)\?$' |
+	answers "$T/ways" "-w 2" | grep -v ' = \(.* \(-\|E[A-Z]*\)\)\?$' |
 		sort >"$T/before"
 	sed 's/ = .*//' "$T/before" >"$T/asked"
 }

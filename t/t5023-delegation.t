@@ -13,15 +13,6 @@
 . "$root/t/lib/isp6.sh"
 
 dhcpd=$root/build/deps/delegation/usr/sbin/dhcpd
-daemons=("$served" "$metered")
-delegation_end() {
-	local status=$?
-
-	kill "${daemons[@]}" 2>/dev/null
-	(exit "$status")
-	lib_end
-}
-trap delegation_end EXIT
 
 # What dhcpcd and its scripts write to is the test's own.
 cp -a /etc "$T/etc"
@@ -70,7 +61,6 @@ provider() {
 	ip netns exec "isp$1" "$dhcpd" -6 -d --no-pid -cf "$conf" \
 		-lf "$T/isp$1.leases" r >"$T/isp$1.log" 2>&1 &
 	provider[$1]=$!
-	daemons+=($!)
 }
 
 rule_of() { # TABLE PREFIX
@@ -88,16 +78,15 @@ provider 0 $A
 provider 1 $B
 /usr/sbin/dhcpcd -B -d >"$T/dhcpcd" 2>&1 &
 client=$!
-daemons+=("$client")
 ok "the first line's prefix is known" wait_for 60 rule_of 201 $A
 ok "the second line's, too" wait_for 60 rule_of 202 $B
 ok "the LAN has the first" wait_for 30 on_lan $A
 ok "and the second" wait_for 30 on_lan $B
-like "told by dhcpcd's hook" "$(grep event=prefix /var/log/ifchang.log)" \
-	"if=ppp0 prefix=$A::/56 .*result=ok"
+ok "told by dhcpcd's hook" wait_for 20 grep -q \
+	"event=prefix if=ppp0 prefix=$A::/56 .*result=ok" /var/log/ifchang.log
 
 hosts="$A::11 $B::13 $U::15"
-open early 20
+open early 10
 ok "every flow is answered" wait_for 30 answered early
 is "a host of a line's prefix keeps its address" "$(line_of early $A::11) $(
 	line_of early $B::13)" "$A::11 $B::13"

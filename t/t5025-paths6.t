@@ -29,7 +29,6 @@ ip netns exec lan perl -MIO::Socket::IP -e '
 		sysread $s, my $got, 9;
 		syswrite $s, $s->peerhost . "\n";
 	}' >"$T/web" &
-daemons6+=($!)
 wait_for 20 test -s "$T/web"
 nft -f - <<-'END'
 table ip6 forwards {

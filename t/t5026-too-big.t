@@ -81,7 +81,6 @@ serve() {
 				}
 			}
 		}' "$@" >"$T/serve.$ns" 2>&1 &
-	daemons6+=($!)
 	wait_for 20 test -s "$T/serve.$ns"
 }
 

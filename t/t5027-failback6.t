@@ -69,5 +69,4 @@ for group in stay move; do
 done
 is "no provider got a packet from a foreign address" "$(foreign)" "0 0"
 
-kill $served $metered
 done_testing

@@ -12,15 +12,6 @@
 . "$root/t/lib/isp6.sh"
 
 dhcpd=$root/build/deps/delegation/usr/sbin/dhcpd
-daemons=("$served" "$metered")
-networkd_end() {
-	local status=$?
-
-	kill "${daemons[@]}" 2>/dev/null
-	(exit "$status")
-	lib_end
-}
-trap networkd_end EXIT
 
 # No udev; and what the daemons write to is the test's own.
 mount -t sysfs -o ro sysfs /sys
@@ -44,7 +35,6 @@ cat >"$T/bus.conf" <<END
 </busconfig>
 END
 dbus-daemon --config-file="$T/bus.conf" --nofork --nopidfile >"$T/bus" 2>&1 &
-daemons+=($!)
 ok "a bus" wait_for 20 test -S /run/dbus/system_bus_socket
 
 printf '[Network]\nManageForeignRoutes=no\nManageForeignRoutingPolicyRules=no\n' \
@@ -60,7 +50,6 @@ for k in 0 1; do
 	: >"$T/isp$k.leases"
 	ip netns exec isp$k "$dhcpd" -6 -d --no-pid -cf "$T/isp$k.conf" \
 		-lf "$T/isp$k.leases" r >"$T/isp$k.log" 2>&1 &
-	daemons+=($!)
 	cat >/etc/systemd/network/ppp$k.network <<-END
 		[Match]
 		Name=ppp$k
@@ -84,7 +73,6 @@ cat >/etc/systemd/network/lan0.network <<-END
 	Announce=no
 END
 /lib/systemd/systemd-networkd >"$T/networkd" 2>&1 &
-daemons+=($!)
 delegated() {
 	ip -6 route | grep -q "unreachable $1::/56"
 }

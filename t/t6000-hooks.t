@@ -141,7 +141,7 @@ ip rule del pref 1500
 # The last question of a run that finds nothing to do is the eleventh, when it has to
 # read the whole nftables table.
 rm -f /run/mwan/verified
-strace -o "$T/flap" -e trace=sendto -e inject=sendto:delay_exit=1000000:when=11 \
+strace -o "$T/flap" -e trace=sendto -e inject=sendto:delay_exit=3000000:when=11 \
 	"${bare[@]}" "$BIN/ip-up.local" ppp0 eth9 0 10.64.1.100 10.64.1.1 &
 flapping=$!
 asked() { # COUNT

@@ -64,13 +64,11 @@ ip netns exec inet openvpn --dev tun1 --dev-type tun --disable-dco \
 	--topology subnet --dh none --keepalive 1 4 --verb 3 \
 	--cert "$T/peer.crt" --key "$T/peer.key" \
 	--peer-fingerprint "$print1" >"$T/peer.log" 2>&1 &
-daemons+=($!)
 ok "OpenVPN on the peer" wait_for 30 openvpn_ready "$T/peer.log" 1
 openvpn --client --dev tun0 --dev-type tun --disable-dco --proto tcp-client \
 	--remote $inet 1194 --nobind --connect-retry 1 --persist-tun --verb 3 \
 	--cert "$T/router.crt" --key "$T/router.key" \
 	--peer-fingerprint "$print2" >"$T/openvpn.log" 2>&1 &
-daemons+=($!)
 ok "OpenVPN on the router" wait_for 30 openvpn_ready "$T/openvpn.log" 1
 openvpn_uses() { # ADDRESS: as the peer sees it
 	inet ss -Htn state established sport = :1194 |
@@ -117,7 +115,6 @@ coproc session {
 			timeout 60 head -c 4 <&3 | od -An -tu1
 		done"
 }
-daemons+=("$session_PID")
 session_seen() {
 	local -a word
 
@@ -153,7 +150,6 @@ print "$aborted\n";
 END
 mkfifo "$T/many.in" "$T/many.out"
 perl "$T/many.pl" 300 $inet 80 <"$T/many.in" >"$T/many.out" &
-daemons+=($!)
 exec {many_in}>"$T/many.in" {many_out}<"$T/many.out"
 read -rt 60 line <&"$many_out"
 is "300 connections, and one of an IPv6 socket" "$line" ready
@@ -181,11 +177,9 @@ END
 mkfifo "$T/peer.in" "$T/peer.out"
 ip netns exec inet perl "$T/peer.pl" inet $inet \
 	<"$T/peer.in" >"$T/peer.out" 2>&1 &
-daemons+=($!)
 exec {peer_in}>"$T/peer.in" {peer_out}<"$T/peer.out"
 read -rt 60 line <&"$peer_out"
 perl "$T/peer.pl" router $inet &
-daemons+=($!)
 # The address that the peer has an answer from, when it sends first.
 peer_first() {
 	echo >&"$peer_in"

@@ -110,10 +110,10 @@ like "drain: the log" "$(log_last)" 'drained=ppp1 held=ppp0,ppp2 '
 mwan-rules undrain ppp1
 
 # --- the deadline ---
-held "ppp0 2" "ppp2 600"
+held "ppp0 4" "ppp2 600"
 any_hook
 is "before it" "$(group 77257)" 77002
-sleep 3
+sleep 5
 any_hook
 is "after it" "$(group 77257) $(group 77000)" "77001/77002 77003"
 rm /run/mwan/held

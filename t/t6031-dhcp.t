@@ -21,6 +21,10 @@ told_end() {
 	[[ $(last_of eth2) =~ event=down ]]
 }
 
+told_as() { # REGEX
+	[[ $(last_of eth2) =~ $1 ]]
+}
+
 # lines CLIENT: what each has to pass. CLIENT_client start N, renew N and stop N do
 # what they are called with the client of ethN.
 lines() {
@@ -33,7 +37,7 @@ lines() {
 		ok "$client: eth$n leads to its modem" wait_for 60 \
 			default_is $n 192.168.1.1
 	done
-	like "$client: it has told the address" "$(last_of eth2)" \
+	ok "$client: it has told the address" wait_for 20 told_as \
 		'tool=mwan-rules .*event=up if=eth2 local=192.168.1.1[4-6][0-9] .*gateway=192.168.1.1'
 	forget
 	ask -s 10.9.0.1 -n 300 -p 2000 >"$T/dealt"
@@ -84,7 +88,6 @@ udhcpc_client() {
 	start)
 		udhcpc -f -S -i "eth$2" -s /etc/udhcpc/mwan.script -t 9 -T 1 \
 			-A 1 -p "$at.pid" &
-		daemons+=($!)
 		;;
 	renew) kill -USR1 "$(<"$at.pid")" ;;
 	stop) kill -USR2 "$(<"$at.pid")" ;;
@@ -127,13 +130,13 @@ dispatcher() { # STATE IFACE: as networkd-dispatcher does it
 }
 leased() { # N
 	grep -qs "^ADDRESS=" "/run/systemd/netif/leases/$(<"/sys/class/net/eth$1/ifindex")" &&
-		address_is "$1" $((60 + 40 * $1))
+		address_is "$1" $((60 + 40 * $1)) &&
+		ip route show table all default dev "eth$1" proto dhcp | grep -q .
 }
 serve 1 100
 serve 2 140
 /lib/systemd/systemd-networkd >"$T/networkd" 2>&1 &
 networkd=$!
-daemons+=("$networkd")
 for n in 1 2; do
 	ok "networkd has leased eth$n" wait_for 60 leased $n
 	dispatcher routable eth$n

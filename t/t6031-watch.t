@@ -151,7 +151,8 @@ ok "until that has expired: the next hook takes the link in" is_in 0
 mend 0
 
 # --- a poor line ---
-conf "targets = $targets" "recover = 1s" "loss = 10" -- 1 1
+conf "targets = $targets" "recover = 1s" "probe_interval = 200ms" "loss = 10" \
+	-- 1 1
 mwan-rules apply 2>/dev/null
 rm -f /run/mwan/held
 watch_start

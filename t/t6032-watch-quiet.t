@@ -31,6 +31,20 @@ flood() { # KBIT SECONDS
 	lan "$load" flood 10.9.0.2 "$inet" 9 "$2" "$1"
 }
 
+# worsens LINK: to a loss of a fifth each way, in steps. From one moment to the next
+# six to eight questions without an answer in a row may come before it is known
+# what the line loses: once in 300 times.
+worsens() {
+	local percent
+
+	for percent in 5 10 15; do
+		loses "$1" $percent
+		sleep 4
+		lossless "$1"
+	done
+	loses "$1" 20
+}
+
 chat() { # RATE
 	flow open a udp 10.9.0.2 "$inet" 7700 "rate=$1"
 	flow open b udp 10.9.0.3 "$inet" 7700 "rate=$1"
@@ -71,13 +85,13 @@ scenario() {
 		;;
 	one-way) flood 500 "$seconds" ;;
 	loss)
-		loses 0 20
-		loses 1 20
+		worsens 0
+		worsens 1
 		chat 10
 		sleep "$seconds"
 		;;
 	loss-idle)
-		loses 0 20
+		worsens 0
 		sleep "$seconds"
 		;;
 	dead-targets)

@@ -17,7 +17,6 @@ tunnel() { # [NAMESPACE] DEVICE KEY PEER-KEY OPTION...
 	local in=(ip netns exec "$ns")
 	"${in[@]}" env WG_PROCESS_FOREGROUND=1 wireguard-go -f "$dev" \
 		>"$T/$dev" 2>&1 &
-	daemons+=($!)
 	wait_for 20 test -S "/run/wireguard/$dev.sock"
 	"${in[@]}" wg set "$dev" private-key <(echo "$own") \
 		peer "$(wg pubkey <<<"$peer")" allowed-ips 0.0.0.0/0 "${@:5}"

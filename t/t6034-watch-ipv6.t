@@ -18,7 +18,6 @@ done
 # Its answers to a probe of dns are refusals.
 ip netns exec inet dnsmasq --no-daemon --conf-file=/dev/null --no-resolv \
 	--no-hosts --user=root --pid-file= >"$T/dnsmasq" 2>&1 &
-resolver=$!
 
 conf() { # LINE...
 	{
@@ -182,5 +181,4 @@ ipv4_alone() {
 ok "nobody asks" wait_for 20 ipv4_alone
 is "nor counts" "$(nft list table inet mwan_watch | grep -c 'map .*6 {')" 0
 watch_stop
-kill $resolver "$served" "$metered"
 done_testing

@@ -13,6 +13,8 @@
 . "$root/t/lib/modem.sh"
 # shellcheck source=lib/watch.sh
 . "$root/t/lib/watch.sh"
+# shellcheck source=lib/held.sh
+. "$root/t/lib/held.sh"
 
 log=/var/log/ifchang.log
 net5 1
@@ -51,7 +53,6 @@ answer() { # LINK...
 
 mwan-rules watch >>"$T/watch.out" 2>&1 &
 watcher=$!
-daemons+=($!)
 ok "the gateways answer, in both families" wait_for 20 \
 	answer eth1 eth2 eth1/ipv6 eth2/ipv6
 is "nobody else is asked" "$(awk '$1 ~ /^eth/ { print $1, $8 }' \
@@ -75,6 +76,8 @@ held_is() { # LINE...
 dies 1
 ok "a gateway dies with the carrier up: its link is held in both" \
 	wait_for 20 held_is eth1 "eth1  ipv6"
+ok "which is carried out" wait_for 20 held eth1
+ok "in both" wait_for 20 held eth1 ipv6
 ok "the carrier is up" has_carrier eth1
 is "its default is behind all" "$(ip route show table 200 |
 	grep -c 'nhid 77000 .*dev eth1 .*metric 257')" 1
@@ -117,7 +120,6 @@ inet sysctl -qw net.ipv4.icmp_echo_ignore_all=0
 ip -n inet addr add 198.51.100.21/32 dev lo
 mwan-rules watch >>"$T/watch.out" 2>&1 &
 watcher=$!
-daemons+=($!)
 ok "they are asked where nobody else answers" wait_for 20 answer ppp0
 is "and answer" "$(awk '$1 == "ppp0" { print $8 }' /run/mwan/watched)" \
 	198.51.100.21
@@ -136,7 +138,6 @@ kill "$watcher"
 wait "$watcher"
 mwan-rules watch >>"$T/watch.out" 2>&1 &
 watcher=$!
-daemons+=($!)
 ok "two others answer" wait_for 20 answer ppp0
 inet nft 'table ip counted { counter asked { }; chain in {
 	type filter hook input priority 0;
@@ -149,7 +150,4 @@ wait_for 30 more
 is "then the provider's own is asked no more: it would answer while all beyond is dead" \
 	"$(inet nft list counter ip counted asked |
 		sed -n 's/.*packets \([0-9]*\).*/\1/p')" 0
-for p in "${daemons[@]}"; do
-	kill "$p" 2>/dev/null
-done
 done_testing

@@ -37,7 +37,6 @@ cat >"$T/bus.conf" <<END
 </busconfig>
 END
 dbus-daemon --config-file="$T/bus.conf" --nofork --nopidfile >"$T/bus" 2>&1 &
-daemons+=($!)
 ok "a bus" wait_for 20 test -S /run/dbus/system_bus_socket
 
 two_modems
@@ -100,7 +99,6 @@ done
 networkd() {
 	/lib/systemd/systemd-networkd >>"$T/networkd" 2>&1 &
 	networkd=$!
-	daemons+=($!)
 }
 on_bus() { # NAME
 	dbus-send --system --print-reply --dest=org.freedesktop.DBus / \
@@ -109,7 +107,6 @@ on_bus() { # NAME
 python3 "$deps/usr/bin/networkd-dispatcher" -v --run-startup-triggers \
 	>"$T/dispatcher" 2>&1 &
 dispatcher=$!
-daemons+=($!)
 networkd
 ok "networkd is on the bus" wait_for 30 on_bus org.freedesktop.network1
 # It takes our rules for leftovers, unless it is told not to.
@@ -118,7 +115,6 @@ rules=$(ip rule | grep -v ^32768 | sort)
 
 mwan-rules watch >"$T/watch" 2>&1 &
 watcher=$!
-daemons+=($!)
 whole() {
 	[ -z "$(mwan-rules apply -n 2>/dev/null)" ]
 }
@@ -195,7 +191,6 @@ for n in 1 2; do
 done
 chmod 600 /etc/NetworkManager/system-connections/*
 LD_LIBRARY_PATH=$libraries "$deps/usr/sbin/NetworkManager" --no-daemon >"$T/nm" 2>&1 &
-daemons+=($!)
 ok "NetworkManager is on the bus" wait_for 30 on_bus org.freedesktop.NetworkManager
 lines NetworkManager
 done_testing

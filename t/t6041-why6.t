@@ -184,11 +184,9 @@ while (<STDIN>) {
 }
 END
 ip netns exec inet perl "$T/talk" server >"$T/ready" &
-serving=$!
 mkfifo "$T/ask" "$T/answer"
 ip netns exec lan perl "$T/talk" client <"$T/ask" >"$T/answer" &
 exec 5>"$T/ask" 6<"$T/answer"
-trap 'exec 5>&-; kill $serving; lib_end' EXIT
 wait_for 20 test -s "$T/ready"
 
 # conf LINE... -- WEIGHT...: a file with three lines, whose prefixes it tells.

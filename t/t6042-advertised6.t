@@ -122,8 +122,6 @@ setting eth1 accept_ra 2
 # From now on the kernel deletes such routes soon.
 sysctl -qw net.ipv6.route.gc_interval=1 net.ipv6.route.flush=1
 mwan-rules watch >"$T/watch" 2>&1 &
-watcher=$!
-trap 'kill $watcher; lib_end' EXIT
 ra 600 600
 ok "watch: it is back" wait_for 20 leads 202 "$by_router"
 ra 0 600
@@ -133,7 +131,7 @@ ok "watch: it comes" wait_for 20 leads 202 "$by_router"
 ra 1 600
 ok "watch: it says nothing more" wait_for 20 leads 202 ""
 ip -6 addr flush dev eth1 scope global
-ra 600 1
+ra 600 4
 ok "watch: a prefix" wait_for 20 leads 202 "$by_router"
 ok "its address ends" wait_for 20 no_address
 ok "watch: and with it the link's use" wait_for 20 leads 202 ""

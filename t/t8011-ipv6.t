@@ -44,8 +44,9 @@ link_up 1
 link_up 2
 ok "line 1 and its prefix" told 1 $A
 ok "line 2 and its prefix" told 2 $B
-like "pppd calls our hook for IPV6CP" "$(cat /var/log/ifchang.log)" \
-	'event=ipv6-up if=ppp1 local=fe80::'
+ok "pppd calls our hook for IPV6CP" wait_for 60 grep -qE \
+	'event=(ipv6-up|busy) if=ppp1 local=fe80::' /var/log/ifchang.log
+ok "the hooks are through" wait_for 60 hooks_are_through 2
 flows_start
 open early 10
 ok "every flow is answered" wait_for 30 answered early

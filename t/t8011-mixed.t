@@ -86,6 +86,7 @@ is "even hosts by pppd's link, odd ones by the cable" \
 	links_of a tcp odd)" "1 1 2 2"
 flows_mark_when_down 1 cut
 link_cut 1
+ok "cut: the link goes" wait_for 30 link_is_down 1
 ok "cut: flows go on by the cable" all_answer
 ok "cut: flows in the outage" open_group b
 link_mend 1

@@ -114,19 +114,29 @@ impair() { # NETEM
 	done
 }
 
+worsens() { # SECONDS NETEM...
+	local how
+
+	for how in "${@:2}"; do
+		impair "$how"
+		sleep "$1"
+	done
+}
+
 start
 while read -r how; do
 	: >$log
+	flows open c udp 192.168.77.12 "$server" "$server_port" rate=10
 	# Where no answer has taken 0.3 s for a day, "detect" of it is silence: a
 	# line's delay grows, as its queues do.
-	if [[ $how == delay* ]]; then
-		impair "delay 50ms 20ms"
-		sleep 2
-		impair "delay 100ms 40ms"
-		sleep 2
-	fi
+	# So does loss: unit-probe says how often it is a verdict from one moment to
+	# the next.
+	case $how in
+	delay*) worsens 2 "delay 50ms 20ms" "delay 100ms 40ms" ;;
+	"loss gemodel"*) worsens 15 "loss gemodel 1% 50% 50% 0.1%" ;;
+	loss*) worsens 8 "loss 7%" "loss 14%" ;;
+	esac
 	impair "$how"
-	flows open c udp 192.168.77.12 "$server" "$server_port" rate=10
 	sleep "$seconds"
 	is "$how: no verdict" "$(grep -c event=failed $log)" 0
 	sed -n 's/.*event=\(failed\|recovered\)/# &/p' $log

@@ -44,9 +44,10 @@ router() {
 			[ ! -d "$1/keep$dir" ] || cp -a "$1/keep$dir/." "$dir"
 		done
 		mkdir -p /run/lock
+		: >/run/router
 		exec sleep infinity' sh "$T/r$n" </dev/null >/dev/null 2>&1 &
 	echo $! >"$lab/r$n.pid"
-	wait_for 10 on "$n" [ -d /run/lock ] || return
+	wait_for 10 on "$n" [ -e /run/router ] || return
 	ip -n "r$n" link set lo up
 	ip link add lan0 netns "r$n" type veth peer name "r$n" netns lan
 	ip -n lan link set "r$n" master sw up

@@ -165,6 +165,10 @@ ok "the hook for the end" wait_for 60 logged \
 ok "a program in mwan.d runs" wait_for 60 test -s "$R/tmp/note"
 like "where ip-up does" "$(cat "$R/tmp/note")" ':initrc_t:'
 kill "$watch"
+ended() {
+	! pgrep -x 'pppd|mwan-rules'
+}
+ok "all have ended" wait_for 60 ended
 is "run directory and log have their types" \
 	"$(stat -c '%C' "$R/run/mwan" "$log" | cut -d : -f 3 | xargs)" \
 	"mwan_runtime_t mwan_log_t"

@@ -281,6 +281,8 @@ changed() {
 }
 
 for kind in none nft iptables; do
+	# A flow with the port of one before is the same connection.
+	conntrack -F 2>/dev/null
 	case $kind in
 	none)
 		sec=ppp0 low=ppp1

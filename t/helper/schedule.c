@@ -46,7 +46,7 @@ enum {
 	JOBS = 4 * LINKS,
 	HOOKS_MAX = 100000,
 	/* Longer than a hook waits for the lock (lock.h, LOCK_WAIT_MS). */
-	HOLD_US = 1700000,
+	HOLD_US = 3000000,
 	/* As many system calls as a hook makes that has all to do. */
 	CALLS = 1200,
 	/* Nobody waits longer for a hook that hangs. */

@@ -170,6 +170,8 @@ scenario() # VARIANT
 	prefix_withdrawn
 	must wait_for 30 flows_answer 300 "$server"
 	echo "takeover variant=$variant ms=$(($(now_ms) - cut_ms))"
+	# The answers until now may be from before the cut.
+	must wait_for 30 link_is_down 1
 	flows_open during rate="$rate"
 	opened
 	while [ $(($(now_ms) - cut_ms)) -lt $((outage * 1000)) ]; do

@@ -59,6 +59,8 @@
 /* An outage and a return for each of 100 runs, and some to spare. */
 #define MAX_PHASES	256
 _Static_assert(MAX_PHASES - 1 <= UINT8_MAX, "struct packet's phase");
+#define FIRST_PORT	20000
+#define PORTS		12768
 #define MAX_NAME	24
 #define MAX_RATE	1000
 #define MAX_WORDS	16
@@ -122,6 +124,7 @@ static unsigned int n_flows;
 static char phases[MAX_PHASES][MAX_NAME] = { "start" };
 static unsigned int phase;
 static bool paused, stopped;
+static long long woke;		/* after the last standstill; 0: none yet */
 static int epoll_fd;
 static FILE *series;
 static long long series_period = 500 * MSEC, series_due, epoch;
@@ -427,11 +430,30 @@ static void raise_to(long long *max, long long value)
 		*max = value;
 }
 
+/* By a port that no flow of this client has had: conntrack would take it for that
+ * one. Below the kernel's own choice (net.ipv4.ip_local_port_range).
+ */
+static int bind_anew(int fd, const union end *src)
+{
+	static in_port_t n;
+	union end end = *src;
+	unsigned int i;
+
+	for (i = 0; i < PORTS; i++) {
+		*end_port(&end) = htons((in_port_t)(FIRST_PORT + n++ % PORTS));
+		if (!bind(fd, &end.sa, end_size(&end)))
+			return 0;
+		if (errno != EADDRINUSE)
+			return -1;
+	}
+	return -1;
+}
+
 static int start_flow(struct flow *f)
 {
 	f->fd = new_socket(f->src.sa.sa_family,
 			   f->tcp ? SOCK_STREAM : SOCK_DGRAM);
-	if (bind(f->fd, &f->src.sa, end_size(&f->src)) < 0 ||
+	if (bind_anew(f->fd, &f->src) < 0 ||
 	    (connect(f->fd, &f->dst.sa, end_size(&f->dst)) < 0 &&
 	     errno != EINPROGRESS)) {
 		int err = -errno;
@@ -509,7 +531,10 @@ static void break_flow(struct flow *f)
 		(void)add_flow(f, now_ns() + f->period);
 }
 
-/* Datagrams are lost when their time is over; TCP's come, or die with it. */
+/* Datagrams are lost when their time is over; TCP's come, or die with it. The time
+ * in which this process stood still does not count: their answers may wait to be
+ * read.
+ */
 static void expire(struct flow *f, long long now)
 {
 	for (; f->oldest != f->seq; f->oldest++) {
@@ -517,7 +542,7 @@ static void expire(struct flow *f, long long now)
 
 		if (p->waits && f->tcp)
 			return;
-		if (p->waits && now - p->sent < GRACE)
+		if (p->waits && (now - p->sent < GRACE || now - woke < GRACE))
 			return;
 		if (p->waits)
 			note_lost(f, p);
@@ -981,9 +1006,14 @@ static void write_series(long long now)
 /* Does what is due and returns the time of what comes next. */
 static long long work(void)
 {
+	static long long last;
 	long long now = now_ns(), next = now + NSEC;
 	unsigned int i;
 
+	/* It sleeps for a second at the most. */
+	if (last && now - last > 3 * NSEC / 2)
+		woke = now;
+	last = now;
 	for (i = 0; i < n_flows; i++) {
 		struct flow *f = flows[i];
 

@@ -48,9 +48,10 @@ fail()
 	exit 1
 }
 
+# At least a minute, as lib.sh's: nothing but a failure takes that long.
 command -v wait_for >/dev/null || wait_for() # SECONDS COMMAND...
 {
-	wait_until=$(($(date +%s) + $1))
+	wait_until=$(($(date +%s) + ($1 > 60 ? $1 : 60)))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$(date +%s)" -lt "$wait_until" ] || return 1
@@ -521,10 +522,15 @@ flows_answer() # MS [SERVER]
 }
 
 # Starts the phase NAME when the link's address or device goes: what is lost
-# before is lost because nobody knew yet. Returns when it listens.
+# before is lost because nobody knew yet. With IPv6 it is the device: pppd takes it
+# down with the second of the two (sifdown, sif6down), and until then IPv6 leaves by
+# it. Returns when it listens.
 flows_mark_when_down() # N NAME
 {
-	flows_mark_when "ppp$(($1 - 1)).*state DOWN|Deleted [0-9]+: ppp$(($1 - 1)) .*inet " "$2"
+	flows_mark_down="ppp$(($1 - 1)).*state DOWN"
+	[ -n "${lan6_flows-}" ] ||
+		flows_mark_down="$flows_mark_down|Deleted [0-9]+: ppp$(($1 - 1)) .*inet "
+	flows_mark_when "$flows_mark_down" "$2"
 }
 
 # The same for any line of "ip -o monitor link address".

@@ -63,7 +63,9 @@ given6() # N PREFIX
 # So its client tells us.
 told() # N PREFIX
 {
-	given6 "$1" "$2" && mwan-rules prefix "ppp$(($1 - 1))" "$2::/56"
+	# It tells again when the lock was busy.
+	given6 "$1" "$2" &&
+		wait_for 20 mwan-rules prefix "ppp$(($1 - 1))" "$2::/56"
 }
 
 # Link 1 is lost: its client takes the prefix off the LAN.

@@ -70,7 +70,5 @@ value() { sed -n "s/.* $1=\([^ ]*\).*/\1/p" <<<" $2 "; }
 settle() { ctl pause >/dev/null; sleep 2.5; }
 
 ip netns exec inet "$flows" serve "$server:7000" &
-served=$!
 ip netns exec lan "$flows" client "$meter" &
-metered=$!
 wait_for 9 test -S "$meter"

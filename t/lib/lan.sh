@@ -154,22 +154,12 @@ net_vpn() {
 
 # daemon NAMESPACE COMMAND...: until the test ends; it says when it is ready. (A
 # function in the background would be a shell, and be killed instead.)
-daemons=()
 daemon() {
-	local out=$T/daemon.${#daemons[@]}
+	local out
+	out=$(mktemp -p "$T" daemon.XXXXXX)
 	ip netns exec "$@" >"$out" 2>&1 &
-	daemons+=($!)
 	wait_for 20 test -s "$out"
 }
-
-# lib.sh has the last word.
-net5_end() {
-	local status=$?
-	kill "${daemons[@]}" 2>/dev/null
-	(exit $status)
-	lib_end
-}
-trap net5_end EXIT
 
 # ask [OPTION...]: by all of them from the LAN, a line each.
 ask() {
@@ -187,18 +177,28 @@ by() {
 
 # keep NAME OPTION...: like ask; all connections stay open. again NAME FILE asks
 # by all of them once more.
-declare -A keep_in keep_out
+declare -A keep_in keep_out keep_pid
 keep() {
 	local name=$1 in out
 	shift
 	mkfifo "$T/$name.in" "$T/$name.out"
 	ip netns exec lan "$deal" ask -k "$@" $inet $port \
 		<"$T/$name.in" >"$T/$name.out" &
-	daemons+=($!)
+	keep_pid[$name]=$!
 	exec {in}>"$T/$name.in" {out}<"$T/$name.out"
 	keep_in[$name]=$in
 	keep_out[$name]=$out
 	kept "$name" "$T/$name"
+}
+
+# end_kept NAME: the next ones may have the same ports.
+end_kept() {
+	local fd=${keep_in[$1]}
+
+	exec {fd}>&-
+	fd=${keep_out[$1]}
+	exec {fd}<&-
+	wait "${keep_pid[$1]}"
 }
 
 again() {
@@ -311,10 +311,8 @@ meter() {
 stream() {
 	if [ ! -S "$T/flows.sock" ]; then
 		ip netns exec inet "$flows" serve $inet:7000 &
-		daemons+=($!)
 		wait_for 20 serving
 		ip netns exec lan "$flows" client "$T/flows.sock" &
-		daemons+=($!)
 		wait_for 20 meter ready
 	fi
 	meter open "$1" udp "$1" $inet 7000 rate=500

@@ -157,23 +157,13 @@ net6() {
 				}
 			}
 		}' $server6 2001:db8:f::2 $server4 >"$T/server6" 2>&1 &
-	daemons6+=($!)
 	wait_for 20 test -s "$T/server6"
 }
-
-daemons6=()
-net6_end() {
-	local status=$?
-
-	kill "${daemons6[@]}" 2>/dev/null
-	(exit $status)
-	lib_end
-}
-trap net6_end EXIT
 
 # ask6 [-t udp|tcp] [-d PORT] [-p SOURCE-PORT] [-s SERVER] [-n TIMES] [-w LOST]
 # HOST...: a new connection from each host, a line each: "HOST SEEN", the address that the
 # server saw last, "-" without an answer, or the error. from6 NAMESPACE: from there.
+# No two have the same port by chance: the second would be the first one's connection.
 ask6() { from6 lan "$@"; }
 
 from6() {
@@ -181,14 +171,19 @@ from6() {
 
 	shift
 	ip netns exec "$ns" perl -MIO::Socket::IP -MIO::Select -MErrno -MGetopt::Std -e '
+		open my $ports, "+>>", shift or die $!;
 		my %o = (t => "udp", d => 7, p => 0, n => 1, w => 3, s => shift);
 		getopts("t:d:p:s:n:w:", \%o);
+		flock $ports, 2;
+		my $port = 20000 + -s $ports;
+		syswrite $ports, "x" x @ARGV;
+		close $ports;
 		for my $host (@ARGV) {
 			my $seen = "-";
 			my $s = IO::Socket::IP->new(LocalHost => $host,
 				PeerHost => $host =~ /:/ ? $o{s} : "'$server4'",
 				PeerPort => $o{d}, Proto => $o{t}, Timeout => 3 * $o{w},
-				$o{p} ? (LocalPort => $o{p}) : ());
+				LocalPort => $o{p} || $port++);
 			if (!$s) {
 				($seen) = grep { $!{$_} } keys %!;
 			} else {
@@ -211,7 +206,7 @@ from6() {
 				chomp $seen;
 			}
 			print "$host $seen\n";
-		}' $server6 "$@"
+		}' "$T/ports6" $server6 "$@"
 }
 
 # lines6: what each line of ask6 says, as the link: "ppp0=3 ppp1=2"

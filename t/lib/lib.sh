@@ -41,6 +41,10 @@ lib_finished=0
 
 lib_end() {
 	status=$?
+	# What still runs in the background. By bash's own list: the number of a
+	# process that has ended may be another test's by now.
+	# shellcheck disable=SC2046 # words
+	kill $(jobs -pr) 2>/dev/null
 	if [ "$lib_finished" = 0 ]; then
 		echo "Bail out! $0 ended early with status $status"
 		status=1

@@ -65,13 +65,13 @@ declare -A server
 serve() {
 	[ -z "${server[$1]-}" ] || kill "${server[$1]}"
 	[ -z "${server[$1]-}" ] || wait_for 9 lib_not kill -0 "${server[$1]}"
+	rm -f "$T/dnsmasq.$1"
 	ip netns exec "modem$1" dnsmasq --no-daemon --conf-file=/dev/null --port=0 \
 		--interface=lan --user=root --dhcp-authoritative \
 		--dhcp-leasefile="$T/leases.$1.$2" --pid-file= \
 		--dhcp-range="192.168.1.$2,192.168.1.$(($2 + 20)),120" \
 		--dhcp-option="3,${3-192.168.1.1}" >"$T/dnsmasq.$1" 2>&1 &
 	server[$1]=$!
-	daemons+=($!)
 	wait_for 20 grep -q 'DHCP, IP range' "$T/dnsmasq.$1"
 }
 

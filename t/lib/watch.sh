@@ -31,17 +31,16 @@ watch_net() {
 	done
 	# See daemon(): a function in the background would be a shell.
 	ip netns exec inet "$flows" serve "$inet:7700" >/dev/null 2>&1 &
-	daemons+=($!)
 	ip netns exec lan "$flows" client "$T/flows" >/dev/null 2>&1 &
-	daemons+=($!)
 	wait_for 20 test -S "$T/flows"
 }
 
 # Until every link has had answers.
 watch_start() {
+	# Of one that was killed.
+	rm -f /run/mwan/watched
 	mwan-rules watch >>"$T/watch.out" 2>&1 &
 	watcher=$!
-	daemons+=($!)
 	wait_for 20 watching
 }
 

@@ -511,6 +511,28 @@ static void buffers(void)
 	   "verdicts, %d taken back", (int)verdicts(), (int)p.line[0].late);
 }
 
+/* A line of which no loss is known loses a fifth each way from one moment to the
+ * next: six to eight questions in a row without an answer look like its end.
+ */
+static void sudden_loss(void)
+{
+	static const unsigned int chat[] = { 0, 10 };
+	unsigned int i, r, n, rounds = unit_rounds(2000);
+
+	for (i = 0; i < sizeof(chat) / sizeof(chat[0]); i++) {
+		for (r = n = 0; r < rounds; r++) {
+			world(2);
+			wire[0].rate = chat[i];
+			run(10 * S + unit_random(PROBE_SECOND));
+			wire[0].loss = 200000;
+			run(20 * S);
+			n += verdicts() > 0;
+		}
+		ok(n * 150 <= rounds, "20 %% each way at once, %u/s with "
+		   "answers: %u verdicts of %u times", chat[i], n, rounds);
+	}
+}
+
 /* From one moment to the next the line is full of what nobody answers: it loses
  * a part of all and delays the rest, before anything is known of that. Beside it
  * goes on what gets answers, if any. Returns whether there is a verdict in the
@@ -1019,6 +1041,7 @@ int main(void)
 	comes_late();
 	patterns();
 	buffers();
+	sudden_loss();
 	sudden_floods();
 	death_in_flood();
 	death_of_young_traffic();
