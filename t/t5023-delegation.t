@@ -77,7 +77,6 @@ ok "apply" mwan-rules apply
 provider 0 $A
 provider 1 $B
 /usr/sbin/dhcpcd -B -d >"$T/dhcpcd" 2>&1 &
-client=$!
 ok "the first line's prefix is known" wait_for 60 rule_of 201 $A
 ok "the second line's, too" wait_for 60 rule_of 202 $B
 ok "the LAN has the first" wait_for 30 on_lan $A
