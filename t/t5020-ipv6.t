@@ -34,7 +34,7 @@ ip netns exec isp1 nft reset counters >/dev/null
 # --- two prefixes ---
 ok "the first prefix" mwan-rules prefix ppp0 $A::/56
 ok "the second prefix" mwan-rules prefix ppp1 $B::/56
-open early 10
+open early 20
 ok "every flow is answered" wait_for 20 answered early
 is "a host of a line's prefix keeps its address" "$(line_of early $A::11) $(
 	line_of early $B::13)" "$A::11 $B::13"

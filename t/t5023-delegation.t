@@ -85,7 +85,7 @@ ok "told by dhcpcd's hook" wait_for 20 grep -q \
 	"event=prefix if=ppp0 prefix=$A::/56 .*result=ok" /var/log/ifchang.log
 
 hosts="$A::11 $B::13 $U::15"
-open early 10
+open early 20
 ok "every flow is answered" wait_for 30 answered early
 is "a host of a line's prefix keeps its address" "$(line_of early $A::11) $(
 	line_of early $B::13)" "$A::11 $B::13"

@@ -143,7 +143,6 @@ ok "and again" wait_for 20 is_out 0
 kill -KILL "$watcher"
 wait "$watcher" 2>/dev/null
 ok "a killed one leaves its verdict" verdict ppp0
-rm -f /run/mwan/watched
 ok "but no table" wait_for 20 lib_not nft list table inet mwan_watch
 sed -i 's/ .*/ 1/' /run/mwan/held
 hook up ppp1 10.64.1.100 10.64.1.1

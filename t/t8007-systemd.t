@@ -93,7 +93,7 @@ ok "what is taken away comes back" wait_for 30 whole
 ok "the log" wait_for 30 grep -q event=healed /var/log/ifchang.log
 in_systemd sh -c 'kill -STOP "$(systemctl show --value -p MainPID mwan-watch)"'
 again() {
-	[ "$(property NRestarts mwan-watch)" -ge 1 ] &&
+	[ "$(property NRestarts mwan-watch)" = 1 ] &&
 		[ "$(property SubState mwan-watch)" = running ]
 }
 ok "when it hangs it is started anew" wait_for 60 again

@@ -61,13 +61,14 @@ box_is_down() { # N
 	! box_is_up "$1"
 }
 
-# flows_enough GROUP BALANCE: where ports decide, so many that all of one protocol
-# are on the same line once in eight million times.
-flows_enough() {
-	flows_open "$1"
-	[ "$2" = flow ] || return 0
-	flows_open "$1"
-	flows_open "$1"
+# open_enough GROUP BALANCE: as open_group, where ports decide with so many that all
+# of one protocol are on the same line once in eight million times.
+open_enough() {
+	if [ "$2" = flow ]; then
+		flows_open "$1"
+		flows_open "$1"
+	fi
+	open_group "$1"
 }
 
 # The flows of a group by one line, of the report from PHASE ("": all) on.
@@ -115,8 +116,7 @@ watched() { # BALANCE
 	mwan-rules watch >>"$T/watch" 2>&1 &
 	watcher=$!
 	ok "$1, watched: both lines answer" wait_for 30 watching
-	flows_enough "$group" "$1"
-	ok "$1, watched: flows" wait_for 20 flows_ready
+	ok "$1, watched: flows" open_enough "$group" "$1"
 	flows mark "held-$1"
 	ip -n isp1 link set line down
 	ok "$1, watched: A's line dies: C holds its link" wait_for 30 held wan1
@@ -136,8 +136,7 @@ watched() { # BALANCE
 	ok "$1, watched: A's line is back: so is its link" \
 		wait_for 90 not_held wan1
 	flows mark "back-$1"
-	flows_enough "back-new-$1" "$1"
-	ok "$1, watched: new connections" wait_for 20 flows_ready
+	ok "$1, watched: new connections" open_enough "back-new-$1" "$1"
 	is "$1, watched: by both" "$(links_of "back-new-$1" udp all)" "1 2"
 	flows_settle
 	ok "$1, watched: UDP by B: nothing lost, none moved" \
@@ -160,8 +159,7 @@ for balance in source flow round-robin; do
 	ok "$balance: apply" mwan-rules apply
 	is "$balance: all is well" "$(mwan-rules status --json |
 		jq -c '[.problems[].kind]')" '[]'
-	flows_enough "$balance" "$balance"
-	ok "$balance: flows" wait_for 20 flows_ready
+	ok "$balance: flows" open_enough "$balance" "$balance"
 	for proto in udp tcp; do
 		is "$balance: $proto goes by both" \
 			"$(links_of "$balance" $proto all)" "1 2"

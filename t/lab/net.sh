@@ -523,8 +523,8 @@ flows_answer() # MS [SERVER]
 
 # Starts the phase NAME when the link's address or device goes: what is lost
 # before is lost because nobody knew yet. With IPv6 it is the device: pppd takes it
-# down with the second of the two (sifdown, sif6down), and until then IPv6 leaves by
-# it. Returns when it listens.
+# down with the second of the two (sifdown, sif6down), and until then both leave by
+# it, with or without an address. Returns when it listens.
 flows_mark_when_down() # N NAME
 {
 	flows_mark_down="ppp$(($1 - 1)).*state DOWN"

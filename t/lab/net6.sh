@@ -63,9 +63,11 @@ given6() # N PREFIX
 # So its client tells us.
 told() # N PREFIX
 {
-	# It tells again when the lock was busy.
-	given6 "$1" "$2" &&
-		wait_for 20 mwan-rules prefix "ppp$(($1 - 1))" "$2::/56"
+	given6 "$1" "$2" || return
+	until mwan-rules prefix "ppp$(($1 - 1))" "$2::/56"; do
+		# Again when the lock was busy (report.h, EXIT_BUSY), and only then.
+		[ $? = 75 ] || return
+	done
 }
 
 # Link 1 is lost: its client takes the prefix off the LAN.
